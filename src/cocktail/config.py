@@ -1,0 +1,307 @@
+"""The configuration: params.yaml, read once and strictly into frozen typed objects.
+
+An unknown key, a wrong type or a broken rule between fields is an error, and all errors are shown at
+once. Every number a study may change stands in params.yaml (composed from conf/ by Hydra), so the
+studies smoke, tiny, small and paper differ in data and numbers only, never in code.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from cocktail.errors import ConfigError, near
+
+FINANCE_TASKS = ("headline", "fpb", "fin_ner_cls", "finqa", "convfinqa", "twitter_topics", "twitter_sa")
+MIXABLE_TASKS = (*FINANCE_TASKS, "orca_math", "open_orca")
+GENERAL_TASKS = ("financebench", "knowledge", "gsm8k")
+
+Positive = Annotated[int, Field(gt=0)]
+Count = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Rate = Annotated[float, Field(gt=0.0)]
+MixtureKind = Literal["single", "pair", "without", "all"]
+
+
+class Section(BaseModel):
+    """Base of all sections: no unknown key, no silent conversion, no change after reading."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class RawFile(Section):
+    """One raw file of a source: its path below the source's folder and what is expected of it."""
+
+    path: str
+    split: Literal["train", "dev", "test"]
+    sha256: str | None = None  # None: not known yet; the receipt then says what was found
+
+
+class SourceConfig(Section):
+    """Where one source comes from: Hub repository, revision, files, licence."""
+
+    repo: str
+    revision: str | None = None  # None: unpinned; the commit found is written into the receipt
+    gated: bool = False
+    licence: str
+    status: Literal["original", "rebuilt", "partial", "stand-in", "generated"]
+    files: list[RawFile]
+
+
+class FetchConfig(Section):
+    """Stage ``fetch``: the way raw files come in, and which."""
+
+    way: Literal["hub", "mirror", "embedded"]
+    mirror: str | None = None  # folder in the Hub's layout; None: the environment's COCKTAIL_MIRROR
+    world: dict[str, int] = {}  # embedded only: seed of the world, rows of each source and split
+    sources: dict[str, SourceConfig]
+
+
+class PrepareConfig(Section):
+    """Stage ``prepare``: cleaning, splits, leakage."""
+
+    seed: int
+    leakage: Literal["drop", "keep"]
+    dev_rows: Positive  # at most so many dev rows a task, carved from train by whole clusters
+    dev_share: Share  # and at most this share of the train rows
+    test_rows: Positive | None = None  # None: all; else a seeded sample of the test rows
+    max_quarantine_share: Share
+    filler_from: Literal["filler", "open_orca"]  # open_orca: half its rows are set aside as filler
+
+
+class MixConfig(Section):
+    """Stage ``mix``: how many rows each source gives to every mixture it is in."""
+
+    seed: int
+    caps: dict[str, Positive]  # finance tasks: at most so many train rows
+    instruction_share: Rate  # open_orca rows = this x G, where G = total rows of the finance tasks
+    math_share: Rate  # orca_math rows = this x G
+
+    @model_validator(mode="after")
+    def _caps_are_finance(self) -> MixConfig:
+        wrong = [task for task in self.caps if task not in FINANCE_TASKS]
+        if wrong:
+            raise ValueError("; ".join(f"no finance task {t!r}{near(t, FINANCE_TASKS)}" for t in wrong))
+        return self
+
+
+class StudyConfig(Section):
+    """Which runs the study is made of."""
+
+    name: str
+    seed: int  # of the explored grid
+    tasks: list[str]  # the sources that are mixed
+    evaluations: list[str]
+    include: list[str]  # kinds (single, pair, without, all, tuned) or single run ids
+    targets: list[str]  # finance tasks that are confirmed with fresh seeds
+    confirm_seeds: list[int]
+    tries: Count  # tuned singles per target, beyond the paper's own recipe
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> StudyConfig:
+        problems = [f"unknown task {t!r}{near(t, MIXABLE_TASKS)}" for t in self.tasks if t not in MIXABLE_TASKS]
+        evaluations = (*FINANCE_TASKS, *GENERAL_TASKS)
+        problems += [
+            f"unknown evaluation {t!r}{near(t, evaluations)}" for t in self.evaluations if t not in evaluations
+        ]
+        problems += [
+            f"target {t!r} is not a finance task of this study{near(t, self.tasks)}"
+            for t in self.targets
+            if t not in FINANCE_TASKS or t not in self.tasks or t not in self.evaluations
+        ]
+        if self.seed in self.confirm_seeds:
+            problems.append(f"confirm_seeds contains the grid's seed {self.seed}; confirmation needs fresh seeds")
+        if len(set(self.confirm_seeds)) < len(self.confirm_seeds):
+            problems.append("confirm_seeds names a seed twice")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+
+class LoraConfig(Section):
+    """LoRA adapter shape."""
+
+    rank: Positive
+    alpha: Positive
+    dropout: Share
+
+
+class TrainConfig(Section):
+    """Fine-tuning: one recipe for all runs, with epochs and warm-up by kind of mixture."""
+
+    method: Literal["full", "lora"]
+    learning_rate: Rate
+    batch_size: Positive  # rows (packed: sequences) per device and step
+    accumulation: Positive
+    epochs: dict[MixtureKind, Rate]
+    warmup_steps: dict[MixtureKind, Count]
+    scheduler: Literal["cosine", "linear", "constant"]
+    clip: Rate
+    weight_decay: Annotated[float, Field(ge=0.0)]
+    max_length: Positive  # tokens of prompt + answer + stop token
+    overlong: Literal["fail", "drop", "cut"]  # cut: the middle of the prompt's input
+    packing: bool
+    precision: Literal["fp32", "bf16"]
+    checkpointing: bool
+    lora: LoraConfig
+
+
+class TuneConfig(Section):
+    """The tries of tuned singles: try i takes the i-th of the shuffled products of these lists."""
+
+    learning_rates: list[Rate]
+    epochs: list[Rate]
+    seeds: list[int]
+
+
+class AnswerConfig(Section):
+    """Answering: greedy generation."""
+
+    batch_size: Positive
+    max_prompt: Positive  # longer prompts have the middle of their input cut, and are counted
+
+
+class ExecuteConfig(Section):
+    """The executor and the run store."""
+
+    workers: Positive | None = None  # None: one per GPU, else one per CPU core
+    keep_weights: Literal["all", "none"]
+
+
+class PretrainConfig(Section):
+    """From-scratch models: pretraining on text, then an instruction phase on tasks outside the study."""
+
+    seed: int
+    text_tokens: Positive
+    instruction_rows: Positive
+    block: Positive  # tokens of one pretraining sequence
+    batch_size: Positive  # sequences a step
+    learning_rate: Rate
+    instruction_learning_rate: Rate
+    instruction_epochs: Rate
+    threads: Positive
+
+
+class ModelConfig(Section):
+    """One base model: from the Hub at a pinned revision, or from scratch."""
+
+    kind: Literal["scratch", "hub"]
+    architecture: Literal["phi3", "llama"] | None = None
+    repo: str | None = None
+    revision: str | None = None
+    stop_token: str
+    vocabulary: Positive | None = None
+    hidden: Positive | None = None
+    layers: Positive | None = None
+    heads: Positive | None = None
+    feed_forward: Positive | None = None
+    context: Positive
+    pretrain: PretrainConfig | None = None
+
+    @model_validator(mode="after")
+    def _kind_has_its_fields(self) -> ModelConfig:
+        needs = {
+            "scratch": ("architecture", "vocabulary", "hidden", "layers", "heads", "feed_forward", "pretrain"),
+            "hub": ("repo",),
+        }[self.kind]
+        missing = [name for name in needs if getattr(self, name) is None]
+        if missing:
+            raise ValueError(f"a {self.kind} model needs {', '.join(missing)}")
+        return self
+
+
+class ScoreConfig(Section):
+    """Scoring rules that are numbers."""
+
+    relative_tolerance: Annotated[float, Field(ge=0.0)]
+    absolute_tolerance: Annotated[float, Field(ge=0.0)]
+
+
+class CompareConfig(Section):
+    """Intervals."""
+
+    confidence: Annotated[float, Field(gt=0.5, lt=1.0)]
+
+
+class Params(Section):
+    """All of params.yaml."""
+
+    study: StudyConfig
+    fetch: FetchConfig
+    prepare: PrepareConfig
+    mix: MixConfig
+    models: dict[str, ModelConfig]
+    train: TrainConfig
+    tune: TuneConfig
+    answer: AnswerConfig
+    execute: ExecuteConfig
+    score: ScoreConfig
+    compare: CompareConfig
+
+    @model_validator(mode="after")
+    def _sections_agree(self) -> Params:
+        problems = [
+            f"study.tasks names {task!r}, which fetch.sources lacks"
+            for task in (*self.study.tasks, *self.study.evaluations)
+            if task not in self.fetch.sources
+        ]
+        if self.prepare.filler_from not in self.fetch.sources:
+            problems.append(f"prepare.filler_from: fetch.sources lacks {self.prepare.filler_from!r}")
+        problems += [
+            f"models.{name}.context ({model.context}) is smaller than train.max_length ({self.train.max_length})"
+            for name, model in self.models.items()
+            if model.context < self.train.max_length
+        ]
+        if problems:
+            raise ValueError("; ".join(dict.fromkeys(problems)))
+        return self
+
+
+def load_params(path: Path) -> Params:
+    """Read and check params.yaml.
+
+    Raises:
+        ConfigError: the file is missing, is not YAML, or breaks rules; lists all broken rules at once.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(["the file is missing; make params STUDY=tiny writes it"], where=str(path)) from None
+    except yaml.YAMLError as error:
+        raise ConfigError([f"not YAML: {' '.join(str(error).split())}"], where=str(path)) from None
+    return check_params(raw, where=str(path))
+
+
+def check_params(raw: Any, *, where: str) -> Params:
+    """Check an already parsed configuration; see :func:`load_params`."""
+    try:
+        return Params.model_validate(raw)
+    except ValidationError as error:
+        raise ConfigError([_line(dict(item), raw) for item in error.errors()], where=where) from None
+
+
+def _line(item: dict[str, Any], raw: Any) -> str:
+    """One problem in words: dotted key, what is wrong, what was found, the nearest known name."""
+    location = [str(part) for part in item["loc"]]
+    key = ".".join(location) or "params"
+    if item["type"] == "extra_forbidden":
+        return f"{key}: unknown key{near(location[-1], _known_keys(location[:-1], raw))}"
+    if item["type"] == "missing":
+        return f"{key}: missing"
+    message = item["msg"].removeprefix("Value error, ")
+    return f"{key}: {message}" if item["type"] == "value_error" else f"{key}: {message}, got {item['input']!r}"
+
+
+def _known_keys(location: list[str], raw: Any) -> list[str]:
+    """The keys a section knows, found by walking the models along ``location``."""
+    model: Any = Params
+    for part in location:
+        field = getattr(model, "model_fields", {}).get(part)
+        annotation = field.annotation if field else model
+        for candidate in (annotation, *getattr(annotation, "__args__", ())):
+            if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+                model = candidate
+    return list(getattr(model, "model_fields", raw if isinstance(raw, dict) else {}))

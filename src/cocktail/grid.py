@@ -1,0 +1,162 @@
+"""The run lists: what is explored once, and what is confirmed with fresh seeds.
+
+Explore holds the paper's grid for each model: singles, pairs, leave-one-out and all (9 + 36 + 9 + 1 = 55
+for nine sources), with the untuned base beside it and, if asked, tuned singles. Confirm holds, per
+target, what a claim compares: the single as the paper trains it, the mixture chosen on dev, all nine, and
+the single matched to either in optimiser steps and in rows.
+
+Leaving out is done on the list of names. The authors' script deletes a substring instead, so leaving out
+``finqa`` also breaks ``convfinqa`` and trains 54 distinct models, not 55.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from itertools import combinations, product
+from typing import Literal
+
+import numpy as np
+
+from cocktail.config import Params
+from cocktail.errors import ConfigError, near
+
+RunKind = Literal["base", "single", "pair", "without", "all", "tuned", "steps", "size"]
+KINDS = ("single", "pair", "without", "all", "tuned")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training run, or the untuned base.
+
+    Attributes:
+        id: unique within a stage; names files, tables and plots.
+        kind: what the run is for.
+        sources: the mixed sources, in the order of ``study.tasks``; for ``size`` runs the target alone.
+        seed: sets row sample, row order and adapter initialisation.
+        epochs: passes over the mixture; for ``steps`` runs the passes are set by the steps of ``like``.
+        warmup_steps: optimiser steps of warm-up.
+        learning_rate: peak learning rate.
+        like: for ``steps`` and ``size`` runs the id of the run whose steps or rows are matched.
+    """
+
+    id: str
+    kind: RunKind
+    sources: tuple[str, ...]
+    seed: int
+    epochs: float = 0.0
+    warmup_steps: int = 0
+    learning_rate: float = 0.0
+    like: str = ""
+
+
+def explore_runs(params: Params) -> list[Run]:
+    """Return the base and every run of the grid that ``study.include`` names.
+
+    Raises:
+        ConfigError: ``study.include`` names an unknown kind or run.
+    """
+    tasks, include = params.study.tasks, params.study.include
+    grid = [_mixture_run(params, "single", (task,)) for task in tasks]
+    grid += [_mixture_run(params, "pair", pair) for pair in combinations(tasks, 2)]
+    grid += [_mixture_run(params, "without", tuple(t for t in tasks if t != left)) for left in tasks]
+    grid += [_mixture_run(params, "all", tuple(tasks))]
+    grid = _distinct(grid) + _tuned_singles(params)
+    known = {*KINDS, *(run.id for run in grid)}
+    unknown = [name for name in include if name not in known]
+    if unknown:
+        raise ConfigError(
+            [f"study.include: no kind or run {name!r}{near(name, known)}" for name in unknown], where="params.yaml"
+        )
+    wanted = [run for run in grid if run.kind in include or run.id in include]
+    return [Run(id="base", kind="base", sources=(), seed=params.study.seed), *wanted]
+
+
+def confirm_runs(params: Params, chosen: Mapping[str, str]) -> list[Run]:
+    """Return the runs of confirm, each matched control after the run that it matches.
+
+    Args:
+        params: the study.
+        chosen: for each target the id of the explored mixture that was best on dev.
+    """
+    grid = {run.id: run for run in explore_runs(params)}
+    every = _mixture_run(params, "all", tuple(params.study.tasks))
+    runs: dict[str, Run] = {}
+    for seed in params.study.confirm_seeds:
+        for target in params.study.targets:
+            single = _seeded(_mixture_run(params, "single", (target,)), seed)
+            mixtures = [_seeded(grid[chosen[target]], seed), _seeded(every, seed)]
+            controls = [_matched(kind, single, like) for like in mixtures for kind in ("steps", "size")]
+            runs.update({run.id: run for run in (single, *mixtures, *controls)})
+    # Stable: what is matched first, so that its steps and rows are known when its controls start.
+    return sorted(runs.values(), key=lambda run: bool(run.like))
+
+
+def candidates(params: Params, target: str) -> list[str]:
+    """Return the ids of the explored mixtures of two or more sources that contain ``target``."""
+    return [
+        run.id for run in explore_runs(params) if run.kind in ("pair", "without", "all") and target in run.sources
+    ]
+
+
+def _mixture_run(params: Params, kind: Literal["single", "pair", "without", "all"], sources: tuple[str, ...]) -> Run:
+    left_out = [task for task in params.study.tasks if task not in sources]
+    names = {"single": sources, "pair": sources, "without": tuple(left_out), "all": ()}[kind]
+    return Run(
+        id="_".join((kind, *names)),
+        kind=kind,
+        sources=sources,
+        seed=params.study.seed,
+        epochs=params.train.epochs[kind],
+        warmup_steps=params.train.warmup_steps[kind],
+        learning_rate=params.train.learning_rate,
+    )
+
+
+def _distinct(runs: Iterable[Run]) -> list[Run]:
+    """Keep the first run of each source set: with three sources or fewer, pairs and leave-one-out coincide."""
+    seen: dict[frozenset[str], Run] = {}
+    for run in runs:
+        if run.sources:
+            seen.setdefault(frozenset(run.sources), run)
+    return list(seen.values())
+
+
+def _tuned_singles(params: Params) -> list[Run]:
+    """For each target ``study.tries`` singles, drawn without replacement from the product in ``tune``."""
+    space = list(product(params.tune.learning_rates, params.tune.epochs, params.tune.seeds))
+    if params.study.tries > len(space):
+        raise ConfigError(
+            [f"study.tries is {params.study.tries}, but tune offers only {len(space)} combinations"],
+            where="params.yaml",
+        )
+    order = np.random.default_rng(params.study.seed).permutation(len(space))[: params.study.tries]
+    return [
+        replace(
+            _mixture_run(params, "single", (target,)),
+            id=f"tuned_{target}_{number}",
+            kind="tuned",
+            learning_rate=space[index][0],
+            epochs=space[index][1],
+            seed=space[index][2],
+        )
+        for target in params.study.targets
+        for number, index in enumerate(order, start=1)
+    ]
+
+
+def _seeded(run: Run, seed: int) -> Run:
+    return replace(run, id=f"{run.id}-s{seed}", seed=seed)
+
+
+def _matched(kind: Literal["steps", "size"], single: Run, like: Run) -> Run:
+    """The single's rows (and for ``size`` filler rows), with the steps or the rows of ``like``."""
+    mixture = like.id.removesuffix(f"-s{like.seed}")
+    return replace(
+        single,
+        id=f"{kind}_{single.sources[0]}_as_{mixture}-s{like.seed}",
+        kind=kind,
+        epochs=like.epochs,
+        warmup_steps=like.warmup_steps,
+        like=like.id,
+    )
