@@ -1,0 +1,20 @@
+"""How every stage script ends: well, or with one clear message and exit code 2."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from cocktail.errors import CocktailError
+
+
+def run_stage(main: Callable[[], None]) -> None:
+    """Call ``main``; print a :class:`CocktailError` to stderr and exit with 2, without a stack trace.
+
+    Any other exception is a fault of the package and keeps its stack trace.
+    """
+    try:
+        main()
+    except CocktailError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
