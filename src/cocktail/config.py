@@ -127,6 +127,7 @@ class LoraConfig(Section):
     rank: Positive
     alpha: Positive
     dropout: Share
+    learning_rate: Rate  # conf/method/lora.yaml makes it train.learning_rate
 
 
 class TrainConfig(Section):
