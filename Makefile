@@ -1,0 +1,61 @@
+# `make repro` and `make test` do their own set-up; nothing else is installed by hand.
+PYTHON ?= python3
+STUDY ?= tiny
+VENV := .venv
+READY := $(VENV)/.ready
+BIN := $(CURDIR)/$(VENV)/bin
+export PATH := $(BIN):$(PATH)
+export DVC_NO_ANALYTICS := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup repro test check smoke params record report refetch lock
+
+help:  ## Show what make can do here
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */\1|/' | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: $(READY)  ## Make .venv with every pinned package (about two minutes, 2 GB)
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(READY)
+
+repro: $(READY)  ## Set up, run every stage of the study in params.yaml, compare with the recorded study
+	dvc repro
+	cocktail verify
+
+test: $(READY)  ## Set up, run all tests
+	python -m pytest
+
+check: $(READY)  ## Style and types
+	ruff check . && ruff format --check . && mypy
+
+smoke: $(READY)  ## The smallest whole run, in a temporary clone
+	python -m pytest tests/pipeline -k smoke -q
+
+params: $(READY)  ## Write params.yaml for STUDY=smoke|tiny|small|paper
+	cocktail params $(STUDY)
+
+record: $(READY)  ## Keep the finished study under reports/studies/ and renew the README's tables
+	cocktail record
+	cocktail readme
+
+report: $(READY)  ## Tables and figures only
+	dvc repro --single-item report
+
+refetch: $(READY)  ## Check data/raw against the expected digests of params.yaml
+	cocktail refetch
+
+lock: $(READY)  ## Renew requirements.lock (needs uv: pip install uv)
+	uv pip compile --universal --python-version 3.11 --extra dev --no-header --no-annotate \
+	  --constraint requirements.lock $(foreach package,$(GPU_PACKAGES),--no-emit-package $(package)) \
+	  --output-file requirements.lock pyproject.toml
+
+# torch's own metadata brings these where a GPU build is installed; listed in the lock, pip would
+# download gigabytes of them on a machine without a GPU.
+GPU_PACKAGES := triton cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cublas nvidia-cuda-cupti \
+  nvidia-cuda-nvrtc nvidia-cuda-runtime nvidia-cudnn-cu13 nvidia-cufft nvidia-cufile nvidia-curand \
+  nvidia-cusolver nvidia-cusparse nvidia-cusparselt-cu13 nvidia-nccl-cu13 nvidia-nvjitlink \
+  nvidia-nvshmem-cu13 nvidia-nvtx

@@ -1,0 +1,77 @@
+"""The ``cocktail`` command: what a person does around ``dvc repro``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from cocktail.errors import CocktailError
+from cocktail.stage import run_stage
+
+PARAMS, CONF, REPORTS, README = Path("params.yaml"), Path("conf"), Path("reports"), Path("README.md")
+
+
+def params(arguments: argparse.Namespace) -> None:
+    """Write params.yaml for a study."""
+    from cocktail.compose import compose, write_params
+    from cocktail.config import check_params
+
+    composed = compose(CONF, arguments.study, arguments.override)
+    check_params(composed, where=f"conf/ with study={arguments.study}")
+    write_params(PARAMS, composed)
+    print(f"{PARAMS} is now study {arguments.study}; `dvc repro` runs it")
+
+
+def verify(arguments: argparse.Namespace) -> None:
+    """Compare the fresh reports with the recorded study of the same name."""
+    from cocktail.config import load_params
+    from cocktail.record import verify as compare_with_record
+
+    print(compare_with_record(REPORTS, load_params(PARAMS)))
+
+
+def record(arguments: argparse.Namespace) -> None:
+    """Keep the finished study under reports/studies/."""
+    from cocktail.config import load_params
+    from cocktail.record import record as keep
+
+    print(f"recorded in {keep(REPORTS, load_params(PARAMS))}")
+
+
+def readme(arguments: argparse.Namespace) -> None:
+    """Renew the generated tables of the README from reports/studies/."""
+    from cocktail.records import fresh_file
+    from cocktail.report.readme import render_readme
+
+    text = render_readme(README.read_text(encoding="utf-8"), REPORTS / "studies")
+    with fresh_file(README) as draft:
+        draft.write_text(text, encoding="utf-8")
+
+
+def refetch(arguments: argparse.Namespace) -> None:
+    """Check the raw files against the digests of params.yaml and of their receipts."""
+    from cocktail.config import load_params
+    from cocktail.sources.fetch import verify_raw
+
+    verify_raw(Path("data/raw"), load_params(PARAMS).fetch)
+    print("data/raw is what was expected")
+
+
+def main() -> None:
+    """Entry point; errors are one message and exit code 2."""
+    parser = argparse.ArgumentParser(prog="cocktail", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command in (params, verify, record, readme, refetch):
+        sub = commands.add_parser(command.__name__, help=command.__doc__, description=command.__doc__)
+        sub.set_defaults(command=command)
+        if command is params:
+            sub.add_argument("study", help="a file name in conf/study, without its ending")
+            sub.add_argument("override", nargs="*", help="more Hydra overrides, such as source=mirror")
+    arguments = parser.parse_args()
+    run_stage(lambda: _in_a_study(arguments))
+
+
+def _in_a_study(arguments: argparse.Namespace) -> None:
+    if not CONF.is_dir():
+        raise CocktailError("no conf/ here", where=str(Path.cwd()), fix="run it from the top of the repository")
+    arguments.command(arguments)
