@@ -1,0 +1,1 @@
+"""From raw answers to outcomes: extraction (strict and lenient), metrics, selection on dev."""
