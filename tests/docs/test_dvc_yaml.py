@@ -1,0 +1,81 @@
+"""DVC does not trace imports: the modules that dvc.yaml lists for a stage are those the stage imports."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+SRC = ROOT / "src"
+STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+# They carry no decision about results: messages, exit codes, atomic writes, and the reader of params
+# (its values are tracked as params). Listing them would train everything again for a reworded message.
+LEAVES = {SRC / "cocktail" / f"{name}.py" for name in ("__init__", "errors", "stage", "records", "config")}
+
+
+def module_file(name: str) -> Path | None:
+    """The file of a module of the package, or None for other packages."""
+    stem = SRC.joinpath(*name.split("."))
+    found = [path for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.is_file()]
+    return found[0] if found else None
+
+
+def imported_files(script: Path) -> set[Path]:
+    """Files of the package that one file imports, inside functions too, with their packages' __init__."""
+    names = set()
+    for node in ast.walk(ast.parse(script.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    ours = {name for name in names if name.split(".")[0] == "cocktail"}
+    parents = {".".join(name.split(".")[:depth]) for name in ours for depth in range(1, name.count(".") + 2)}
+    return {file for name in parents if (file := module_file(name))}
+
+
+def closure(script: Path) -> set[Path]:
+    """All files of the package that running ``script`` can import."""
+    seen: set[Path] = set()
+    todo = {script}
+    while todo:
+        file = todo.pop()
+        seen.add(file)
+        todo |= imported_files(file) - seen
+    return seen - {script} - LEAVES
+
+
+def covers(dependency: Path, file: Path) -> bool:
+    """Whether a dependency is the file, or a folder above it."""
+    return dependency == file or dependency in file.parents
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_lists_the_modules_that_it_imports(stage: str) -> None:
+    script = ROOT / "stages" / f"{stage}.py"
+    listed = {ROOT / dependency for dependency in STAGES[stage]["deps"]}
+    code = {dependency for dependency in listed if SRC in dependency.parents}
+    needed = closure(script)
+    unlisted = sorted(str(f.relative_to(ROOT)) for f in needed if not any(covers(d, f) for d in code))
+    unused = sorted(str(d.relative_to(ROOT)) for d in code if not any(covers(d, f) for f in needed))
+    assert script in listed
+    assert unlisted == [], "imported but not in dvc.yaml"
+    assert unused == [], "in dvc.yaml but not imported"
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_script_is_short(stage: str) -> None:
+    assert len((ROOT / "stages" / f"{stage}.py").read_text(encoding="utf-8").splitlines()) <= 60
+
+
+def test_the_package_does_not_import_stages_and_heavy_libraries_stay_in_their_places() -> None:
+    heavy = {"torch", "transformers", "trl", "peft"}
+    for file in SRC.rglob("*.py"):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        names = {alias.name.split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.Import) for alias in n.names}
+        names |= {n.module.split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.module}
+        assert "stages" not in names, file
+        if not {"training", "inference"} & set(file.relative_to(SRC).parts):
+            assert not heavy & names, f"{file} imports {heavy & names}"

@@ -1,0 +1,43 @@
+"""params.yaml is the Hydra composition of the study that it names, and every study composes and checks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cocktail.compose import compose, differences, known_studies, write_params
+from cocktail.config import check_params, load_params
+from cocktail.errors import ConfigError
+from cocktail.grid import explore_runs
+
+ROOT = Path(__file__).parents[2]
+CONF = ROOT / "conf"
+
+
+def test_params_are_the_composition_of_their_study(tmp_path: Path) -> None:
+    committed = ROOT / "params.yaml"
+    study = yaml.safe_load(committed.read_text(encoding="utf-8"))["study"]["name"]
+    write_params(tmp_path / "params.yaml", compose(CONF, study))
+    assert committed.read_bytes() == (tmp_path / "params.yaml").read_bytes(), f"run: make params STUDY={study}"
+
+
+@pytest.mark.parametrize("study", known_studies(CONF))
+def test_every_study_composes_and_passes_the_checks(study: str) -> None:
+    params = check_params(compose(CONF, study), where=study)
+    assert params.study.name == study
+    assert explore_runs(params)[0].id == "base"
+
+
+@pytest.mark.parametrize("override", ["source=mirror", "method=lora", "train.learning_rate=5.0e-4", "model=llama_tiny"])
+def test_the_variants_of_the_readme_compose(override: str) -> None:
+    params = check_params(compose(CONF, "tiny", [override]), where=override)
+    assert list(differences(params.model_dump(), load_params(ROOT / "params.yaml").model_dump()))
+
+
+def test_unknown_study_and_override_are_clear_errors() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'tiny'"):
+        compose(CONF, "tinny")
+    with pytest.raises(ConfigError, match="learning_rat"):
+        compose(CONF, "tiny", ["train.learning_rat=1.0"])

@@ -1,0 +1,80 @@
+"""A wrong configuration is refused as a whole, with every problem named."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cocktail.compose import compose
+from cocktail.config import check_params, load_params
+from cocktail.errors import ConfigError
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def tiny() -> dict[str, Any]:
+    return compose(ROOT / "conf", "tiny")
+
+
+def problems(raw: Any) -> str:
+    with pytest.raises(ConfigError) as caught:
+        check_params(raw, where="params.yaml")
+    return "\n".join(caught.value.problems)
+
+
+def test_all_problems_are_shown_at_once_with_near_names(tiny: dict[str, Any]) -> None:
+    raw = copy.deepcopy(tiny)
+    raw["train"]["learning_rat"] = 1.0
+    raw["train"]["learning_rate"] = "2e-4"  # PyYAML reads 2e-4 as a string
+    raw["study"]["tasks"][0] = "headlin"
+    raw["prepare"]["leakage"] = "maybe"
+    del raw["mix"]["math_share"]
+    found = problems(raw)
+    assert "train.learning_rat: unknown key; did you mean 'learning_rate'?" in found
+    assert "train.learning_rate: Input should be a valid number, got '2e-4'" in found
+    assert "unknown task 'headlin'; did you mean 'headline'?" in found
+    assert "prepare.leakage" in found
+    assert "mix.math_share: missing" in found
+
+
+def test_confirmation_needs_fresh_seeds(tiny: dict[str, Any]) -> None:
+    raw = copy.deepcopy(tiny)
+    raw["study"]["confirm_seeds"] = [42, 7, 7]
+    assert "contains the grid's seed 42" in problems(raw)
+    assert "names a seed twice" in problems(raw)
+
+
+def test_a_target_must_be_a_finance_task_of_the_study(tiny: dict[str, Any]) -> None:
+    raw = copy.deepcopy(tiny)
+    raw["study"]["targets"] = ["orca_math"]
+    assert "target 'orca_math'" in problems(raw)
+
+
+def test_sections_must_agree(tiny: dict[str, Any]) -> None:
+    raw = copy.deepcopy(tiny)
+    del raw["fetch"]["sources"]["fpb"]
+    raw["train"]["max_length"] = 100_000
+    found = problems(raw)
+    assert "fetch.sources lacks" in found
+    assert "smaller than train.max_length (100000)" in found
+
+
+def test_a_model_must_have_the_fields_of_its_kind(tiny: dict[str, Any]) -> None:
+    raw = copy.deepcopy(tiny)
+    raw["models"]["phi3_tiny"]["hidden"] = None
+    assert "models.phi3_tiny: a scratch model needs hidden" in problems(raw)
+
+
+def test_a_missing_or_broken_file_is_a_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="the file is missing"):
+        load_params(tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_text("study: [", encoding="utf-8")
+    with pytest.raises(ConfigError, match="not YAML"):
+        load_params(tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_text("- a list\n", encoding="utf-8")
+    with pytest.raises(ConfigError):
+        load_params(tmp_path / "params.yaml")

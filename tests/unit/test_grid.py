@@ -1,0 +1,98 @@
+"""The run lists, by hand on small studies and by count on the paper's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cocktail.compose import compose
+from cocktail.config import FINANCE_TASKS, Params, check_params
+from cocktail.errors import ConfigError
+from cocktail.grid import Run, candidates, confirm_runs, explore_runs
+
+ROOT = Path(__file__).parents[2]
+
+
+def study(name: str, *overrides: str) -> Params:
+    return check_params(compose(ROOT / "conf", name, overrides), where=name)
+
+
+def mixtures(params: Params) -> list[Run]:
+    return [run for run in explore_runs(params) if run.kind not in ("base", "tuned")]
+
+
+@pytest.mark.parametrize(("name", "count"), [("smoke", 15), ("tiny", 55), ("paper", 55)])
+def test_every_mixture_of_the_grid_is_a_distinct_set_of_sources(name: str, count: int) -> None:
+    runs = mixtures(study(name))
+    assert len(runs) == count
+    assert len({frozenset(run.sources) for run in runs}) == count
+    assert len({run.id for run in runs}) == count
+
+
+def test_leaving_out_finqa_keeps_convfinqa() -> None:
+    run = next(run for run in explore_runs(study("paper")) if run.id == "without_finqa")
+    assert "finqa" not in run.sources
+    assert "convfinqa" in run.sources
+    assert len(run.sources) == 8
+
+
+def test_epochs_and_warmup_follow_the_paper() -> None:
+    rules = {run.kind: (run.epochs, run.warmup_steps) for run in mixtures(study("paper"))}
+    assert rules == {"single": (3.0, 0), "pair": (3.0, 0), "without": (2.0, 10), "all": (2.0, 10)}
+
+
+def test_each_target_has_seventeen_candidates() -> None:
+    params = study("paper")
+    for target in FINANCE_TASKS:
+        names = candidates(params, target)
+        assert len(names) == 17  # 8 pairs, 8 leave-one-out, all
+        assert f"without_{target}" not in names
+        assert f"single_{target}" not in names
+
+
+def test_tuned_singles_are_distinct_tries_of_their_target() -> None:
+    params = study("tiny", "study.tries=5", "study.include=[tuned]")
+    runs = [run for run in explore_runs(params) if run.kind == "tuned"]
+    assert len(runs) == 5 * len(params.study.targets)
+    fpb = [run for run in runs if run.sources == ("fpb",)]
+    assert len({(run.learning_rate, run.epochs, run.seed) for run in fpb}) == 5
+
+
+def test_more_tries_than_combinations_is_an_error() -> None:
+    with pytest.raises(ConfigError, match="only 27 combinations"):
+        explore_runs(study("tiny", "study.tries=28"))
+
+
+def test_include_takes_kinds_and_run_ids_and_refuses_others() -> None:
+    params = study("tiny", "study.include=[single,without_finqa,all]")
+    assert len(explore_runs(params)) == 1 + 9 + 1 + 1
+    with pytest.raises(ConfigError, match="did you mean 'without_finqa'"):
+        explore_runs(study("tiny", "study.include=[without_finq]"))
+
+
+def test_confirm_has_the_matched_controls_after_what_they_match() -> None:
+    params = study("tiny", "study.targets=[fpb]", "study.confirm_seeds=[101]")
+    runs = confirm_runs(params, {"fpb": "pair_fpb_finqa"})
+    ids = [run.id for run in runs]
+    assert sorted(ids[:3]) == ["all-s101", "pair_fpb_finqa-s101", "single_fpb-s101"]
+    assert sorted(ids[3:]) == [
+        "size_fpb_as_all-s101",
+        "size_fpb_as_pair_fpb_finqa-s101",
+        "steps_fpb_as_all-s101",
+        "steps_fpb_as_pair_fpb_finqa-s101",
+    ]
+    steps = next(run for run in runs if run.id == "steps_fpb_as_all-s101")
+    single = next(run for run in runs if run.id == "single_fpb-s101")
+    every = next(run for run in runs if run.id == "all-s101")
+    assert steps == replace(
+        single, id=steps.id, kind="steps", epochs=every.epochs, warmup_steps=every.warmup_steps, like="all-s101"
+    )
+    assert all(run.seed == 101 for run in runs)
+
+
+def test_confirm_runs_a_mixture_once_where_targets_share_it() -> None:
+    params = study("tiny", "study.targets=[fpb,twitter_sa]", "study.confirm_seeds=[101]")
+    ids = [run.id for run in confirm_runs(params, {"fpb": "all", "twitter_sa": "all"})]
+    assert len(ids) == len(set(ids)) == 1 + 2 + 2 * 2
