@@ -1,0 +1,1 @@
+"""From raw rows to examples, splits and mixtures."""

@@ -1,0 +1,102 @@
+"""Raw files of one source to a table of examples, with what had to be left out and why."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cocktail.config import RawFile
+from cocktail.data.table import COLUMNS, SPLITS, unescape
+from cocktail.errors import DataError
+from cocktail.sources.read import Malformed, RawRow, read_rows
+from cocktail.tasks import BadRow, Example, Task
+
+QUARANTINE = ("source", "file", "row", "reason", "raw")
+RAW_LENGTH = 500
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """One source after reading.
+
+    Attributes:
+        rows: examples of each split; ``cluster`` and ``document`` still hold the texts, not digests.
+        rows_in: raw rows of each split.
+        unescaped: rows in which HTML entities were replaced.
+        quarantine: rows left out, columns :data:`QUARANTINE`; ``row`` counts from 0 within the file.
+    """
+
+    rows: dict[str, pd.DataFrame]
+    rows_in: dict[str, int]
+    unescaped: int
+    quarantine: pd.DataFrame
+
+
+def load_source(folder: Path, *, task: Task, files: list[RawFile], max_quarantine_share: float) -> Loaded:
+    """Read all files of a source as examples of its task.
+
+    Raises:
+        DataError: a file cannot be read, lacks a column, or too many of its rows are bad.
+    """
+    examples: dict[str, list[dict[str, str]]] = {split: [] for split in SPLITS}
+    rows_in, unescaped = dict.fromkeys(SPLITS, 0), 0
+    bad: list[tuple[str, str, int, str, str]] = []
+    for file in files:
+        reasons: Counter[str] = Counter()
+        number = -1
+        for number, row in read_rows(folder / file.path, task.columns):
+            row, changed = _unescaped(row)
+            example = _example(task, row)
+            if isinstance(example, Malformed):
+                reasons[example.reason] += 1
+                bad.append((task.name, file.path, number, example.reason, example.raw[:RAW_LENGTH]))
+            else:
+                item = f"{task.name}:{file.split}:{rows_in[file.split] + number}"
+                examples[file.split].append({"item": item, "task": task.name, **asdict(example)})
+                unescaped += changed
+        rows_in[file.split] += number + 1
+        _refuse_too_many(folder / file.path, reasons, rows=number + 1, share=max_quarantine_share)
+    return Loaded(
+        rows={split: pd.DataFrame(examples[split], columns=COLUMNS, dtype="str") for split in SPLITS},
+        rows_in=rows_in,
+        unescaped=unescaped,
+        quarantine=pd.DataFrame(bad, columns=QUARANTINE),
+    )
+
+
+def _unescaped(row: RawRow) -> tuple[RawRow, bool]:
+    """The row with HTML entities in its texts replaced, and whether there were any."""
+    if isinstance(row, Malformed):
+        return row, False
+    clean = {key: unescape(value) if isinstance(value, str) else value for key, value in row.items()}
+    return clean, clean != row
+
+
+def _example(task: Task, row: RawRow) -> Example | Malformed:
+    if isinstance(row, Malformed):
+        return row
+    try:
+        return task.example(row)
+    except BadRow as reason:
+        return Malformed(str(reason), json.dumps(dict(_columns(task, row)), ensure_ascii=False, default=str))
+
+
+def _columns(task: Task, row: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    return ((column, row[column]) for column in task.columns)
+
+
+def _refuse_too_many(path: Path, reasons: Counter[str], *, rows: int, share: float) -> None:
+    bad = sum(reasons.values())
+    if bad > share * rows:
+        reason, times = reasons.most_common(1)[0]
+        raise DataError(
+            f"{bad} of {rows} rows are bad, the share allowed is {share:g}; most often ({times}): {reason}",
+            where=str(path),
+            fix="mend or replace the file, or raise prepare.max_quarantine_share",
+        )

@@ -1,0 +1,82 @@
+"""Fetch the raw files of all sources, each with a receipt; and check those that are there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from cocktail.config import FetchConfig
+from cocktail.errors import CocktailError, SourceError
+from cocktail.records import fresh_folder, read_json
+from cocktail.sources.receipt import RECEIPT, check_digest, pinned_commit, write_receipt
+
+
+def fetch_sources(raw: Path, fetch: FetchConfig) -> None:
+    """Write ``raw/<source>/`` for every source of the configuration, whole or not at all.
+
+    Raises:
+        SourceError: a file cannot be had, or is not the one expected.
+        DataError: a file cannot be read.
+    """
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        bar = progress.add_task("", total=len(fetch.sources))
+        for number, name in enumerate(fetch.sources, start=1):
+            progress.update(bar, description=f"fetch {name} ({fetch.way}), {number} of {len(fetch.sources)}")
+            with fresh_folder(raw / name) as folder:
+                revision, pinned = _write_files(folder, name=name, fetch=fetch)
+                write_receipt(
+                    folder,
+                    name=name,
+                    source=fetch.sources[name],
+                    way=fetch.way,
+                    revision=revision,
+                    pinned=pinned,
+                )
+            progress.advance(bar)
+
+
+def verify_raw(raw: Path, fetch: FetchConfig) -> None:
+    """Check every raw file against the expected sha256, or against its receipt where none is expected.
+
+    Raises:
+        SourceError: one or more are missing or differ; all are named.
+    """
+    problems: list[str] = []
+    for name, source in fetch.sources.items():
+        try:
+            receipt = read_json(raw / name / RECEIPT)
+            seen = {file["path"]: file["sha256"] for file in receipt["files"]}
+            for file in source.files:
+                expected = file.sha256 or seen.get(file.path)
+                check_digest(raw / name / file.path, expected=expected, key=f"fetch.sources.{name}")
+        except CocktailError as error:
+            problems.append(f"{name}: {error.what} ({error.where})")
+    if problems:
+        raise SourceError("\n".join(problems), where=str(raw), fix="dvc repro --single-item --force fetch")
+
+
+def _write_files(folder: Path, *, name: str, fetch: FetchConfig) -> tuple[str | None, bool]:
+    """Write a source's files; return its revision and whether that is pinned by the configuration."""
+    source = fetch.sources[name]
+    if fetch.way == "embedded":
+        from cocktail.sources.embedded import write_source
+
+        write_source(name, folder, files=source.files, world=fetch.world)
+        return source.revision, True  # a function of the package and of fetch.world: the same everywhere
+    if fetch.way == "mirror":
+        from cocktail.sources import mirror
+
+        origin = mirror.mirror_folder(fetch)
+        for file in source.files:
+            mirror.copy_file(origin, source, file.path, folder / file.path)
+        return source.revision, all(file.sha256 for file in source.files)
+    from cocktail.sources import hub
+
+    pin = pinned_commit(source)
+    commit = pin or hub.resolve_commit(source)
+    for file in source.files:
+        hub.copy_file(source, file.path, folder / file.path, commit=commit)
+    return commit, pin is not None

@@ -1,0 +1,107 @@
+"""Raw files from the Hugging Face Hub: named files at a pinned revision.
+
+The library's own cache makes a broken download go on where it stopped, and its own rule finds the token
+(``HF_TOKEN``, or ``hf auth login``). A source without a full pin is fetched at the commit that its branch
+points to now; that commit goes into the receipt, to be pinned from then on.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from huggingface_hub import HfApi, hf_hub_download
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    GatedRepoError,
+    HfHubHTTPError,
+    HFValidationError,
+    HTTPError,  # type: ignore[attr-defined]  # of its HTTP library, whichever that is
+    LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from cocktail.config import SourceConfig
+from cocktail.errors import SourceError, near
+
+PAGE = "https://huggingface.co/datasets/"
+
+
+def resolve_commit(source: SourceConfig) -> str:
+    """Return the commit that an unpinned source's revision (or default branch) points to now.
+
+    Raises:
+        SourceError: no network, no such repository or revision, or it is gated.
+    """
+    with _clear_errors(source, "its commit"):
+        commit = HfApi().dataset_info(source.repo, revision=source.revision).sha
+    if commit is None:
+        raise SourceError("the Hub names no commit", where=PAGE + source.repo, fix="set its revision by hand")
+    return commit
+
+
+def copy_file(source: SourceConfig, path: str, target: Path, *, commit: str) -> None:
+    """Fetch one file of a source at a commit and copy it to ``target``.
+
+    Raises:
+        SourceError: no network, no such repository, revision or file, or it is gated.
+    """
+    with _clear_errors(source, path):
+        cached = hf_hub_download(source.repo, path, repo_type="dataset", revision=commit)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(cached, target)
+
+
+@contextmanager
+def _clear_errors(source: SourceConfig, what: str) -> Iterator[None]:
+    """Turn the library's errors into one message each, with what mends it."""
+    try:
+        yield
+    except GatedRepoError:
+        raise SourceError(
+            "the repository is gated",
+            where=PAGE + source.repo,
+            fix="accept its terms on that page, then set HF_TOKEN or run `hf auth login`",
+        ) from None
+    except RepositoryNotFoundError:
+        raise SourceError(
+            "the Hub knows no such data set, or it is private",
+            where=PAGE + source.repo,
+            fix="check the source's repo, or set HF_TOKEN",
+        ) from None
+    except RevisionNotFoundError:
+        raise SourceError(
+            f"the repository has no revision {source.revision!r}",
+            where=PAGE + source.repo,
+            fix="set the source's revision to a commit of that page's history",
+        ) from None
+    except (LocalEntryNotFoundError, OfflineModeIsEnabled):
+        raise _unreachable(source, what) from None
+    except EntryNotFoundError:
+        raise SourceError(
+            f"the repository has no file {what!r}{near(what, _files(source))}",
+            where=PAGE + source.repo,
+            fix="correct the path under the source's files",
+        ) from None
+    except (HfHubHTTPError, HFValidationError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise SourceError(f"the Hub refuses {what}: {reason}", where=PAGE + source.repo) from None
+    except HTTPError:  # after its subclass HfHubHTTPError: no answer at all
+        raise _unreachable(source, what) from None
+
+
+def _unreachable(source: SourceConfig, what: str) -> SourceError:
+    return SourceError(
+        f"the Hub cannot be reached, and {what} is not in the local cache",
+        where=PAGE + source.repo,
+        fix="connect to the network and unset HF_HUB_OFFLINE, or use source=mirror or source=embedded",
+    )
+
+
+def _files(source: SourceConfig) -> list[str]:
+    with _clear_errors(source, "its list of files"):
+        return HfApi().list_repo_files(source.repo, repo_type="dataset", revision=source.revision)

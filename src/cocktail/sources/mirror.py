@@ -1,0 +1,54 @@
+"""Raw files from a folder laid out as the Hub lays out its repositories: ``<org>/<name>/<file>``.
+
+For clusters without network: download once, carry the folder over. The folder is no DVC dependency (it
+lies outside the project), so expected digests stand in the configuration.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from cocktail.config import FetchConfig, SourceConfig
+from cocktail.errors import SourceError
+
+VARIABLE = "COCKTAIL_MIRROR"
+
+
+def mirror_folder(fetch: FetchConfig) -> Path:
+    """Return the mirror folder: ``fetch.mirror``, else the environment's ``COCKTAIL_MIRROR``.
+
+    Raises:
+        SourceError: neither is set, or it is no folder.
+    """
+    name = fetch.mirror or os.environ.get(VARIABLE)
+    if not name:
+        raise SourceError(
+            "no mirror folder is named", where="fetch.mirror", fix=f"set it, or export {VARIABLE}"
+        )
+    if not Path(name).is_dir():
+        raise SourceError("the mirror is no folder", where=name, fix=f"correct fetch.mirror or {VARIABLE}")
+    return Path(name)
+
+
+def copy_file(mirror: Path, source: SourceConfig, path: str, target: Path) -> None:
+    """Copy one file of a source out of the mirror.
+
+    Raises:
+        SourceError: the mirror has no such file, or it cannot be read.
+    """
+    origin = mirror / source.repo / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        shutil.copyfile(origin, target)
+    except FileNotFoundError:
+        raise SourceError(
+            "the mirror lacks a file",
+            where=str(origin),
+            fix=f"download {path} of https://huggingface.co/datasets/{source.repo} to that place",
+        ) from None
+    except OSError as error:
+        raise SourceError(
+            f"the mirror's file cannot be copied ({error.strerror})", where=str(origin)
+        ) from None

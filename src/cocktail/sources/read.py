@@ -1,0 +1,125 @@
+"""Rows of a raw file: CSV, Parquet or JSON Lines, read by a real parser and never by lines of text.
+
+Twitter CSVs hold line breaks inside quoted fields; Parquet files may be cut short. A file that cannot be
+read at all is a :class:`DataError`; a single row that cannot be read comes back as :class:`Malformed`, so
+that the reader can count it and go on.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cocktail.errors import DataError
+
+FIX = "fetch the file again: dvc repro --single-item --force fetch"
+
+
+@dataclass(frozen=True)
+class Malformed:
+    """A row that the file's own format rules out.
+
+    Attributes:
+        reason: what is wrong with it.
+        raw: what could be read of it.
+    """
+
+    reason: str
+    raw: str
+
+
+RawRow = dict[str, Any] | Malformed
+
+
+def read_rows(path: Path, columns: Sequence[str] = ()) -> Iterator[tuple[int, RawRow]]:
+    """Yield (row number from 0, row) for every row of a raw file.
+
+    Args:
+        path: a ``.csv``, ``.parquet`` or ``.jsonl`` file.
+        columns: columns that must be there; of Parquet files only these are read, unless it is empty.
+
+    Raises:
+        DataError: the file is missing, of another kind, not UTF-8, cut short, or lacks a column.
+    """
+    readers = {".csv": _csv_rows, ".parquet": _parquet_rows, ".jsonl": _json_rows}
+    if path.suffix not in readers:
+        raise DataError(f"raw files end in {', '.join(readers)}, not {path.suffix!r}", where=str(path))
+    if not path.is_file():
+        raise DataError("a raw file is missing", where=str(path), fix=FIX)
+    yield from enumerate(readers[path.suffix](path, columns))
+
+
+def _csv_rows(path: Path, columns: Sequence[str]) -> Iterator[RawRow]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            reader = csv.reader(stream, strict=True)
+            header = next(reader, [])
+            _require(path, columns, header)
+            for fields in reader:
+                if len(fields) == len(header):
+                    yield dict(zip(header, fields, strict=True))
+                else:
+                    yield Malformed(f"{len(fields)} fields, not {len(header)}", json.dumps(fields))
+    except UnicodeDecodeError as error:
+        raise _not_utf8(path, error) from None
+    except csv.Error as error:
+        raise DataError(f"not readable as CSV ({error})", where=str(path), fix=FIX) from None
+
+
+def _parquet_rows(path: Path, columns: Sequence[str]) -> Iterator[RawRow]:
+    try:
+        with pq.ParquetFile(path) as file:
+            _require(path, columns, file.schema_arrow.names)
+            for batch in file.iter_batches(batch_size=10_000, columns=list(columns) or None):
+                yield from batch.to_pylist()
+    except UnicodeDecodeError as error:
+        raise _not_utf8(path, error) from None
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(f"not readable as Parquet ({reason})", where=str(path), fix=FIX) from None
+
+
+def _json_rows(path: Path, columns: Sequence[str]) -> Iterator[RawRow]:
+    try:
+        with path.open(encoding="utf-8") as stream:
+            for number, line in enumerate(stream):
+                row = _json_row(line, columns if number else ())
+                if number == 0 and isinstance(row, dict):
+                    _require(path, columns, row)
+                yield row
+    except UnicodeDecodeError as error:
+        raise _not_utf8(path, error) from None
+
+
+def _json_row(line: str, columns: Sequence[str]) -> RawRow:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        return Malformed(f"not JSON ({error})", line.rstrip("\n"))
+    if not isinstance(row, dict):
+        return Malformed("no JSON object", line.rstrip("\n"))
+    missing = [column for column in columns if column not in row]
+    return Malformed(f"no column {', '.join(missing)}", line.rstrip("\n")) if missing else row
+
+
+def _require(path: Path, columns: Sequence[str], found: Sequence[str] | dict[str, Any]) -> None:
+    missing = [column for column in columns if column not in found]
+    if missing:
+        raise DataError(
+            f"column {', '.join(missing)} is missing; the file has {', '.join(found) or 'none'}",
+            where=str(path),
+            fix="check fetch.sources: repository, revision and path",
+        )
+
+
+def _not_utf8(path: Path, error: UnicodeDecodeError) -> DataError:
+    return DataError(
+        f"not UTF-8: {error.reason} (byte {error.object[error.start]:#04x})", where=str(path), fix=FIX
+    )

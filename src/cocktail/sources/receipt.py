@@ -1,0 +1,80 @@
+"""The receipt of a fetch: what came in, from where, and under which licence.
+
+Holds no time, host or folder, so that equal raw files have equal receipts.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cocktail.config import SourceConfig
+from cocktail.errors import SourceError
+from cocktail.records import digest_file, write_json
+from cocktail.sources.read import Malformed, read_rows
+
+RECEIPT = "receipt.json"
+
+
+def write_receipt(
+    folder: Path, *, name: str, source: SourceConfig, way: str, revision: str | None, pinned: bool
+) -> None:
+    """Write ``receipt.json`` into a source's folder; counts rows with the reader that prepare uses.
+
+    Raises:
+        SourceError: a file is missing or has another sha256 than expected.
+        DataError: a file cannot be read.
+    """
+    files = []
+    for file in source.files:
+        path = folder / file.path
+        check_digest(path, expected=file.sha256, key=f"fetch.sources.{name}")
+        rows, malformed = 0, 0
+        for _, row in read_rows(path):
+            rows, malformed = rows + 1, malformed + isinstance(row, Malformed)
+        files.append(
+            {
+                "path": file.path,
+                "split": file.split,
+                "bytes": path.stat().st_size,
+                "sha256": digest_file(path),
+                "rows": rows,
+                "malformed": malformed,
+            }
+        )
+    receipt = {
+        "source": name,
+        "repo": source.repo,
+        "revision": revision,
+        "pinned": pinned,
+        "way": way,
+        "licence": source.licence,
+        "status": source.status,
+        "files": files,
+    }
+    write_json(folder / RECEIPT, receipt)
+
+
+def check_digest(path: Path, *, expected: str | None, key: str) -> None:
+    """Compare a file with the sha256 that the configuration expects; None expects nothing.
+
+    Raises:
+        SourceError: the file is missing or differs.
+    """
+    if not path.is_file():
+        raise SourceError("a raw file is missing", where=str(path), fix=f"check {key} and fetch again")
+    if expected is None:
+        return
+    found = digest_file(path)
+    if found != expected:
+        raise SourceError(
+            f"sha256 is {found}, expected {expected}",
+            where=str(path),
+            fix=f"get the file again, or, if the new content is meant, set sha256 under {key}",
+        )
+
+
+def pinned_commit(source: SourceConfig) -> str | None:
+    """Return the full commit a source is pinned to, None if it is not pinned to one."""
+    revision = source.revision
+    full = revision is not None and len(revision) == 40 and set(revision) <= set("0123456789abcdef")
+    return revision if full else None
