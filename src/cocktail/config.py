@@ -7,6 +7,8 @@ studies smoke, tiny, small and paper differ in data and numbers only, never in c
 
 from __future__ import annotations
 
+import pkgutil
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,14 +18,24 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from cocktail.errors import ConfigError, near
 
 FINANCE_TASKS = ("headline", "fpb", "fin_ner_cls", "finqa", "convfinqa", "twitter_topics", "twitter_sa")
-MIXABLE_TASKS = (*FINANCE_TASKS, "orca_math", "open_orca")
+SHARED_OUT_TASKS = ("orca_math", "open_orca")  # their rows are a share of G, not a cap
+MIXABLE_TASKS = (*FINANCE_TASKS, *SHARED_OUT_TASKS)
 GENERAL_TASKS = ("financebench", "knowledge", "gsm8k")
+FILLER = "filler"
 
 Positive = Annotated[int, Field(gt=0)]
 Count = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Rate = Annotated[float, Field(gt=0.0)]
 MixtureKind = Literal["single", "pair", "without", "all"]
+
+
+def task_names(*, but: tuple[str, ...] = ()) -> list[str]:
+    """Return the names of all tasks: the modules of ``cocktail.tasks``, found but not imported."""
+    spec = find_spec("cocktail.tasks")
+    folders = spec.submodule_search_locations if spec else None
+    names = {module.name for module in pkgutil.iter_modules(folders)} if folders else set()
+    return sorted(names - {"base", *but})
 
 
 class Section(BaseModel):
@@ -76,15 +88,16 @@ class MixConfig(Section):
     """Stage ``mix``: how many rows each source gives to every mixture it is in."""
 
     seed: int
-    caps: dict[str, Positive]  # finance tasks: at most so many train rows
-    instruction_share: Rate  # open_orca rows = this x G, where G = total rows of the finance tasks
+    caps: dict[str, Positive]  # at most so many train rows; a task without a cap gives all
+    instruction_share: Rate  # open_orca rows = this x G, where G = total rows of the study's other tasks
     math_share: Rate  # orca_math rows = this x G
 
     @model_validator(mode="after")
-    def _caps_are_finance(self) -> MixConfig:
-        wrong = [task for task in self.caps if task not in FINANCE_TASKS]
+    def _caps_are_of_tasks(self) -> MixConfig:
+        known = task_names(but=(*SHARED_OUT_TASKS, *GENERAL_TASKS, FILLER))
+        wrong = [task for task in self.caps if task not in known]
         if wrong:
-            raise ValueError("; ".join(f"no finance task {t!r}{near(t, FINANCE_TASKS)}" for t in wrong))
+            raise ValueError("; ".join(f"no task with a cap {t!r}{near(t, known)}" for t in wrong))
         return self
 
 
@@ -102,10 +115,13 @@ class StudyConfig(Section):
 
     @model_validator(mode="after")
     def _names_are_known(self) -> StudyConfig:
-        problems = [f"unknown task {t!r}{near(t, MIXABLE_TASKS)}" for t in self.tasks if t not in MIXABLE_TASKS]
-        evaluations = (*FINANCE_TASKS, *GENERAL_TASKS)
+        mixable = task_names(but=(*GENERAL_TASKS, FILLER))
+        problems = [f"unknown task {t!r}{near(t, mixable)}" for t in self.tasks if t not in mixable]
+        evaluations = task_names(but=(*SHARED_OUT_TASKS, FILLER))
         problems += [
-            f"unknown evaluation {t!r}{near(t, evaluations)}" for t in self.evaluations if t not in evaluations
+            f"unknown evaluation {t!r}{near(t, evaluations)}"
+            for t in self.evaluations
+            if t not in evaluations
         ]
         problems += [
             f"target {t!r} is not a finance task of this study{near(t, self.tasks)}"
@@ -113,7 +129,9 @@ class StudyConfig(Section):
             if t not in FINANCE_TASKS or t not in self.tasks or t not in self.evaluations
         ]
         if self.seed in self.confirm_seeds:
-            problems.append(f"confirm_seeds contains the grid's seed {self.seed}; confirmation needs fresh seeds")
+            problems.append(
+                f"confirm_seeds contains the grid's seed {self.seed}; confirmation needs fresh seeds"
+            )
         if len(set(self.confirm_seeds)) < len(self.confirm_seeds):
             problems.append("confirm_seeds names a seed twice")
         if problems:
@@ -205,7 +223,15 @@ class ModelConfig(Section):
     @model_validator(mode="after")
     def _kind_has_its_fields(self) -> ModelConfig:
         needs = {
-            "scratch": ("architecture", "vocabulary", "hidden", "layers", "heads", "feed_forward", "pretrain"),
+            "scratch": (
+                "architecture",
+                "vocabulary",
+                "hidden",
+                "layers",
+                "heads",
+                "feed_forward",
+                "pretrain",
+            ),
             "hub": ("repo",),
         }[self.kind]
         missing = [name for name in needs if getattr(self, name) is None]
@@ -270,7 +296,9 @@ def load_params(path: Path) -> Params:
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ConfigError(["the file is missing; make params STUDY=tiny writes it"], where=str(path)) from None
+        raise ConfigError(
+            ["the file is missing; make params STUDY=tiny writes it"], where=str(path)
+        ) from None
     except yaml.YAMLError as error:
         raise ConfigError([f"not YAML: {' '.join(str(error).split())}"], where=str(path)) from None
     return check_params(raw, where=str(path))
@@ -293,7 +321,9 @@ def _line(item: dict[str, Any], raw: Any) -> str:
     if item["type"] == "missing":
         return f"{key}: missing"
     message = item["msg"].removeprefix("Value error, ")
-    return f"{key}: {message}" if item["type"] == "value_error" else f"{key}: {message}, got {item['input']!r}"
+    return (
+        f"{key}: {message}" if item["type"] == "value_error" else f"{key}: {message}, got {item['input']!r}"
+    )
 
 
 def _known_keys(location: list[str], raw: Any) -> list[str]:

@@ -1,7 +1,7 @@
 """Mixtures: what each run asks of each source (plan), and the rows that it gets (outcome).
 
 The paper takes the first N rows of each source after a shuffle, concatenates, and shuffles again. N is a
-cap for the finance sets. The general sets follow from G, the rows that all finance sets of the study give
+cap for the finance sets. The two general sets follow from G, the rows that all other sets of the study give
 together: Open-Orca gives G rows, Orca-Math G / 2, in every run alike, also alone, and also where a finance
 set is left out. Asked and got both stand in the file, so that a source with too few rows is seen.
 """
@@ -15,13 +15,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cocktail.config import FINANCE_TASKS, MIXABLE_TASKS, Params
+from cocktail.config import FILLER, SHARED_OUT_TASKS, Params
 from cocktail.data.table import read_split
 from cocktail.errors import RunError
 from cocktail.grid import Run
 from cocktail.records import fresh_folder, read_json, write_json
 
-FILLER = "filler"
 Counts = dict[str, int]
 
 
@@ -47,11 +46,12 @@ class Mixture:
 
 
 def train_items(prepared: Path) -> dict[str, list[str]]:
-    """Return the train item ids of every source that may be mixed and is there."""
+    """Return the train item ids of every prepared task that may be mixed."""
+    tasks = read_json(prepared / "tasks.json")
     return {
         name: read_split(prepared, name, "train")["item"].tolist()
-        for name in (*MIXABLE_TASKS, FILLER)
-        if (prepared / name).is_dir()
+        for name, task in tasks.items()
+        if task["trains"]
     }
 
 
@@ -63,7 +63,7 @@ def source_sizes(params: Params, available: Mapping[str, int]) -> Counts:
         available: train rows of each source.
     """
     caps, names = params.mix.caps, params.study.tasks
-    sizes = {name: caps.get(name, available[name]) for name in names if name in FINANCE_TASKS}
+    sizes = {name: caps.get(name, available[name]) for name in names if name not in SHARED_OUT_TASKS}
     total = sum(min(size, available[name]) for name, size in sizes.items())
     shares = {"open_orca": params.mix.instruction_share, "orca_math": params.mix.math_share}
     return sizes | {name: round(share * total) for name, share in shares.items() if name in names}

@@ -5,18 +5,13 @@ A new task is one file here plus one line of params; there is no list to extend.
 
 from __future__ import annotations
 
-import pkgutil
 from importlib import import_module
 
+from cocktail.config import task_names
 from cocktail.errors import ConfigError, near
 from cocktail.tasks.base import BadRow, Example, Task
 
-__all__ = ["BadRow", "Example", "Task", "known_tasks", "load_task"]
-
-
-def known_tasks() -> list[str]:
-    """Return the names of all tasks: every module of this package but ``base``."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name != "base")
+__all__ = ["BadRow", "Example", "Task", "load_task"]
 
 
 def load_task(name: str) -> Task:
@@ -25,7 +20,7 @@ def load_task(name: str) -> Task:
     Raises:
         ConfigError: there is none; the message offers the nearest name.
     """
-    if name not in known_tasks():
-        raise ConfigError([f"unknown task {name!r}{near(name, known_tasks())}"], where="params.yaml")
+    if name not in task_names():
+        raise ConfigError([f"unknown task {name!r}{near(name, task_names())}"], where="params.yaml")
     task: Task = import_module(f"{__name__}.{name}").TASK
     return task
