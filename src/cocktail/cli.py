@@ -73,5 +73,7 @@ def main() -> None:
 
 def _in_a_study(arguments: argparse.Namespace) -> None:
     if not CONF.is_dir():
-        raise CocktailError("no conf/ here", where=str(Path.cwd()), fix="run it from the top of the repository")
+        raise CocktailError(
+            "no conf/ here", where=str(Path.cwd()), fix="run it from the top of the repository"
+        )
     arguments.command(arguments)

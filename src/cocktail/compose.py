@@ -29,7 +29,9 @@ def compose(conf: Path, study: str, overrides: Sequence[str] = ()) -> dict[str, 
     from omegaconf.errors import OmegaConfBaseException
 
     if study not in known_studies(conf):
-        raise ConfigError([f"no study {study!r}{near(study, known_studies(conf))}"], where=str(conf / "study"))
+        raise ConfigError(
+            [f"no study {study!r}{near(study, known_studies(conf))}"], where=str(conf / "study")
+        )
     try:
         with initialize_config_dir(str(conf.resolve()), version_base=None):
             composed = hydra_compose("config", overrides=[f"study={study}", *overrides])

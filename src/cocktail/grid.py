@@ -66,7 +66,8 @@ def explore_runs(params: Params) -> list[Run]:
     unknown = [name for name in include if name not in known]
     if unknown:
         raise ConfigError(
-            [f"study.include: no kind or run {name!r}{near(name, known)}" for name in unknown], where="params.yaml"
+            [f"study.include: no kind or run {name!r}{near(name, known)}" for name in unknown],
+            where="params.yaml",
         )
     wanted = [run for run in grid if run.kind in include or run.id in include]
     return [Run(id="base", kind="base", sources=(), seed=params.study.seed), *wanted]
@@ -95,11 +96,15 @@ def confirm_runs(params: Params, chosen: Mapping[str, str]) -> list[Run]:
 def candidates(params: Params, target: str) -> list[str]:
     """Return the ids of the explored mixtures of two or more sources that contain ``target``."""
     return [
-        run.id for run in explore_runs(params) if run.kind in ("pair", "without", "all") and target in run.sources
+        run.id
+        for run in explore_runs(params)
+        if run.kind in ("pair", "without", "all") and target in run.sources
     ]
 
 
-def _mixture_run(params: Params, kind: Literal["single", "pair", "without", "all"], sources: tuple[str, ...]) -> Run:
+def _mixture_run(
+    params: Params, kind: Literal["single", "pair", "without", "all"], sources: tuple[str, ...]
+) -> Run:
     left_out = [task for task in params.study.tasks if task not in sources]
     names = {"single": sources, "pair": sources, "without": tuple(left_out), "all": ()}[kind]
     return Run(
