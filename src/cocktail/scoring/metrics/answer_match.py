@@ -1,0 +1,49 @@
+"""Share of answers that match the gold answer, for numbers and free text, read strictly and leniently.
+
+The rules stand in :mod:`cocktail.scoring.outcome`. The denominator is the number of references.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import datasets
+import evaluate
+
+from cocktail.scoring.outcome import Kind, Tolerance, judge, share
+
+
+class AnswerMatch(evaluate.Metric):  # type: ignore[misc]  # evaluate publishes no types
+    """Predictions are raw answers, references are gold answers."""
+
+    def _info(self) -> Any:
+        text = datasets.Value("string")
+        return evaluate.MetricInfo(
+            description=__doc__,
+            citation="",
+            inputs_description="predictions: raw answers; references: gold answers; kind: number or free",
+            features=datasets.Features({"predictions": text, "references": text}),
+        )
+
+    def _compute(
+        self,
+        predictions: Sequence[str],
+        references: Sequence[str],
+        kind: Kind = "number",
+        relative_tolerance: float = 0.0,
+        absolute_tolerance: float = 0.0,
+    ) -> dict[str, float]:
+        """Return accuracy_strict, accuracy_lenient, invalid_strict and invalid_lenient, shares in 0..1."""
+        tolerance = Tolerance(relative=relative_tolerance, absolute=absolute_tolerance)
+        outcomes = [
+            judge(answer, gold, kind=kind, labels=(), tolerance=tolerance)
+            for answer, gold in zip(predictions, references, strict=True)
+        ]
+        strict, lenient = [one.strict for one in outcomes], [one.lenient for one in outcomes]
+        return {
+            "accuracy_strict": share(strict, "ok"),
+            "accuracy_lenient": share(lenient, "ok"),
+            "invalid_strict": share(strict, "invalid"),
+            "invalid_lenient": share(lenient, "invalid"),
+        }

@@ -1,0 +1,65 @@
+"""Scores per run, task and split, through the package's ``evaluate.Metric`` modules."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from cocktail.errors import RecordError
+from cocktail.scoring.answers import Evaluation
+from cocktail.scoring.metrics.answer_match import AnswerMatch
+from cocktail.scoring.metrics.label_scores import LabelScores
+from cocktail.scoring.outcome import Tolerance
+
+
+class Summariser:
+    """Holds one instance of each metric: making one costs more than using it."""
+
+    def __init__(self, tolerance: Tolerance) -> None:
+        self.tolerance = tolerance
+        self.label_scores = LabelScores(keep_in_memory=True)
+        self.answer_match = AnswerMatch(keep_in_memory=True)
+
+    def summarise(
+        self, items: pd.DataFrame, evaluation: Evaluation, *, split: str
+    ) -> dict[str, float | int | str]:
+        """Return one row of the summary: the scores of one run on one split of one task.
+
+        Raises:
+            RecordError: the number of scored rows is not the number of rows of the split.
+        """
+        expected = int((evaluation.gold["split"] == split).sum())
+        if len(items) != expected:
+            raise RecordError(f"{len(items)} scored rows of {evaluation.task} {split}, but it has {expected}")
+        decoded = items["knowledge"][items["knowledge"] != ""]
+        return {
+            "task": evaluation.task,
+            "split": split,
+            "n": expected,
+            **self._scores(items, evaluation),
+            "knowledge_accuracy": float((decoded == "ok").mean()) if len(decoded) else float("nan"),
+            "not_stopped": int((~items["stopped"]).sum()),
+            "empty": int((items["answer"].str.strip() == "").sum()),
+        }
+
+    def _scores(self, items: pd.DataFrame, evaluation: Evaluation) -> dict[str, float | int]:
+        if evaluation.kind in ("label", "choice"):
+            scores = self.label_scores.compute(
+                predictions=items["read_strict"].tolist(),
+                references=items["gold"].tolist(),
+                labels=evaluation.labels,
+            )
+            lenient = float((items["lenient"] == "ok").mean())
+            accuracies = {"accuracy_strict": scores["accuracy"], "accuracy_lenient": lenient}
+            f1 = {name: scores[name] for name in ("macro_f1", "weighted_f1")}
+        else:
+            scores = self.answer_match.compute(
+                predictions=items["answer"].tolist(),
+                references=items["gold"].tolist(),
+                kind=evaluation.kind,
+                relative_tolerance=self.tolerance.relative,
+                absolute_tolerance=self.tolerance.absolute,
+            )
+            accuracies = {name: scores[name] for name in ("accuracy_strict", "accuracy_lenient")}
+            f1 = {"macro_f1": float("nan"), "weighted_f1": float("nan")}
+        invalid = {f"invalid_{way}": int((items[way] == "invalid").sum()) for way in ("strict", "lenient")}
+        return {**invalid, **accuracies, **f1}

@@ -1,0 +1,132 @@
+"""Made-up prepared data and answers of a small study: every run answers right with a chosen probability."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cocktail.compose import compose
+from cocktail.config import Params, check_params
+from cocktail.grid import Run, confirm_runs, explore_runs
+from cocktail.records import digest_text, read_json, write_json, write_table
+from cocktail.scoring.selection import select_study
+
+ROOT = Path(__file__).parents[1]
+MODEL = "phi3_smoke"
+LABELS = {"fpb": ("negative", "neutral", "positive"), "knowledge": ("A", "B", "C", "D")}
+KINDS = {"fpb": "label", "knowledge": "choice"}  # all others: number
+Skill = Callable[[Run, str], float]
+
+
+def study_params() -> Params:
+    """Study smoke with two targets."""
+    return check_params(compose(ROOT / "conf", "smoke", ["study.targets=[fpb,finqa]"]), where="fixture")
+
+
+def default_skill(run: Run, task: str) -> float:
+    """Base knows little, a run knows what it was trained on, and mixtures know it better."""
+    if task not in run.sources:
+        return 0.3
+    return min(0.5 + 0.1 * len(run.sources), 0.9)
+
+
+def write_prepared(folder: Path, params: Params, *, test_rows: int = 60, dev_rows: int = 20) -> None:
+    """tasks.json and the parquet files of every task of the study; two items share a cluster."""
+    facts = {}
+    for task in dict.fromkeys([*params.study.tasks, *params.study.evaluations]):
+        sizes = {"train": 30, "dev": 0 if task == "knowledge" else dev_rows, "test": test_rows}
+        for split, size in sizes.items():
+            write_table(folder / task / f"{split}.parquet", _examples(task, split, size))
+        facts[task] = {
+            "labels": list(LABELS[task]) if task in LABELS else None,
+            "kind": KINDS.get(task, "number"),
+            "max_new_tokens": 8,
+            "trains": task in params.study.tasks,
+            "evaluates": task in params.study.evaluations,
+        }
+    write_json(folder / "tasks.json", facts)
+
+
+def write_study(root: Path, params: Params, *, skill: Skill = default_skill) -> None:
+    """Prepared data, explored answers, selection and confirmed answers below ``root``, as the stages do."""
+    prepared, answers = root / "data/prepared", root / "artifacts/answers" / MODEL
+    write_prepared(prepared, params)
+    write_answers(answers / "explore", prepared, explore_runs(params), skill=skill)
+    selected = select_study(
+        prepared, answers / "explore", root / f"artifacts/selected/{MODEL}.json", params=params
+    )
+    chosen = {target: selected[target].chosen for target in params.study.targets}
+    write_answers(answers / "confirm", prepared, confirm_runs(params, chosen), skill=skill)
+
+
+def write_answers(folder: Path, prepared: Path, runs: Sequence[Run], *, skill: Skill = default_skill) -> None:
+    """Answers, receipt and index of ``runs``; the draw hangs on the run's id alone."""
+    tasks = [task for task, facts in read_json(prepared / "tasks.json").items() if facts["evaluates"]]
+    for run in runs:
+        rng = np.random.default_rng(int(digest_text(run.id)[:8], 16))
+        table = pd.concat([_answers(prepared, task, rng, skill=skill(run, task)) for task in tasks])
+        write_table(folder / f"{run.id}.parquet", table.reset_index(drop=True))
+        write_json(folder / f"{run.id}.json", receipt(run, answered=len(table)))
+    write_json(folder / "index.json", {"runs": [run.id for run in runs]})
+
+
+def receipt(run: Run, *, answered: int) -> dict[str, object]:
+    """A receipt with the contract's keys."""
+    return {
+        "run": run.id,
+        "model": MODEL,
+        "kind": run.kind,
+        "sources": list(run.sources),
+        "seed": run.seed,
+        "config": {"learning_rate": run.learning_rate, "epochs": run.epochs},
+        "base_digest": "0" * 64,
+        "rows_digest": "1" * 64,
+        "rows": {source: {"in": 30, "kept": 29, "cut": 1, "dropped": 1} for source in run.sources},
+        "tokens": {"trained": 300, "total": 900},
+        "steps": 4 * len(run.sources),
+        "epochs": run.epochs,
+        "loss": [[step, 2.0 / step] for step in range(1, 4 * len(run.sources) + 1)],
+        "trainable_parameters": 1000,
+        "total_parameters": 1000,
+        "answered": answered,
+        "empty_answers": 0,
+        "not_stopped": 0,
+    }
+
+
+def _examples(task: str, split: str, size: int) -> pd.DataFrame:
+    golds = LABELS.get(task, ("4", "12.5%", "-3"))
+    return pd.DataFrame(
+        {
+            "item": [f"{task}:{split}:{row}" for row in range(size)],
+            "task": task,
+            "instruction": "Answer.",
+            "input": [f"made-up text {row}" for row in range(size)],
+            "answer": [golds[row % len(golds)] for row in range(size)],
+            "gold": [golds[row % len(golds)] for row in range(size)],
+            "cluster": [f"{task}-{row // 2}" for row in range(size)],
+            "document": "",
+        },
+        dtype="str",
+    )
+
+
+def _answers(prepared: Path, task: str, rng: np.random.Generator, *, skill: float) -> pd.DataFrame:
+    parts = []
+    for split in ("dev", "test"):
+        gold = pd.read_parquet(prepared / task / f"{split}.parquet")
+        right = rng.random(len(gold)) < skill
+        kept = gold[["item", "task", "cluster"]].assign(
+            split=split,
+            prompt_hash="0",
+            answer=np.where(right, gold["gold"], "hm"),
+            num_tokens=3,
+            stopped=True,
+            cut=False,
+            label_choice=gold["gold"].where(gold["task"].isin(LABELS) & (split == "test"), ""),
+        )
+        parts.append(kept)
+    return pd.concat(parts, ignore_index=True)
