@@ -17,8 +17,7 @@ def main() -> None:
     parser.add_argument("--raw", type=Path, required=True, help="what stage fetch wrote")
     parser.add_argument("--out", type=Path, required=True, help="folder for <task>/ folders and reports")
     arguments = parser.parse_args()
-    params = load_params(arguments.params)
-    prepare(arguments.raw, arguments.out, sources=params.fetch.sources, config=params.prepare)
+    prepare(arguments.raw, arguments.out, params=load_params(arguments.params))
 
 
 if __name__ == "__main__":

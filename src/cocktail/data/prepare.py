@@ -2,7 +2,7 @@
 
 Order: read and quarantine; clean; find leaks; pick dev by whole clusters; drop train rows that share a
 cluster with any dev row, of whichever task; sample test rows; set filler aside. All sources are prepared,
-whether the study mixes them or not, so that studies share one split.
+whether the study uses them or not, so that studies on the same sources have the same splits.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from cocktail.config import PrepareConfig, SourceConfig
+from cocktail.config import FILLER, Params, PrepareConfig, StudyConfig
 from cocktail.data import split
 from cocktail.data.clean import clean_train, drop_empty
 from cocktail.data.documents import group_pages
@@ -42,14 +42,14 @@ class Prepared:
     leaks: pd.DataFrame
 
 
-def prepare(raw: Path, out: Path, *, sources: dict[str, SourceConfig], config: PrepareConfig) -> None:
+def prepare(raw: Path, out: Path, *, params: Params) -> None:
     """Write the prepared data folder, whole or not at all.
 
     Raises:
         DataError: a raw file cannot be read, or too many of its rows are bad.
     """
-    names = list(dict.fromkeys([*sources, "filler"]))
-    tasks = {name: load_task(name) for name in names}
+    sources, config = params.fetch.sources, params.prepare
+    tasks = {name: load_task(name) for name in dict.fromkeys([*sources, FILLER])}
     share = config.max_quarantine_share
     loaded = {
         name: load_source(raw / name, task=tasks[name], files=source.files, max_quarantine_share=share)
@@ -60,7 +60,7 @@ def prepare(raw: Path, out: Path, *, sources: dict[str, SourceConfig], config: P
         for name, parts in prepared.tables.items():
             for part, rows in parts.items():
                 write_split(folder, name, part, rows)
-        write_json(folder / "tasks.json", {name: _description(task) for name, task in tasks.items()})
+        write_json(folder / "tasks.json", {name: _facts(task, params.study) for name, task in tasks.items()})
         write_json(folder / "report.json", prepared.report)
         write_table(folder / "leakage.parquet", prepared.leaks)
         quarantine = pd.concat([source.quarantine for source in loaded.values()])
@@ -84,8 +84,8 @@ def split_tasks(loaded: dict[str, Loaded], *, tasks: dict[str, Task], config: Pr
     if config.filler_from == "open_orca":
         parts = tables["open_orca"]
         parts["train"], filler = split.set_aside_filler(parts["train"], seed=config.seed)
-        tables["filler"] = {"train": filler, "dev": filler.iloc[:0], "test": filler.iloc[:0]}
-        report["filler"] = {}
+        tables[FILLER] = {"train": filler, "dev": filler.iloc[:0], "test": filler.iloc[:0]}
+        report[FILLER] = {}
     for name, parts in tables.items():
         report[name]["kept"] = {part: len(rows) for part, rows in parts.items()}
     return Prepared(tables=tables, report=report, leaks=leaks)
@@ -146,12 +146,13 @@ def _pick_dev(tables: Tables, report: Report, *, tasks: dict[str, Task], config:
         parts["train"] = left
 
 
-def _description(task: Task) -> dict[str, Any]:
+def _facts(task: Task, study: StudyConfig) -> dict[str, Any]:
+    """What later stages must know of a task; whether it trains and evaluates is the study's choice too."""
     return {
         "labels": None if task.labels is None else list(task.labels),
         "kind": task.kind,
         "max_new_tokens": task.max_new_tokens,
         "metric": task.metric,
-        "trains": task.trains,
-        "evaluates": task.evaluates,
+        "trains": task.trains and task.name in (*study.tasks, FILLER),
+        "evaluates": task.evaluates and task.name in study.evaluations,
     }

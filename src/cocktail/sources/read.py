@@ -50,7 +50,11 @@ def read_rows(path: Path, columns: Sequence[str] = ()) -> Iterator[tuple[int, Ra
     """
     readers = {".csv": _csv_rows, ".parquet": _parquet_rows, ".jsonl": _json_rows}
     if path.suffix not in readers:
-        raise DataError(f"raw files end in {', '.join(readers)}, not {path.suffix!r}", where=str(path))
+        raise DataError(
+            f"raw files end in {', '.join(readers)}, not {path.suffix!r}",
+            where=str(path),
+            fix="name such a file under the source's files",
+        )
     if not path.is_file():
         raise DataError("a raw file is missing", where=str(path), fix=FIX)
     yield from enumerate(readers[path.suffix](path, columns))

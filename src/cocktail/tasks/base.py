@@ -10,15 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Literal
 
 from cocktail.scoring import extract
 
 Row = Mapping[str, Any]
 Kind = Literal["label", "number", "choice", "free"]
-Reader = Callable[[str], str | float | None]
-"""Reads an answer; None means INVALID."""
 
 YES_NO = ("yes", "no")
 PERCENT = 0.01
@@ -55,7 +52,8 @@ class Task:
 
     Attributes:
         name: the task's key, and the name of its module.
-        kind: which answers there are: one of ``labels``, a number, a letter, or free text.
+        kind: which answers there are: one of ``labels``, a number (or yes/no), a letter, or free text; this
+            and ``labels`` settle how ``cocktail.scoring`` reads an answer, strictly and leniently.
         columns: raw columns that ``example`` reads; a file that lacks one is refused.
         example: from raw row to example; raises :class:`BadRow`.
         max_new_tokens: longest answer that is generated.
@@ -74,36 +72,6 @@ class Task:
     labels: tuple[str, ...] | None = None
     trains: bool = True
     evaluates: bool = True
-
-    @property
-    def strict(self) -> Reader:
-        """Reads an answer that is nothing but the answer."""
-        return _readers(self.kind, self.labels)[0]
-
-    @property
-    def lenient(self) -> Reader:
-        """Reads an answer that has words around it."""
-        return _readers(self.kind, self.labels)[1]
-
-
-def _readers(kind: Kind, labels: Sequence[str] | None) -> tuple[Reader, Reader]:
-    if kind == "label" and labels:
-        return partial(extract.strict_label, labels=labels), partial(extract.lenient_label, labels=labels)
-    if kind == "choice" and labels:
-        return partial(extract.strict_choice, labels=labels), partial(extract.lenient_choice, labels=labels)
-    if kind == "number":
-        return _strict_number_or_yes_no, _lenient_number_or_yes_no
-    return extract.strict_text, extract.lenient_text
-
-
-def _strict_number_or_yes_no(text: str) -> str | float | None:
-    """Numeric sets hold a few yes/no questions; no number is spelled so, hence one reader serves both."""
-    return extract.strict_label(text, YES_NO) or extract.strict_number(text)
-
-
-def _lenient_number_or_yes_no(text: str) -> str | float | None:
-    number = extract.lenient_number(text)
-    return extract.lenient_label(text, YES_NO) if number is None else number
 
 
 def text_of(row: Row, column: str) -> str:

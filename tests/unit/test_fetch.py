@@ -1,0 +1,249 @@
+"""Raw files come in whole, checked and with a receipt, or not at all, with one clear message."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+from data_params import make_params, make_source, write_lines
+from huggingface_hub import errors as hub_errors
+
+from cocktail.config import FetchConfig
+from cocktail.errors import SourceError
+from cocktail.records import digest_file, read_json
+from cocktail.sources import hub
+from cocktail.sources.fetch import fetch_sources, verify_raw
+
+ROOT = Path(__file__).parents[2]
+http = import_module(hub_errors.HTTPError.__module__.partition(".")[0])  # the Hub library's own
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+def config(way: str, **fields: Any) -> FetchConfig:
+    source = make_source(("data/train.jsonl", "train")) | fields.pop("source", {})
+    return FetchConfig.model_validate({"way": way, "sources": {"fpb": source}} | fields)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A mirror with one file of two rows, one of them broken."""
+    write_lines(tmp_path / "mirror/org/name/data/train.jsonl", '{"sentence": "a", "label": 1}', "{")
+    return tmp_path / "mirror"
+
+
+def refused(raw: Path, fetch: FetchConfig) -> SourceError:
+    with pytest.raises(SourceError) as caught:
+        fetch_sources(raw, fetch)
+    assert not raw.exists() or list(raw.iterdir()) == []  # nothing half done
+    return caught.value
+
+
+def test_a_mirror_is_copied_with_a_receipt(folder: Path, tmp_path: Path) -> None:
+    fetch_sources(tmp_path / "raw", config("mirror", mirror=str(folder)))
+    copied = tmp_path / "raw/fpb/data/train.jsonl"
+    assert copied.read_bytes() == (folder / "org/name/data/train.jsonl").read_bytes()
+    assert read_json(tmp_path / "raw/fpb/receipt.json") == {
+        "source": "fpb",
+        "repo": "org/name",
+        "revision": None,
+        "pinned": False,
+        "way": "mirror",
+        "licence": "MIT",
+        "status": "original",
+        "files": [
+            {
+                "path": "data/train.jsonl",
+                "split": "train",
+                "bytes": copied.stat().st_size,
+                "sha256": digest_file(copied),
+                "rows": 2,
+                "malformed": 1,
+            }
+        ],
+    }
+
+
+def test_the_environment_names_the_mirror(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COCKTAIL_MIRROR", str(folder))
+    fetch_sources(tmp_path / "raw", config("mirror"))
+    assert (tmp_path / "raw/fpb/data/train.jsonl").is_file()
+
+
+def test_a_mirror_must_be_named_and_be_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COCKTAIL_MIRROR", raising=False)
+    assert "no mirror folder is named" in refused(tmp_path / "raw", config("mirror")).what
+    gone = str(tmp_path / "gone")
+    assert refused(tmp_path / "raw", config("mirror", mirror=gone)).where == gone
+
+
+def test_a_file_that_the_mirror_lacks_is_named(folder: Path, tmp_path: Path) -> None:
+    (folder / "org/name/data/train.jsonl").unlink()
+    error = refused(tmp_path / "raw", config("mirror", mirror=str(folder)))
+    assert error.what == "the mirror lacks a file"
+    assert error.where == str(folder / "org/name/data/train.jsonl")
+    assert "huggingface.co/datasets/org/name" in error.fix
+
+
+def with_digest(digest: str) -> dict[str, Any]:
+    return {"files": [{"path": "data/train.jsonl", "split": "train", "sha256": digest}]}
+
+
+def test_a_wrong_checksum_is_refused_and_a_right_one_pins(folder: Path, tmp_path: Path) -> None:
+    wrong = config("mirror", mirror=str(folder), source=with_digest("0" * 64))
+    error = refused(tmp_path / "raw", wrong)
+    assert "expected " + "0" * 64 in error.what
+    assert "fetch.sources.fpb" in error.fix
+    digest = digest_file(folder / "org/name/data/train.jsonl")
+    fetch_sources(tmp_path / "raw", config("mirror", mirror=str(folder), source=with_digest(digest)))
+    assert read_json(tmp_path / "raw/fpb/receipt.json")["pinned"] is True
+
+
+def test_a_failed_fetch_leaves_what_was_there(folder: Path, tmp_path: Path) -> None:
+    fetch_sources(tmp_path / "raw", config("mirror", mirror=str(folder)))
+    with pytest.raises(SourceError):
+        fetch_sources(tmp_path / "raw", config("mirror", mirror=str(folder), source=with_digest("0" * 64)))
+    verify_raw(tmp_path / "raw", config("mirror", mirror=str(folder)))
+
+
+def test_verify_names_every_file_that_changed_or_is_gone(folder: Path, tmp_path: Path) -> None:
+    sources = {name: make_source(("data/train.jsonl", "train")) for name in ("fpb", "finqa", "headline")}
+    fetch = FetchConfig.model_validate({"way": "mirror", "mirror": str(folder), "sources": sources})
+    raw = tmp_path / "raw"
+    fetch_sources(raw, fetch)
+    verify_raw(raw, fetch)
+    with (raw / "fpb/data/train.jsonl").open("a") as stream:
+        stream.write("{}\n")
+    (raw / "finqa/data/train.jsonl").unlink()
+    (raw / "headline/receipt.json").unlink()
+    with pytest.raises(SourceError) as caught:
+        verify_raw(raw, fetch)
+    assert len(caught.value.what.splitlines()) == 3
+    for name in ("fpb", "finqa", "headline"):
+        assert f"\n{name}: " in "\n" + caught.value.what
+
+
+def test_verify_prefers_the_expected_digest_to_the_receipt(folder: Path, tmp_path: Path) -> None:
+    fetch_sources(tmp_path / "raw", config("mirror", mirror=str(folder)))
+    with pytest.raises(SourceError, match="expected " + "0" * 64):
+        verify_raw(tmp_path / "raw", config("mirror", source=with_digest("0" * 64)))
+
+
+@pytest.fixture
+def cached(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """A Hub that answers from the mirror; returns what it was asked for."""
+    asked: list[dict[str, Any]] = []
+
+    def download(repo: str, path: str, **fields: Any) -> str:
+        asked.append({"repo": repo, "path": path, **fields})
+        return str(folder / repo / path)
+
+    class Api:
+        def dataset_info(self, repo: str, revision: str | None) -> SimpleNamespace:
+            asked.append({"repo": repo, "branch": revision})
+            return SimpleNamespace(sha=COMMIT)
+
+    monkeypatch.setattr(hub, "hf_hub_download", download)
+    monkeypatch.setattr(hub, "HfApi", Api)
+    return asked
+
+
+def test_the_hub_gives_named_files_at_the_pinned_commit(cached: list[Any], tmp_path: Path) -> None:
+    fetch_sources(tmp_path / "raw", config("hub", source={"revision": COMMIT}))
+    assert cached == [
+        {"repo": "org/name", "path": "data/train.jsonl", "repo_type": "dataset", "revision": COMMIT}
+    ]
+    receipt = read_json(tmp_path / "raw/fpb/receipt.json")
+    assert (receipt["revision"], receipt["pinned"], receipt["way"]) == (COMMIT, True, "hub")
+
+
+@pytest.mark.parametrize("revision", [None, "eb23236", "main"])
+def test_an_unpinned_source_gets_its_commit_written_down(
+    cached: list[Any], tmp_path: Path, revision: str | None
+) -> None:
+    fetch_sources(tmp_path / "raw", config("hub", source={"revision": revision}))
+    assert cached[0] == {"repo": "org/name", "branch": revision}
+    assert cached[1]["revision"] == COMMIT
+    receipt = read_json(tmp_path / "raw/fpb/receipt.json")
+    assert (receipt["revision"], receipt["pinned"]) == (COMMIT, False)
+
+
+def answer(kind: type[Exception]) -> Exception:
+    """An error as the library raises it on an HTTP answer."""
+    response = http.Response(404, request=http.Request("GET", "https://huggingface.co"))
+    return kind("no", response=response) if issubclass(kind, hub_errors.HfHubHTTPError) else kind("no")
+
+
+@pytest.mark.parametrize(
+    ("kind", "what", "fix"),
+    [
+        (hub_errors.GatedRepoError, "gated", "HF_TOKEN"),
+        (hub_errors.RepositoryNotFoundError, "no such data set", "repo"),
+        (hub_errors.RevisionNotFoundError, "no revision", "revision"),
+        (hub_errors.LocalEntryNotFoundError, "cannot be reached", "source=mirror"),
+        (hub_errors.OfflineModeIsEnabled, "cannot be reached", "HF_HUB_OFFLINE"),
+        (http.ConnectError, "cannot be reached", "source=mirror"),
+        (hub_errors.HfHubHTTPError, "refuses data/train.jsonl", ""),
+    ],
+)
+def test_what_goes_wrong_at_the_hub_is_one_clear_message(
+    cached: list[Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: type[Exception],
+    what: str,
+    fix: str,
+) -> None:
+    def fail(*_: Any, **__: Any) -> str:
+        raise answer(kind)
+
+    monkeypatch.setattr(hub, "hf_hub_download", fail)
+    error = refused(tmp_path / "raw", config("hub", source={"revision": COMMIT}))
+    assert what in error.what
+    assert fix in error.fix
+    assert error.where == "https://huggingface.co/datasets/org/name"
+
+
+def test_a_file_that_the_repository_lacks_is_named_with_the_nearest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> str:
+        raise answer(hub_errors.RemoteEntryNotFoundError)
+
+    files: Callable[..., list[str]] = lambda *_, **__: ["README.md", "data/train-00000.jsonl"]  # noqa: E731
+    monkeypatch.setattr(hub, "hf_hub_download", fail)
+    monkeypatch.setattr(hub, "HfApi", lambda: SimpleNamespace(list_repo_files=files))
+    error = refused(tmp_path / "raw", config("hub", source={"revision": COMMIT}))
+    assert error.what == (
+        "the repository has no file 'data/train.jsonl'; did you mean 'data/train-00000.jsonl'?"
+    )
+
+
+@pytest.mark.parametrize("revision", [COMMIT, None])
+def test_without_network_the_stage_ends_with_one_message(tmp_path: Path, revision: str | None) -> None:
+    """The real library, told to stay offline, in the real stage script."""
+    sources = make_params().model_dump()["fetch"]["sources"]
+    sources["headline"] |= {"revision": revision}
+    params = make_params(fetch={"way": "hub", "sources": sources}).model_dump()
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-P", str(ROOT / "stages/fetch.py"), "--params", "params.yaml", "--out", "raw"],
+        cwd=tmp_path,
+        env=os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "hf")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "error: the Hub cannot be reached" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "raw").exists() or list((tmp_path / "raw").iterdir()) == []

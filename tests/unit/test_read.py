@@ -1,0 +1,98 @@
+"""Raw files are read by real parsers; a broken file is one clear error, a broken row comes back as such."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from cocktail.errors import DataError
+from cocktail.sources.read import Malformed, read_rows
+
+
+def rows(path: Path, *columns: str) -> list[object]:
+    return [row for _, row in read_rows(path, columns)]
+
+
+def refused(path: Path, *columns: str) -> DataError:
+    with pytest.raises(DataError) as caught:
+        rows(path, *columns)
+    assert caught.value.where == str(path)
+    assert caught.value.fix
+    return caught.value
+
+
+def test_csv_fields_may_hold_line_breaks_commas_and_quotes(tmp_path: Path) -> None:
+    path = tmp_path / "tweets.csv"
+    path.write_bytes(b'text,label\r\n"one\ntwo, ""three""",2\r\nplain,0\r\n')
+    assert rows(path, "text", "label") == [
+        {"text": 'one\ntwo, "three"', "label": "2"},
+        {"text": "plain", "label": "0"},
+    ]
+
+
+def test_a_csv_row_with_too_many_or_too_few_fields_comes_back_as_malformed(tmp_path: Path) -> None:
+    path = tmp_path / "tweets.csv"
+    path.write_text("text,label\na,1\nb\nc,1,2\nd,0\n", encoding="utf-8")
+    numbered = dict(read_rows(path, ["text", "label"]))
+    assert numbered[1] == Malformed("1 fields, not 2", '["b"]')
+    assert numbered[2] == Malformed("3 fields, not 2", '["c", "1", "2"]')
+    assert numbered[3] == {"text": "d", "label": "0"}
+
+
+def test_a_csv_with_an_open_quote_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "tweets.csv"
+    path.write_text('text,label\n"never closed,1\n', encoding="utf-8")
+    assert "not readable as CSV" in refused(path).what
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "jsonl"])
+def test_a_missing_column_is_named_with_those_that_are_there(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"rows.{suffix}"
+    table = pd.DataFrame({"text": ["a"], "lable": [1]})
+    writers = {
+        "csv": lambda: table.to_csv(path, index=False),
+        "parquet": lambda: table.to_parquet(path, index=False),
+        "jsonl": lambda: table.to_json(path, orient="records", lines=True),
+    }
+    writers[suffix]()
+    assert refused(path, "text", "label").what == "column label is missing; the file has text, lable"
+
+
+def test_a_parquet_file_cut_in_half_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    pd.DataFrame({"text": [f"row {number}" for number in range(1000)]}).to_parquet(path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    assert "not readable as Parquet" in refused(path).what
+
+
+def test_bytes_that_are_not_utf8_are_refused(tmp_path: Path) -> None:
+    table, lines, columns = tmp_path / "a.csv", tmp_path / "a.jsonl", tmp_path / "a.parquet"
+    table.write_bytes("text,label\ncafé,1\n".encode("latin-1"))
+    lines.write_bytes('{"text": "café"}\n'.encode("latin-1"))
+    data = pa.py_buffer(b"caf\xe9")
+    offsets = pa.py_buffer(pa.array([0, 4], pa.int32()).buffers()[1])
+    pq.write_table(pa.table({"text": pa.StringArray.from_buffers(1, offsets, data)}), columns)
+    for path in (table, lines, columns):
+        error = refused(path)
+        assert error.what.startswith("not UTF-8")
+        assert error.what.endswith("(byte 0xe9)")
+
+
+def test_json_lines_that_are_no_objects_come_back_as_malformed(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"text": "a", "label": 1}\n{"text": \n[1]\n{"text": "b"}\n', encoding="utf-8")
+    first, cut, array, short = rows(path, "text", "label")
+    assert first == {"text": "a", "label": 1}
+    assert isinstance(cut, Malformed) and cut.reason.startswith("not JSON")
+    assert array == Malformed("no JSON object", "[1]")
+    assert short == Malformed("no column label", '{"text": "b"}')
+
+
+def test_a_missing_file_and_an_unknown_kind_of_file_are_refused(tmp_path: Path) -> None:
+    assert refused(tmp_path / "none.csv").what == "a raw file is missing"
+    assert "not '.xlsx'" in refused(tmp_path / "rows.xlsx").what
