@@ -1,0 +1,105 @@
+"""All runs of a stage: those that the store lacks are trained and answered, then the output is assembled."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from cocktail.config import Params
+from cocktail.data.mixture import draw_all, read_mixture
+from cocktail.errors import RunError
+from cocktail.execution.jobs import RunJob, execute
+from cocktail.execution.plan import Planner, planned_bytes
+from cocktail.execution.pool import Job, run_jobs
+from cocktail.grid import Run
+from cocktail.records import fresh_folder, read_json, write_json
+from cocktail.store import Store, store_root
+
+
+def run_all(
+    runs: Sequence[Run],
+    *,
+    params: Params,
+    model_name: str,
+    prepared: Path,
+    base: Path,
+    mixtures: Path | None,
+    out: Path,
+    label: str,
+) -> None:
+    """Train and answer ``runs``, and write their answers, receipts and list into the folder ``out``.
+
+    Runs that match the steps of another run start after it.
+
+    Args:
+        mixtures: the folder of drawn mixtures; None: they are drawn here.
+        label: what the progress bar says.
+
+    Raises:
+        RunError: a run failed (the others are in the store), or the disk has no room for the weights.
+    """
+    trained = [run for run in runs if run.sources]
+    drawn = (
+        {run.id: read_mixture(mixtures, run.id) for run in trained}
+        if mixtures
+        else draw_all(trained, params=params, prepared=prepared)
+    )
+    store = Store(store_root())
+    planner = Planner(params, model_name, prepared, base, drawn, store)
+    jobs: dict[str, Job[RunJob]] = {}
+    for wave in ([run for run in runs if not run.like], [run for run in runs if run.like]):
+        for run in wave:
+            steps = _steps(jobs[run.like]) if run.kind == "steps" else 0
+            jobs[run.id] = planner.job(run, max_steps=steps)
+        _make([jobs[run.id] for run in wave], base=base, workers=params.execute.workers, label=label)
+    with fresh_folder(out) as folder:
+        for run in runs:
+            entry = _entry(jobs[run.id])
+            shutil.copyfile(entry / "answers.parquet", folder / f"{run.id}.parquet")
+            shutil.copyfile(entry / "receipt.json", folder / f"{run.id}.json")
+        write_json(folder / "index.json", {"runs": [run.id for run in runs]})
+
+
+def _make(jobs: Sequence[Job[RunJob]], *, base: Path, workers: int | None, label: str) -> None:
+    """Do those jobs that the store has no answers of."""
+    missing = [job for job in jobs if not job.payload.store.have("answers", job.payload.answers_key)]
+    if not missing:
+        return
+    _check_room(missing, base=base)
+    failed = run_jobs(missing, execute, workers=workers, label=label)
+    if failed:
+        reasons = "\n".join(f"  - {name}: {reason}" for name, reason in sorted(failed.items()))
+        raise RunError(
+            f"{len(failed)} of {len(jobs)} runs failed, the others are in the store:\n{reasons}",
+            where=label,
+            fix="the same command again tries only these",
+        )
+
+
+def _check_room(jobs: Sequence[Job[RunJob]], *, base: Path) -> None:
+    """Refuse to start what cannot be stored."""
+    root = jobs[0].payload.store.root
+    root.mkdir(parents=True, exist_ok=True)
+    untrained = [job for job in jobs if not job.payload.store.have("runs", job.payload.training_key)]
+    needed, free = planned_bytes(base, jobs=untrained), shutil.disk_usage(root).free
+    if needed > free:
+        raise RunError(
+            f"{len(untrained)} runs store {needed / 1e9:.1f} GB of weights, {free / 1e9:.1f} GB are free",
+            where=str(root),
+            fix="execute.keep_weights=none, or COCKTAIL_STORE on a larger disk",
+        )
+
+
+def _steps(job: Job[RunJob]) -> int:
+    """Optimiser steps of a run that is done."""
+    return int(read_json(_entry(job) / "receipt.json")["steps"])
+
+
+def _entry(job: Job[RunJob]) -> Path:
+    entry = job.payload.store.have("answers", job.payload.answers_key)
+    if entry is None:
+        raise RunError(
+            "a finished run is not in the store any more", where=job.name, fix="the same command again"
+        )
+    return entry

@@ -1,0 +1,100 @@
+"""A model's answers to every evaluation item, as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+from transformers import PreTrainedModel
+
+from cocktail.errors import RunError
+from cocktail.exam import ExamSheet
+from cocktail.inference.generate import Generated, Question, generate
+from cocktail.inference.labels import Trie, choose_labels, label_trie
+from cocktail.prompts import Prompt, Tokenizer, items_of, render_prompts, stop_id
+from cocktail.records import digest_text
+
+
+@dataclass(frozen=True)
+class Exam:
+    """An exam sheet with its prompts rendered, ready for any model with this tokenizer."""
+
+    sheet: ExamSheet
+    prompts: tuple[Prompt, ...]
+    tries: Mapping[str, Trie]
+
+
+def prepare_exam(tokenizer: Tokenizer, sheet: ExamSheet, *, max_prompt: int, stop_token: str) -> Exam:
+    """Render and tokenise all prompts once; a worker uses them for all its runs.
+
+    Args:
+        max_prompt: tokens; of a longer prompt the middle of the input is cut.
+    """
+    prompts = render_prompts(tokenizer, items_of(sheet.table), max_length=max_prompt)
+    tries: dict[str, Trie] = {}
+    for task, prompt in zip(sheet.table["task"], prompts, strict=True):
+        spellings = sheet.tasks[task].spellings
+        if spellings and task not in tries:
+            tries[task] = label_trie(tokenizer, spellings, prompt=prompt.text, stop_token=stop_token)
+    return Exam(sheet, tuple(prompts), tries)
+
+
+def answer_exam(
+    model: PreTrainedModel, tokenizer: Tokenizer, exam: Exam, *, stop_token: str, batch_size: int
+) -> pd.DataFrame:
+    """Answer every item freely, and label items of the test split by label decoding as well.
+
+    Returns:
+        One row per item, in the order of the exam.
+
+    Raises:
+        RunError: not one answer has any text.
+    """
+    stop, pad = stop_id(tokenizer, stop_token), tokenizer.pad_token_id
+    table, tasks = exam.sheet.table, exam.sheet.tasks
+    questions = [
+        Question(
+            prompt.ids,
+            tasks[task].max_new_tokens,
+            tuple(exam.tries[task]) if split == "test" and task in exam.tries else (),
+        )
+        for prompt, task, split in zip(exam.prompts, table["task"], table["split"], strict=True)
+    ]
+    written = generate(model, questions, stop=stop, pad=pad, batch_size=batch_size)
+    texts = tokenizer.batch_decode([answer.ids for answer in written], skip_special_tokens=True)
+    if not any(text.strip() for text in texts):
+        raise RunError("all answers are empty", fix="models.<name>.stop_token")
+    return table[["item", "task", "split", "cluster"]].assign(
+        prompt_hash=[digest_text(prompt.text) for prompt in exam.prompts],
+        answer=texts,
+        num_tokens=[len(answer.ids) + answer.stopped for answer in written],
+        stopped=[answer.stopped for answer in written],
+        cut=[prompt.cut for prompt in exam.prompts],
+        label_choice=_labels(model, exam, written, pad=pad, batch_size=batch_size),
+    )
+
+
+def _labels(
+    model: PreTrainedModel, exam: Exam, written: Sequence[Generated], *, pad: int, batch_size: int
+) -> list[str]:
+    """The label each labelled item is given by label decoding, "" for the others."""
+    tasks = exam.sheet.table["task"].tolist()
+    labels = [""] * len(tasks)
+    for name, trie in exam.tries.items():
+        chosen = [
+            (index, answer.first_choice)
+            for index, (task, answer) in enumerate(zip(tasks, written, strict=True))
+            if answer.first_choice is not None and task == name
+        ]
+        decoded = choose_labels(
+            model,
+            [exam.prompts[index].ids for index, _ in chosen],
+            trie=trie,
+            first_choices=[token for _, token in chosen],
+            pad=pad,
+            batch_size=batch_size,
+        )
+        for (index, _), label in zip(chosen, decoded, strict=True):
+            labels[index] = label
+    return labels

@@ -1,0 +1,95 @@
+"""Label decoding: which label a model prefers, whatever it would write freely.
+
+The labels' tokens form a trie; at each branching the child with the highest score is taken, as greedy
+generation would if only labels could be written. The first branching needs no pass of its own (the scores
+of generation's first step serve), and where first tokens differ that is all. A label can never be INVALID,
+so this hides whether a model follows the format: it is a column beside the free answer, never instead of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import torch
+from transformers import PreTrainedModel
+
+from cocktail.errors import RunError
+from cocktail.inference.generate import left_padded
+from cocktail.prompts import Tokenizer
+
+Trie: TypeAlias = dict[int, Any]
+"""token -> trie of what may follow; a leaf is the label itself."""
+
+
+def label_trie(tokenizer: Tokenizer, spellings: Mapping[str, str], *, prompt: str, stop_token: str) -> Trie:
+    """Build the trie of the labels' tokens, each ended by the stop token.
+
+    Args:
+        spellings: label -> how it is written in the answers that were trained on.
+        prompt: any rendered prompt of the task: tokens depend on what stands before them.
+
+    Raises:
+        RunError: two labels tokenise alike.
+    """
+    start = len(tokenizer(prompt, add_special_tokens=False)["input_ids"])
+    trie: Trie = {}
+    for label, spelling in spellings.items():
+        ids = tokenizer(prompt + spelling + stop_token, add_special_tokens=False)["input_ids"][start:]
+        node = trie
+        for token in ids[:-1]:
+            node = node.setdefault(token, {})
+        if ids[-1] in node:
+            raise RunError(f"labels {node[ids[-1]]!r} and {label!r} are written alike")
+        node[ids[-1]] = label
+    return trie
+
+
+def choose_labels(
+    model: PreTrainedModel,
+    prompts: Sequence[Sequence[int]],
+    *,
+    trie: Trie,
+    first_choices: Sequence[int],
+    pad: int,
+    batch_size: int,
+) -> list[str]:
+    """Follow the trie from each prompt's first choice to a label.
+
+    Args:
+        prompts: token ids.
+        first_choices: for each prompt the best of the trie's first tokens.
+    """
+    paths = [[token] for token in first_choices]
+    nodes = [_follow(trie[token], path) for token, path in zip(first_choices, paths, strict=True)]
+    while open_rows := [i for i, node in enumerate(nodes) if isinstance(node, dict)]:
+        open_rows.sort(key=lambda i: (len(prompts[i]) + len(paths[i]), i))
+        for start in range(0, len(open_rows), batch_size):
+            chosen = open_rows[start : start + batch_size]
+            scores = _next_scores(model, [[*prompts[i], *paths[i]] for i in chosen], pad=pad)
+            for row, i in enumerate(chosen):
+                allowed = list(nodes[i])
+                token = allowed[int(scores[row, allowed].argmax())]
+                paths[i].append(token)
+                nodes[i] = _follow(nodes[i][token], paths[i])
+    return [str(node) for node in nodes]
+
+
+def _follow(node: Any, path: list[int]) -> Any:
+    """Walk on while there is no choice, noting the tokens passed."""
+    while isinstance(node, dict) and len(node) == 1:
+        ((token, node),) = node.items()
+        path.append(token)
+    return node
+
+
+@torch.inference_mode()
+def _next_scores(model: PreTrainedModel, rows: Sequence[Sequence[int]], *, pad: int) -> torch.Tensor:
+    """Scores of the token after each row, (rows, vocabulary)."""
+    ids, mask = left_padded(rows, pad=pad, device=model.device)
+    positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
+    output = model(
+        input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=False, logits_to_keep=1
+    )
+    scores: torch.Tensor = output.logits[:, -1].float()
+    return scores

@@ -1,0 +1,86 @@
+"""The run store: finished work, kept outside all outputs of DVC and found again by what it was made of.
+
+DVC empties a stage's output before the stage runs again, so what took hours must live elsewhere. An entry
+is a folder named by the digest of everything that decides its content; a changed value is another entry.
+Entries appear whole by one rename, hold the digest of each file, and are checked before use. A lock per
+key keeps two processes from making the same entry.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from cocktail.errors import RunError
+from cocktail.records import digest_file, fresh_folder, read_json, write_json
+
+DIGESTS = "digests.json"
+UNCHECKED = (DIGESTS, "runtime.json")
+
+
+def store_root() -> Path:
+    """Return ``COCKTAIL_STORE``, else ``.store`` in the repository, absolute.
+
+    ``dvc exp run --temp`` and ``--queue`` work in a copy under ``<repository>/.dvc/tmp``; they share the
+    store of the repository that they were started in.
+    """
+    named = os.environ.get("COCKTAIL_STORE")
+    if named:
+        return Path(named).expanduser().resolve()
+    here = Path.cwd().resolve()
+    dvc_folder = next((parent for parent in here.parents if parent.name == ".dvc"), None)
+    return (dvc_folder.parent if dvc_folder else here) / ".store"
+
+
+@dataclass(frozen=True)
+class Store:
+    """Entries below ``root``, as ``<kind>/<first two digits>/<key>``."""
+
+    root: Path
+
+    def path(self, kind: str, key: str) -> Path:
+        return self.root / kind / key[:2] / key
+
+    def have(self, kind: str, key: str) -> Path | None:
+        """Return the entry's folder, or None if there is none.
+
+        Raises:
+            RunError: a file of the entry is missing or is not the one that was stored.
+        """
+        folder = self.path(kind, key)
+        if not folder.is_dir():
+            return None
+        digests: dict[str, str] = read_json(folder / DIGESTS)
+        for name, digest in digests.items():
+            file = folder / name
+            if not file.is_file() or digest_file(file) != digest:
+                raise RunError("a stored file was changed", where=str(file), fix=f"rm -r {folder}")
+        return folder
+
+    @contextmanager
+    def publish(self, kind: str, key: str) -> Iterator[Path]:
+        """Yield an empty folder; it becomes the entry, with its digests, if the block ends well."""
+        with fresh_folder(self.path(kind, key)) as draft:
+            yield draft
+            files = sorted(file for file in draft.rglob("*") if file.is_file())
+            digests = {file.relative_to(draft).as_posix(): digest_file(file) for file in files}
+            write_json(draft / DIGESTS, {n: d for n, d in digests.items() if n not in UNCHECKED})
+
+    @contextmanager
+    def lock(self, key: str) -> Iterator[None]:
+        """Hold the key's lock; the system lets go of it when the process dies."""
+        folder = self.root / "locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / f"{key}.lock"):
+            yield
+
+
+def write_runtime(folder: Path, facts: dict[str, Any]) -> None:
+    """Write what differs between machines (seconds, memory, host): it stays in the store."""
+    write_json(folder / "runtime.json", facts)

@@ -1,0 +1,247 @@
+"""Base models: from scratch on text of the generated world, or a pinned model of the Hub.
+
+The paper tunes *instruct* models, so a from-scratch model is pretrained on raw text and then tuned on
+instructions outside the study's tasks and evaluations. Tiny models pick up copying abruptly or not at all,
+so a probe of it stands in the receipt.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    Phi3Config,
+    Phi3ForCausalLM,
+    PreTrainedModel,
+    Trainer,
+    TrainingArguments,
+    default_data_collator,
+    set_seed,
+)
+from transformers.trainer_callback import PrinterCallback
+
+from cocktail.config import ModelConfig, PretrainConfig
+from cocktail.errors import RunError
+from cocktail.prompts import Item, Tokenizer, training_rows
+from cocktail.records import digest_file, write_json
+from cocktail.training.sft import Recipe, Training, fine_tune
+from cocktail.training.tokenizer import DOCUMENT_END, train_tokenizer
+
+PROBES, PROBE_LENGTH = 200, 8
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """How the pretraining went: tokens seen, optimiser steps, [step, loss] points."""
+
+    tokens: int
+    steps: int
+    loss: list[tuple[int, float]]
+
+
+def build_base(
+    config: ModelConfig, *, texts: Iterable[str], instructions: Sequence[Item], out: Path, workdir: Path
+) -> None:
+    """Pretrain, tune on instructions, and write model, tokenizer and receipt into ``out``.
+
+    Args:
+        texts: pretraining documents.
+        instructions: rows of the instruction phase.
+        workdir: for what trainers may write.
+    """
+    pretrain = _pretrain_config(config)
+    torch.set_num_threads(pretrain.threads)
+    set_seed(pretrain.seed)
+    documents = list(texts)
+    tokenizer = train_tokenizer(
+        documents,
+        vocabulary=int(config.vocabulary or 0),
+        stop_token=config.stop_token,
+        context=config.context,
+    )
+    model = new_model(config, tokenizer)
+    seen = pretrain_on(model, tokenizer, documents, config=pretrain, workdir=workdir)
+    copied = copy_probe(model, tokenizer, seed=pretrain.seed)
+    model, tuned = _instruct(model, tokenizer, instructions, config=config, workdir=workdir)
+    receipt = {
+        "kind": "scratch",
+        "parameters": model.num_parameters(),
+        "vocabulary": len(tokenizer),
+        "pretraining": asdict(seen),
+        "instruction": asdict(tuned),
+        "copy_probe": {
+            "after_pretraining": copied,
+            "at_the_end": copy_probe(model, tokenizer, seed=pretrain.seed),
+        },
+    }
+    save_base(model, tokenizer, out=out, receipt=receipt)
+
+
+def instruction_items(rows: Sequence[Mapping[str, str]]) -> list[Item]:
+    """Return rows of instruction, input and answer as items."""
+    return [
+        Item(f"instruction:train:{n}", "instruction", row["instruction"], row["input"], row["answer"])
+        for n, row in enumerate(rows)
+    ]
+
+
+def new_model(config: ModelConfig, tokenizer: Tokenizer) -> PreTrainedModel:
+    """Return a randomly initialised model of the configured architecture; the head shares the embeddings."""
+    shape = {
+        "vocab_size": len(tokenizer),
+        "hidden_size": config.hidden,
+        "num_hidden_layers": config.layers,
+        "num_attention_heads": config.heads,
+        "num_key_value_heads": config.heads,
+        "intermediate_size": config.feed_forward,
+        "max_position_embeddings": config.context,
+        "tie_word_embeddings": True,
+        "pad_token_id": tokenizer.pad_token_id,
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+    }
+    if config.architecture == "llama":
+        return LlamaForCausalLM(LlamaConfig(**shape))
+    return Phi3ForCausalLM(Phi3Config(**shape, original_max_position_embeddings=config.context))
+
+
+def pretrain_on(
+    model: PreTrainedModel,
+    tokenizer: Tokenizer,
+    texts: Sequence[str],
+    *,
+    config: PretrainConfig,
+    workdir: Path,
+) -> Pretraining:
+    """Train on the texts, joined and cut into blocks; each token is seen once.
+
+    Raises:
+        RunError: the texts have fewer tokens than one step needs.
+    """
+    end = tokenizer.convert_tokens_to_ids(DOCUMENT_END)
+    encoded = tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+    stream = np.fromiter(itertools.chain.from_iterable([*ids, end] for ids in encoded), dtype=np.int64)
+    num_blocks = min(len(stream), config.text_tokens) // config.block
+    if num_blocks < config.batch_size:
+        raise RunError(f"{len(stream)} tokens of text are too few", fix="models.<name>.pretrain.text_tokens")
+    blocks = torch.from_numpy(stream[: num_blocks * config.block]).view(num_blocks, config.block)
+    steps = num_blocks // config.batch_size
+    trainer = Trainer(
+        model=model,
+        args=_pretrain_arguments(config, steps=steps, workdir=workdir),
+        train_dataset=[{"input_ids": block, "labels": block} for block in blocks],
+        data_collator=default_data_collator,
+    )
+    trainer.remove_callback(PrinterCallback)
+    trainer.train()
+    loss = [(int(e["step"]), float(e["loss"])) for e in trainer.state.log_history if "loss" in e]
+    return Pretraining(tokens=steps * config.batch_size * config.block, steps=steps, loss=loss)
+
+
+@torch.inference_mode()
+def copy_probe(model: PreTrainedModel, tokenizer: Tokenizer, *, seed: int) -> float:
+    """Return the share of probes in which the model continues a repeated list of random tokens.
+
+    A probe is a list of distinct tokens and then its first half again; right is the next token of the list.
+    """
+    generator = np.random.default_rng(seed)
+    ordinary = np.array(sorted(set(range(len(tokenizer))) - set(tokenizer.all_special_ids)))
+    lists = np.stack([generator.choice(ordinary, PROBE_LENGTH, replace=False) for _ in range(PROBES)])
+    half = PROBE_LENGTH // 2
+    ids = torch.from_numpy(np.concatenate([lists, lists[:, :half]], axis=1)).to(model.device)
+    model.eval()
+    best = model(input_ids=ids, use_cache=False).logits[:, -1].argmax(dim=-1).cpu().numpy()
+    return float((best == lists[:, half]).mean())
+
+
+def save_base(model: PreTrainedModel, tokenizer: Tokenizer, *, out: Path, receipt: dict[str, Any]) -> None:
+    """Write model and tokenizer into ``out``, and base.json with the digest of each file."""
+    model.save_pretrained(out)
+    tokenizer.save_pretrained(out)
+    write_base_receipt(out, receipt)
+
+
+def write_base_receipt(out: Path, receipt: dict[str, Any]) -> None:
+    """Write base.json: what the model is, and the digest of each file beside it."""
+    files = {file.name: digest_file(file) for file in sorted(out.iterdir()) if file.is_file()}
+    write_json(out / "base.json", {**receipt, "files": files})
+
+
+def _instruct(
+    model: PreTrainedModel,
+    tokenizer: Tokenizer,
+    instructions: Sequence[Item],
+    *,
+    config: ModelConfig,
+    workdir: Path,
+) -> tuple[PreTrainedModel, Training]:
+    """The instruction phase, through the same function as every run of the study."""
+    pretrain = _pretrain_config(config)
+    rows, _ = training_rows(
+        tokenizer, instructions, stop_token=config.stop_token, max_length=config.context, overlong="fail"
+    )
+    recipe = Recipe(
+        method="full",
+        seed=pretrain.seed,
+        learning_rate=pretrain.instruction_learning_rate,
+        epochs=pretrain.instruction_epochs,
+        max_steps=0,
+        warmup_steps=0,
+        batch_size=8,
+        accumulation=1,
+        scheduler="cosine",
+        clip=1.0,
+        weight_decay=0.0,
+        max_length=config.context,
+        packing=False,
+        precision="fp32",
+        checkpointing=False,
+        group_by_length=True,
+    )
+    return fine_tune(model, tokenizer, rows, recipe=recipe, stop_token=config.stop_token, workdir=workdir)
+
+
+def _pretrain_arguments(config: PretrainConfig, *, steps: int, workdir: Path) -> TrainingArguments:
+    on_gpu = torch.cuda.is_available()
+    return TrainingArguments(
+        output_dir=str(workdir),
+        seed=config.seed,
+        data_seed=config.seed,
+        learning_rate=config.learning_rate,
+        max_steps=steps,
+        warmup_steps=steps // 50,
+        lr_scheduler_type="cosine",
+        per_device_train_batch_size=config.batch_size,
+        gradient_accumulation_steps=1,
+        max_grad_norm=1.0,
+        weight_decay=0.01,
+        optim="adamw_torch_fused",
+        adam_beta1=0.9,
+        adam_beta2=0.99,
+        use_cpu=not on_gpu,
+        bf16=False,
+        fp16=False,
+        save_strategy="no",
+        eval_strategy="no",
+        report_to="none",
+        logging_steps=100,
+        logging_nan_inf_filter=False,
+        disable_tqdm=True,
+        dataloader_num_workers=0,
+        dataloader_pin_memory=on_gpu,
+        dataloader_drop_last=True,
+    )
+
+
+def _pretrain_config(config: ModelConfig) -> PretrainConfig:
+    if config.pretrain is None:
+        raise RunError("a from-scratch model needs its pretrain section", where="models")
+    return config.pretrain

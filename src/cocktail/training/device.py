@@ -1,0 +1,59 @@
+"""Loading models onto the device of this process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+
+from cocktail.errors import RunError
+from cocktail.prompts import Tokenizer
+
+
+def limit_threads(count: int) -> None:
+    """Let torch use ``count`` threads: the number decides how sums are split, and so the last bits."""
+    torch.set_num_threads(count)
+
+
+def load_tokenizer(folder: Path) -> Tokenizer:
+    """Load a tokenizer that pads on the left.
+
+    Raises:
+        RunError: the folder holds none that can be read.
+    """
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left", trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise RunError(f"no tokenizer can be read ({_first_line(error)})", where=str(folder)) from None
+    if tokenizer.pad_token_id is None:
+        raise RunError("the tokenizer has no pad token", where=str(folder))
+    return tokenizer
+
+
+def load_model(folder: Path, *, half: bool) -> PreTrainedModel:
+    """Load a model from safetensors; in bfloat16 if ``half``, else in float32.
+
+    Raises:
+        RunError: the folder holds none that can be read.
+    """
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=torch.bfloat16 if half else torch.float32,
+            use_safetensors=True,
+            trust_remote_code=False,
+            attn_implementation="sdpa",
+        )
+    except (OSError, ValueError) as error:
+        raise RunError(f"no model can be read ({_first_line(error)})", where=str(folder)) from None
+    return model.to("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def peak_memory() -> int:
+    """Return the most GPU memory this process held, in bytes; 0 without a GPU."""
+    return int(torch.cuda.max_memory_allocated()) if torch.cuda.is_available() else 0
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,38 @@
+"""Stage confirm: what the claims need of one model, with fresh seeds and matched controls."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from cocktail.config import load_params
+from cocktail.execution.runs import run_all
+from cocktail.grid import confirm_runs
+from cocktail.records import read_json
+from cocktail.stage import run_stage
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--prepared", type=Path, required=True)
+    parser.add_argument("--base", type=Path, required=True)
+    parser.add_argument("--selected", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    params = load_params(Path("params.yaml"))
+    chosen = {target: entry["chosen"] for target, entry in read_json(arguments.selected).items()}
+    run_all(
+        confirm_runs(params, chosen),
+        params=params,
+        model_name=arguments.model,
+        prepared=arguments.prepared,
+        base=arguments.base,
+        mixtures=None,
+        out=arguments.out,
+        label=f"confirm {arguments.model}",
+    )
+
+
+if __name__ == "__main__":
+    run_stage(main)
