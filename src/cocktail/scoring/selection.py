@@ -29,7 +29,6 @@ class Selection:
     dev_accuracy: float
     candidates: dict[str, float]
     chosen_on_test: str
-    test_accuracies: dict[str, float]
 
 
 def select_study(prepared: Path, answers: Path, out: Path, *, params: Params) -> dict[str, Selection]:
@@ -72,7 +71,6 @@ def choose(
         dev_accuracy=dev[chosen],
         candidates={name: dev[name] for name in names},
         chosen_on_test=max(names, key=lambda name: test[name]),
-        test_accuracies={name: test[name] for name in names},
     )
 
 
