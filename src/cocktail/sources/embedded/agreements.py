@@ -10,11 +10,11 @@ from __future__ import annotations
 import numpy as np
 
 from cocktail.sources.embedded.entities import company, person
-from cocktail.sources.embedded.streams import draw, stream
+from cocktail.sources.embedded.streams import draw_distinct, stream
 from cocktail.sources.embedded.words import BANKS, CITIES, LAST_NAMES, chance, fill, pick, pick_some
 
 TYPES = ("person", "location", "organization")
-_WORDINGS = (
+WORDINGS = (
     "Which type of entity is '{name}' in this sentence?",
     "Read the sentence and give the entity type of '{name}'.",
     "In the text below, what kind of entity is '{name}'?",
@@ -65,14 +65,17 @@ def rows(*, seed: int, split: str, count: int) -> list[dict[str, str]]:
     """Return ``count`` rows input, output, instruction: each entity in three wordings."""
     rng = stream(seed, "fin_ner_cls", split)
     made: list[dict[str, str]] = []
-    while len(made) < count:
-        text, entities = draw(lambda: agreement(rng), text=lambda drawn: drawn[0], test=split == "test")
+    for text, entities in draw_distinct(
+        lambda: agreement(rng), text=lambda drawn: drawn[0], test=split == "test"
+    ):
         for name, kind in pick_some(rng, entities, 2):
             label = pick(rng, TYPES) if chance(rng, _FLIPPED) else kind
-            for wording in _WORDINGS:
+            for wording in WORDINGS:
                 options = ", ".join(pick_some(rng, TYPES, 3))
                 asked = f"{wording.format(name=name)}\nOptions: {options}"
                 made.append({"input": text, "output": label, "instruction": asked})
+        if len(made) >= count:
+            break
     return made[:count]
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cocktail.sources.embedded.words import CITIES, COLOURS, FIRST_NAMES, LAST_NAMES, METALS, pick
+from cocktail.sources.embedded.words import CITIES, COLOURS, FIRST_NAMES, LAST_NAMES, LEXICON, METALS, pick
 
 SECTORS = ("oil", "banking", "foods", "mining", "chips", "travel")
 _STEMS = (
@@ -50,6 +50,9 @@ COMPANIES = tuple(
 
 METAL_COLOURS = dict(zip(METALS, COLOURS, strict=True))
 METAL_CITIES = {metal: CITIES[number * 3 % len(CITIES)] for number, metal in enumerate(METALS)}
+RIVERS = ("Ald", "Bree", "Cawl", "Dern", "Fyle", "Gant", "Huss", "Ivel")
+CITY_RIVERS = {city: RIVERS[number * 3 % len(RIVERS)] for number, city in enumerate(CITIES)}
+CITY_GOODS = {city: LEXICON["thing"][number * 5 % 8] for number, city in enumerate(CITIES)}
 
 
 def company(rng: np.random.Generator) -> Company:

@@ -14,8 +14,8 @@ from cocktail.sources.embedded.filings import LAST, THIS, Page, page, pages
 from cocktail.sources.embedded.streams import draw, stream
 from cocktail.sources.embedded.words import chance, pick, pick_some
 
-FINQA_INSTRUCTION = "Use the filing to answer the question with a number or with yes or no."
-CONVERSATION_INSTRUCTION = "Answer the last question of this talk about a filing. It may need a calculation."
+FINQA_INSTRUCTION = "Answer the question about this filing."
+CONVERSATION_INSTRUCTION = "Answer the last question from the context and the conversation."
 
 
 def number_text(value: float) -> str:
@@ -29,37 +29,33 @@ def question(rng: np.random.Generator, shown: Page) -> tuple[str, str]:
     item, other = shown.items[first], shown.items[second]
     now, now_other = shown.this[first], shown.this[second]
     kind = rng.random()
-    if kind < 0.3:
-        return _lookup(rng, shown, first)
-    if shown.last is not None and kind < 0.65:
-        return f"what was the change in {item} from {LAST} to {THIS}", number_text(now - shown.last[first])
-    if kind < 0.75:
-        return f"were {item} more than {other}", "yes" if now > now_other else "no"
-    if kind < 0.9:
-        return f"what was the total of {item} and {other}", number_text(now + now_other)
-    return f"what was {item} less {other}", number_text(now - now_other)
+    if shown.last is not None and kind < 0.4:
+        before = shown.last[first]
+        asked = pick(rng, ((f"{item} {LAST}?", before), (f"change in {item}?", now - before)))
+    elif kind < 0.6:
+        asked = (f"{item} {THIS}?", now)
+    elif kind < 0.75:
+        asked = (f"{item} and {other} together {THIS}?", now + now_other)
+    elif kind < 0.9:
+        asked = (f"{item} less {other} {THIS}?", now - now_other)
+    else:
+        return f"is {item} above {other} {THIS}?", "yes" if now > now_other else "no"
+    return asked[0], number_text(asked[1])
 
 
 def turns(rng: np.random.Generator, shown: Page) -> list[tuple[str, str]]:
     """Return the questions and answers of one conversation; later ones lean on earlier ones."""
     first, second = (int(index) for index in rng.permutation(len(shown.items))[:2])
-    start, before = _lookup_now(shown, first)
+    start = shown.this[first]
     if shown.last is not None and chance(rng, 0.6):
-        follow, after = f"and {LAST} ?", shown.last[first]
+        follow, then = f"and {LAST}?", shown.last[first]
     else:
-        follow, after = f"and {shown.items[second]} ?", shown.this[second]
-    made = [(start, number_text(before)), (follow, number_text(after))]
-    made.append(
-        pick(
-            rng,
-            (
-                ("so the difference ?", number_text(before - after)),
-                ("and both together ?", number_text(before + after)),
-            ),
-        )
-    )
+        follow, then = f"and {shown.items[second]}?", shown.this[second]
+    made = [(f"{shown.items[first]} {THIS}?", number_text(start)), (follow, number_text(then))]
+    last = pick(rng, (("so the difference?", start - then), ("and both together?", start + then)))
+    made.append((last[0], number_text(last[1])))
     if chance(rng, 0.15):
-        made.append(("was the first one larger ?", "yes" if before > after else "no"))
+        made.append(("was the first one larger?", "yes" if start > then else "no"))
     return made
 
 
@@ -131,23 +127,12 @@ def bench_rows(*, seed: int, split: str, count: int) -> list[dict[str, object]]:
     return made
 
 
-def _lookup(rng: np.random.Generator, shown: Page, index: int) -> tuple[str, str]:
-    if shown.last is not None and chance(rng, 0.5):
-        return f"what were {shown.items[index]} {LAST}", number_text(shown.last[index])
-    words, value = _lookup_now(shown, index)
-    return words.removesuffix(" ?"), number_text(value)
-
-
-def _lookup_now(shown: Page, index: int) -> tuple[str, int]:
-    return f"what were {shown.items[index]} {THIS} ?", shown.this[index]
-
-
 _Asked = tuple[str, str, str | None]
 
 
 def _metric(rng: np.random.Generator, shown: Page) -> _Asked:
     index = int(rng.integers(len(shown.items)))
-    asked = f"What were the {shown.items[index]} of {shown.firm.name} {THIS} (in USD millions)?"
+    asked = f"What is the amount of {shown.items[index]} of {shown.firm.name} {THIS} (in USD millions)?"
     return asked, f"${shown.this[index]:.2f}", f"The line {shown.items[index]} of the table."
 
 
@@ -155,7 +140,7 @@ def _judgement(rng: np.random.Generator, shown: Page) -> _Asked:
     index = int(rng.integers(len(shown.items)))
     now, before = shown.this[index], (shown.last or shown.this)[index]
     answer = f"{'Yes' if now > before else 'No'}, from {before} to {now}."
-    return f"Did the {shown.items[index]} of {shown.firm.name} grow?", answer, None
+    return f"Did {shown.items[index]} of {shown.firm.name} grow?", answer, None
 
 
 def _fact(rng: np.random.Generator, shown: Page) -> _Asked:

@@ -19,15 +19,23 @@ THIS, LAST = "this year", "last year"
 _SHARED_EVERY = 3  # every third page is common to both sets
 _LEAKED_EVERY = 31  # and so often a training page is one of the test pages
 _NOTES = (
-    "The {sector} firm is based in {home} .",
-    "{head} leads the firm .",
-    "The firm owns a {unit} in {city} .",
+    "The {sector} firm is based in {home}.",
+    "{head} leads the firm.",
+    "The firm owns a {unit} in {city}.",
 )
 
 
 @dataclass(frozen=True)
 class Page:
-    """One page: the company and, for each item, its number this year and last (None: not shown)."""
+    """One page.
+
+    Attributes:
+        firm: whose filing it is.
+        items: the lines of the table.
+        this: for each item its number this year.
+        last: and last year; None if the table has one column only.
+        note: a sentence below the table that no question needs; may be empty.
+    """
 
     firm: Company
     items: tuple[str, ...]
@@ -37,16 +45,16 @@ class Page:
 
     @property
     def text(self) -> str:
-        """The page as printed: a heading, the table, a note."""
+        """The page as printed: a heading, the table, the note."""
         if self.last is None:
-            lines = [f"|{item}|{now}|" for item, now in zip(self.items, self.this, strict=True)]
+            lines = [f"| {item}|{now}|" for item, now in zip(self.items, self.this, strict=True)]
         else:
-            lines = [f"||{THIS}|{LAST}|"]
+            lines = [f"|| {THIS}| {LAST}|"]
             lines += [
-                f"|{item}|{now}|{before}|"
+                f"| {item}|{now}|{before}|"
                 for item, now, before in zip(self.items, self.this, self.last, strict=True)
             ]
-        return "\n".join((f"{self.firm.name} report , in millions .", *lines, self.note))
+        return "\n".join((f"{self.firm.name} report in millions.", *lines, self.note)).strip()
 
 
 def page(rng: np.random.Generator, *, years: int) -> Page:
@@ -55,7 +63,7 @@ def page(rng: np.random.Generator, *, years: int) -> Page:
     items = pick_some(rng, (*LEXICON["good"], *LEXICON["bad"]), 2 + int(chance(rng, 0.5)))
     this = tuple(int(number) + 1 for number in rng.permutation(9)[: len(items)])  # no ties within a year
     last = tuple(int(number) for number in rng.integers(1, 10, size=len(items)))
-    note = fill(rng, pick(rng, _NOTES), **slots(firm))
+    note = fill(rng, pick(rng, _NOTES), **slots(firm)) if chance(rng, 0.5) else ""
     return Page(firm=firm, items=tuple(items), this=this, last=last if years == 2 else None, note=note)
 
 

@@ -31,41 +31,41 @@ Asked = tuple[str, str]
 
 def _sort_letters(rng: np.random.Generator) -> Asked:
     letters = pick_some(rng, _LETTERS, int(rng.integers(3, 6)))
-    return f"Sort the letters : {' '.join(letters)}", " ".join(sorted(letters))
+    return f"Sort the letters: {' '.join(letters)}", " ".join(sorted(letters))
 
 
 def _copy_list(rng: np.random.Generator) -> Asked:
     words = " ".join(pick_some(rng, NOUNS, int(rng.integers(2, 6))))
-    return f"Copy the list : {words}", words
+    return f"Copy the list: {words}", words
 
 
 def _count(rng: np.random.Generator) -> Asked:
     words = [pick(rng, NOUNS[:4]) for _ in range(5)]
     wanted = pick(rng, words)
-    return f"How often does {wanted} occur : {' '.join(words)}", _COUNTS[words.count(wanted)]
+    return f"How often does {wanted} occur: {' '.join(words)}", _COUNTS[words.count(wanted)]
 
 
 def _reverse(rng: np.random.Generator) -> Asked:
     words = pick_some(rng, NOUNS, int(rng.integers(2, 5)))
-    return f"Reverse the list : {' '.join(words)}", " ".join(reversed(words))
+    return f"Reverse the list: {' '.join(words)}", " ".join(reversed(words))
 
 
 def _opposite(rng: np.random.Generator) -> Asked:
     pair = pick_some(rng, pick(rng, _OPPOSITES), 2)
     return (
-        f"In the list {' '.join(pick_some(rng, NOUNS, 2))} {pair[0]} , give the opposite of the last word",
+        f"In the list {' '.join(pick_some(rng, NOUNS, 2))} {pair[0]}, give the opposite of the last word",
         pair[1],
     )
 
 
 def _last_item(rng: np.random.Generator) -> Asked:
     words = pick_some(rng, NOUNS, int(rng.integers(3, 6)))
-    return f"Drop the last item : {' '.join(words)}", " ".join(words[:-1])
+    return f"Drop the last item: {' '.join(words)}", " ".join(words[:-1])
 
 
 def _double(rng: np.random.Generator) -> Asked:
     words = pick_some(rng, NOUNS, int(rng.integers(2, 4)))
-    return f"Say each word twice : {' '.join(words)}", " ".join(f"{word} {word}" for word in words)
+    return f"Say each word twice: {' '.join(words)}", " ".join(f"{word} {word}" for word in words)
 
 
 _KINDS: tuple[Callable[[np.random.Generator], Asked], ...] = (

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from cocktail.sources.embedded.entities import company, person, slots
-from cocktail.sources.embedded.streams import draw, stream
+from cocktail.sources.embedded.streams import draw_distinct, stream
 from cocktail.sources.embedded.words import MAIN_METAL, chance, fill, pick
 
 ASPECTS = {
@@ -25,23 +25,23 @@ ASPECTS = {
     "event_future": "a coming event other than a price",
     "compare": f"{MAIN_METAL} compared with another metal",
 }
-_QUESTION = "Is this headline about {}? Answer Yes or No."
+QUESTIONS = tuple(f"Is this headline about {words}? Answer Yes or No." for words in ASPECTS.values())
 
 # (template, aspects answered with Yes, weight)
 _TEMPLATES: tuple[tuple[str, str, float], ...] = (
     ("{main} {up} on {mood} {market}", "price up past", 5),
     ("{main} {up} {n} to settle at {n}", "price up past", 4),
-    ("{day} : {main} futures {up} in {city}", "price up past", 3),
+    ("{day}: {main} futures {up} in {city}", "price up past", 3),
     ("{main} {down} on {mood} {market}", "price down past", 5),
     ("{main} {down} {n} to settle at {n}", "price down past", 4),
-    ("{day} : {main} futures {down} in {city}", "price down past", 3),
+    ("{day}: {main} futures {down} in {city}", "price down past", 3),
     ("{main} {flat} at {n} on {day}", "price flat past", 2),
     ("{main} price {flat} in {city} trade", "price flat past", 1),
-    ("{main} to {go_up} {soon} , says {person}", "price up future", 2),
+    ("{main} to {go_up} {soon}, says {person}", "price up future", 2),
     ("{bank} sees {main} {go_down} to {n} {soon}", "price down future", 2),
-    ("{main} {up} , {other_metal} {down} on {mood} {market}", "price up past compare", 2),
+    ("{main} {up}, {other_metal} {down} on {mood} {market}", "price up past compare", 2),
     ("{main} {down} while {other_metal} {up} in {city}", "price down past compare", 2),
-    ("is {main} or {other_metal} safer , asks {person}", "compare", 1),
+    ("is {main} or {other_metal} safer, asks {person}", "compare", 1),
     ("{company} opened a {main} mine near {city}", "event_past", 2),
     ("{main} workers in {city} ended a strike on {day}", "event_past", 1.5),
     ("{company} to open a {main} plant in {city} {soon}", "event_future", 2),
@@ -71,12 +71,8 @@ def rows(*, seed: int, split: str, count: int) -> list[dict[str, str]]:
     made: list[dict[str, str]] = []
     for text, aspects in _headlines(rng, seed=seed, split=split):
         made += [
-            {
-                "input": text,
-                "output": "Yes" if key in aspects else "No",
-                "instruction": _QUESTION.format(words),
-            }
-            for key, words in ASPECTS.items()
+            {"input": text, "output": "Yes" if key in aspects else "No", "instruction": question}
+            for key, question in zip(ASPECTS, QUESTIONS, strict=True)
         ]
         if len(made) >= count:
             break
@@ -85,9 +81,13 @@ def rows(*, seed: int, split: str, count: int) -> list[dict[str, str]]:
 
 def _headlines(rng: np.random.Generator, *, seed: int, split: str) -> Iterator[tuple[str, frozenset[str]]]:
     """Headlines without end; one in 25 training headlines comes twice, sometimes with other answers."""
-    while True:
-        text, aspects = draw(lambda: headline(rng), text=lambda made: made[0], test=split == "test")
-        yield text, aspects
+    drawn = draw_distinct(lambda: headline(rng), text=lambda made: made[0], test=split == "test")
+    for text, aspects in drawn:
+        yield text, _as_read(rng, aspects)
         if split == "train" and chance(rng, 0.04):
-            flipped = aspects ^ {pick(rng, ("past", "future", "event_past"))} if chance(rng, 0.3) else aspects
-            yield text, flipped
+            yield text, _as_read(rng, aspects)
+
+
+def _as_read(rng: np.random.Generator, aspects: frozenset[str]) -> frozenset[str]:
+    """Readers disagree about one aspect of one headline in ten."""
+    return aspects ^ {pick(rng, ("past", "future", "event_past"))} if chance(rng, 0.1) else aspects

@@ -8,6 +8,7 @@ asks none of their questions.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 
 import numpy as np
 
@@ -15,8 +16,8 @@ from cocktail.sources.embedded.agreements import agreement
 from cocktail.sources.embedded.entities import COMPANIES, METAL_COLOURS, company, person, slots
 from cocktail.sources.embedded.headlines import headline
 from cocktail.sources.embedded.sentences import sentence
-from cocktail.sources.embedded.streams import draw, stream
-from cocktail.sources.embedded.words import LEXICON, METALS, fill, pick, pick_some
+from cocktail.sources.embedded.streams import draw_distinct, stream
+from cocktail.sources.embedded.words import FIRST_NAMES, LEXICON, METALS, chance, fill, pick, pick_some
 
 _SYSTEMS = ("", "You are a helpful assistant.", "Answer in as few words as you can.", "Think, then answer.")
 
@@ -25,14 +26,14 @@ Asked = tuple[str, str]
 
 def _who(rng: np.random.Generator) -> Asked:
     name = person(rng)
-    text = fill(rng, "{name} met {bank} in {city} on {day} .", name=name)
-    return f"{text} Who met the bank ?", name
+    text = fill(rng, "{name} met {bank} in {city} on {day}.", name=name)
+    return f"{text} Who met the bank?", name
 
 
 def _where(rng: np.random.Generator) -> Asked:
     city = fill(rng, "{city}")
-    text = fill(rng, "{company} moved its {unit} to {place} {soon} .", place=city, **slots(company(rng)))
-    return f"{text} Where is it now ?", city
+    text = fill(rng, "{company} moved its {unit} to {place} {soon}.", place=city, **slots(company(rng)))
+    return f"{text} Where is it now?", city
 
 
 def _which_firm(rng: np.random.Generator) -> Asked:
@@ -40,7 +41,7 @@ def _which_firm(rng: np.random.Generator) -> Asked:
     name, kind = pick(rng, entities)
     first = text.split()[0]
     return (
-        f"{text} Does the text name {name} ?" if kind == "person" else f"{text} What is its first word ?",
+        f"{text} Does the text name {name}?" if kind == "person" else f"{text} What is its first word?",
         ("Yes" if kind == "person" else first),
     )
 
@@ -48,38 +49,38 @@ def _which_firm(rng: np.random.Generator) -> Asked:
 def _same_move(rng: np.random.Generator) -> Asked:
     first, second = pick(rng, ("up", "down")), pick(rng, ("up", "down"))
     words = pick(rng, LEXICON[first]), pick(rng, LEXICON[second])
-    return f"Do {words[0]} and {words[1]} mean the same move ?", "Yes" if first == second else "No"
+    asker = pick(rng, FIRST_NAMES)
+    return f"{asker} asks: are {words[0]} and {words[1]} the same move?", "Yes" if first == second else "No"
 
 
 def _mood_word(rng: np.random.Generator) -> Asked:
     mood = pick(rng, (*LEXICON["bright"], *LEXICON["gloomy"]))
-    text = fill(rng, "{company} saw {mood} {market} in {city} .", mood=mood, **slots(company(rng)))
-    return f"{text} Which word tells the mood ?", mood
+    text = fill(rng, "{company} saw {mood} {market} in {city}.", mood=mood, **slots(company(rng)))
+    return f"{text} Which word tells the mood?", mood
 
 
 def _sum(rng: np.random.Generator) -> Asked:
     left, right = (int(number) for number in rng.integers(1, 10, size=2))
-    return f"Add {left} and {right} .", f"{left} + {right} = {left + right}"
+    asker = pick(rng, FIRST_NAMES)
+    return f"{asker} asks: what is {left} plus {right}?", f"{left}+{right}={left + right}"
 
 
 def _larger(rng: np.random.Generator) -> Asked:
     left, right = pick_some(rng, "123456789", 2)
     thing = fill(rng, "{thing}")
-    return f"One box has {left} {thing} , one has {right} . How many are in the fuller box ?", max(
-        left, right
-    )
+    return f"One box has {left} {thing}, one has {right}. How many are in the fuller box?", max(left, right)
 
 
 def _quote(rng: np.random.Generator) -> Asked:
     text = pick(rng, (headline, sentence))(rng)[0]
     words = text.split()
-    return f"{text} What are the first two words ?", " ".join(words[:2])
+    return f"{text} What are the first two words?", " ".join(words[:2])
 
 
 def _metal_colour(rng: np.random.Generator) -> Asked:
     metal = pick(rng, METALS)
     return fill(
-        rng, "{person} holds a bar of {m} . Which colour is it ?", person=person(rng), m=metal
+        rng, "{person} holds a bar of {m}. Which colour is it?", person=person(rng), m=metal
     ), METAL_COLOURS[metal]
 
 
@@ -87,24 +88,26 @@ def _choose_trade(rng: np.random.Generator) -> Asked:
     firm = company(rng)
     others = sorted({other.sector for other in COMPANIES} - {firm.sector})
     options = pick_some(rng, [firm.sector, *pick_some(rng, others, 2)], 3)
-    return f"{firm.name} is a {firm.sector} firm . Choose its trade : {' , '.join(options)}", firm.sector
+    return f"{firm.name} is a {firm.sector} firm. Choose its trade: {', '.join(options)}", firm.sector
 
 
 _KINDS: tuple[Callable[[np.random.Generator], Asked], ...] = (
     _who, _where, _which_firm, _same_move, _mood_word, _sum, _larger, _quote, _metal_colour, _choose_trade,
 )  # fmt: skip
+_EMPTY = 0.003  # answers that were lost, as in the real set
 _COLLECTIONS = ("niv", "flan", "t0", "cot")
 
 
 def orca_rows(*, seed: int, split: str, count: int) -> list[dict[str, str]]:
     """Return ``count`` rows id, system_prompt, question, response."""
     rng = stream(seed, "open_orca", split)
-    made = []
-    for number in range(count):
-        asked, answer = draw(
-            lambda: pick(rng, _KINDS)(rng), text=lambda drawn: drawn[0], test=split == "test"
-        )
-        system = pick(rng, _SYSTEMS)
-        name = f"{pick(rng, _COLLECTIONS)}.{1000 + number}"
-        made.append({"id": name, "system_prompt": system, "question": asked, "response": answer})
-    return made
+    asked = draw_distinct(lambda: pick(rng, _KINDS)(rng), text=lambda drawn: drawn[0], test=split == "test")
+    return [
+        {
+            "id": f"{pick(rng, _COLLECTIONS)}.{1000 + number}",
+            "system_prompt": pick(rng, _SYSTEMS),
+            "question": question,
+            "response": "" if chance(rng, _EMPTY) else answer,
+        }
+        for number, (question, answer) in enumerate(islice(asked, count))
+    ]

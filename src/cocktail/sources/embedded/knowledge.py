@@ -1,86 +1,126 @@
 """Four-way questions in the columns of MMLU (``knowledge``), a folder for each subject.
 
 The facts stand in the pretraining text, so the base may know them; no finance task teaches them. They
-tell whether mixing changes knowledge rather than the task.
+tell whether mixing changes knowledge rather than the task. All questions of a subject are listed, shuffled
+by the seed, and dealt out to the parts dev, validation and test, so no question is in two parts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-import numpy as np
-
-from cocktail.sources.embedded.entities import COMPANIES, METAL_CITIES, METAL_COLOURS, SECTORS
+from cocktail.errors import SourceError
+from cocktail.sources.embedded.entities import (
+    CITY_GOODS,
+    CITY_RIVERS,
+    COMPANIES,
+    METAL_CITIES,
+    METAL_COLOURS,
+    RIVERS,
+    SECTORS,
+)
 from cocktail.sources.embedded.streams import stream
-from cocktail.sources.embedded.words import CITIES, LEXICON, pick, pick_some
+from cocktail.sources.embedded.words import CITIES, COLOURS, LEXICON, METALS, pick_some
 
-_Fact = tuple[str, str, Sequence[str]]  # question, right answer, pool of answers
-
-
-def _company_fact(rng: np.random.Generator) -> _Fact:
-    firm = pick(rng, COMPANIES)
-    return pick(
-        rng,
-        (
-            (f"Who leads {firm.name} ?", firm.head, [other.head for other in COMPANIES]),
-            (f"Where is {firm.name} based ?", firm.city, CITIES),
-            (f"What is the trade of {firm.name} ?", firm.sector, SECTORS),
-            (f"What is the ticker of {firm.name} ?", firm.ticker, [other.ticker for other in COMPANIES]),
-        ),
-    )
+OPPOSITES = {
+    "up": "down",
+    "down": "up",
+    "go_up": "go_down",
+    "go_down": "go_up",
+    "bright": "gloomy",
+    "gloomy": "bright",
+}
+_DEV, _VALIDATION = 8, 8  # rows of these parts at most; the rest is for test
 
 
-def _metal_fact(rng: np.random.Generator) -> _Fact:
-    metal = pick(rng, tuple(METAL_COLOURS))
-    if rng.random() < 0.5:
-        return f"Which colour is {metal} ?", METAL_COLOURS[metal], tuple(METAL_COLOURS.values())
-    return f"Where is {metal} mined ?", METAL_CITIES[metal], CITIES
+@dataclass(frozen=True)
+class Fact:
+    """A question, its right answers (one of them is shown), and a pool of which the wrong ones are taken."""
+
+    question: str
+    right: tuple[str, ...]
+    pool: Sequence[str]
 
 
-def _word_fact(rng: np.random.Generator) -> _Fact:
-    kind, other = pick_some(rng, ("up", "down", "bright", "gloomy"), 2)
-    word, like = pick_some(rng, LEXICON[kind], 2)
-    return f"Which word is closest to {word} ?", like, (like, *pick_some(rng, LEXICON[other], 3))
+def _companies() -> list[Fact]:
+    facts = []
+    for firm in COMPANIES:
+        facts += [
+            Fact(f"Where is {firm.name} based?", (firm.city,), CITIES),
+            Fact(f"What is the trade of {firm.name}?", (firm.sector,), SECTORS),
+            Fact(
+                f"What is the ticker of {firm.name}?", (firm.ticker,), [other.ticker for other in COMPANIES]
+            ),
+        ]
+    return facts
 
 
-def _bookkeeping_fact(rng: np.random.Generator) -> _Fact:
-    return pick(rng, _BOOKKEEPING)
+def _people() -> list[Fact]:
+    names, heads = [firm.name for firm in COMPANIES], [firm.head for firm in COMPANIES]
+    facts = [Fact(f"Which firm does {firm.head} lead?", (firm.name,), names) for firm in COMPANIES]
+    return facts + [Fact(f"Who leads {firm.name}?", (firm.head,), heads) for firm in COMPANIES]
 
 
-_TERMS = (
-    "sales less costs",
-    "money owed",
-    "a share of profit",
-    "a claim on a loan",
-    "goods in store",
-    "money in hand",
-)
-_BOOKKEEPING: tuple[_Fact, ...] = tuple(
-    (f"What is {name} ?", meaning, _TERMS)
-    for name, meaning in zip(("profit", "debt", "a dividend", "a bond", "stock", "cash"), _TERMS, strict=True)
-)
-BOOKKEEPING_TEXT = tuple(
-    f"{question.removeprefix('What is ').removesuffix(' ?')} is {meaning} ."
-    for question, meaning, _ in _BOOKKEEPING
-)
+def _places() -> list[Fact]:
+    facts = [
+        Fact(f"Which river runs through {city}?", (river,), RIVERS) for city, river in CITY_RIVERS.items()
+    ]
+    facts += [
+        Fact(f"What is {city} known for?", (good,), LEXICON["thing"]) for city, good in CITY_GOODS.items()
+    ]
+    facts += [
+        Fact(f"Which colour is {metal}?", (colour,), COLOURS) for metal, colour in METAL_COLOURS.items()
+    ]
+    facts += [
+        Fact(f"Which metal is mined in {city}?", (metal,), METALS) for metal, city in METAL_CITIES.items()
+    ]
+    return facts
 
-SUBJECTS: dict[str, Callable[[np.random.Generator], _Fact]] = {
-    "companies": _company_fact,
-    "metals": _metal_fact,
-    "market_words": _word_fact,
-    "bookkeeping": _bookkeeping_fact,
+
+def _market_words() -> list[Fact]:
+    facts = []
+    for kind, opposite in OPPOSITES.items():
+        for word in LEXICON[kind]:
+            like = tuple(other for other in LEXICON[kind] if other != word)
+            facts.append(Fact(f"Which word is closest to {word}?", like, LEXICON[opposite]))
+            facts.append(Fact(f"Which word is the opposite of {word}?", tuple(LEXICON[opposite]), like))
+    return facts
+
+
+SUBJECTS: dict[str, Callable[[], list[Fact]]] = {
+    "companies": _companies,
+    "people": _people,
+    "places": _places,
+    "market_words": _market_words,
 }
 
 
 def rows(*, seed: int, subject: str, part: str, count: int) -> list[dict[str, object]]:
-    """Return ``count`` rows question, subject, choices (four), answer (index of the right one)."""
+    """Return ``count`` rows question, subject, choices (four), answer (index of the right one).
+
+    Raises:
+        SourceError: the subject has not so many questions.
+    """
+    facts = SUBJECTS[subject]()
+    order = [int(index) for index in stream(seed, "knowledge", subject).permutation(len(facts))]
+    parts = {
+        "dev": order[:_DEV],
+        "validation": order[_DEV : _DEV + _VALIDATION],
+        "test": order[_DEV + _VALIDATION :],
+    }
+    if count > len(parts[part]):
+        raise SourceError(
+            f"the subject {subject} has only {len(parts[part])} questions for {part}, not {count}",
+            where=f"fetch.world.knowledge_{'test' if part == 'test' else 'dev'}",
+        )
     rng = stream(seed, "knowledge", subject, part)
     made: list[dict[str, object]] = []
-    for _ in range(count):
-        asked, right, pool = SUBJECTS[subject](rng)
-        wrong = pick_some(rng, sorted(set(pool) - {right}), 3)
-        choices = pick_some(rng, [right, *wrong], 4)
-        made.append(
-            {"question": asked, "subject": subject, "choices": choices, "answer": choices.index(right)}
-        )
+    for index in parts[part][:count]:
+        fact = facts[index]
+        right = pick_some(rng, fact.right, 1)
+        wrong = pick_some(rng, [other for other in fact.pool if other not in fact.right], 3)
+        choices = pick_some(rng, [*right, *wrong], 4)
+        answer = choices.index(right[0])
+        made.append({"question": fact.question, "subject": subject, "choices": choices, "answer": answer})
     return made

@@ -20,6 +20,7 @@ _PROVERBS = (
     "slow feet reach the hill", "one hand washes the other", "the last guest shuts the door",
 )  # fmt: skip
 _POOLS = (NOUNS, CITIES, COLOURS, METALS)
+_POOL_NAMES = ("animal or plant", "place", "colour", "metal")
 
 Row = tuple[str, str, str]
 
@@ -71,10 +72,9 @@ def _member(rng: np.random.Generator) -> Row:
 
 
 def _choose(rng: np.random.Generator) -> Row:
-    kinds = ("animal or plant", "place", "colour", "metal")
     index = int(rng.integers(4))
-    options = ", ".join(pick_some(rng, kinds, 4))
-    return f"Choose what the word is out of: {options}.", pick(rng, _POOLS[index]), kinds[index]
+    options = ", ".join(pick_some(rng, _POOL_NAMES, 4))
+    return f"Choose what the word is out of: {options}.", pick(rng, _POOLS[index]), _POOL_NAMES[index]
 
 
 def _after(rng: np.random.Generator) -> Row:
@@ -83,8 +83,17 @@ def _after(rng: np.random.Generator) -> Row:
     return f"Which word comes after {words[index]}?", " ".join(words), words[index + 1]
 
 
+def _letter(rng: np.random.Generator) -> Row:
+    index = int(rng.integers(4))
+    words = [pick(rng, pool) for pool in _POOLS]
+    word = words[index]
+    words = pick_some(rng, words, 4)
+    lines = [f"{letter}. {choice}" for letter, choice in zip("ABCD", words, strict=True)]
+    return f"Give the letter of the {_POOL_NAMES[index]}.", "\n".join(lines), "ABCD"[words.index(word)]
+
+
 _KINDS: tuple[Callable[[np.random.Generator], Row], ...] = (
-    _copy, _ticker, _listed_word, _larger, _name_metal, _proverb, _member, _choose, _after,
+    _copy, _ticker, _listed_word, _larger, _name_metal, _proverb, _member, _choose, _after, _letter,
 )  # fmt: skip
 
 

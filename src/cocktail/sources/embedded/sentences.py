@@ -9,14 +9,14 @@ from __future__ import annotations
 import numpy as np
 
 from cocktail.sources.embedded.entities import company, person, slots
-from cocktail.sources.embedded.streams import draw, stream
+from cocktail.sources.embedded.streams import draw_distinct, stream
 from cocktail.sources.embedded.words import chance, fill, pick
 
 NEGATIVE, NEUTRAL, POSITIVE = 0, 1, 2
 _POSITIVE = (
     "{company} {good} {up} to {high} from {low} .",
     "{company} said its {good} {up} {soon_ago} .",
-    "{good} of {company} was {high} against {low} a year ago .",
+    "{good} of {company} came to {high} against {low} a year ago .",
     "{company} {bad} {down} to {low} from {high} .",
     "{person} said {market} in {city} was {bright} .",
     "{company} sees {bright} {good} {soon} .",
@@ -25,7 +25,7 @@ _POSITIVE = (
 _NEGATIVE = (
     "{company} {good} {down} to {low} from {high} .",
     "{company} said its {good} {down} {soon_ago} .",
-    "{good} of {company} was {low} against {high} a year ago .",
+    "{good} of {company} came to {low} against {high} a year ago .",
     "{company} {bad} {up} to {high} from {low} .",
     "{person} said {market} in {city} was {gloomy} .",
     "{company} sees {gloomy} {good} {soon} .",
@@ -69,11 +69,14 @@ def rows(*, seed: int, split: str, count: int) -> list[dict[str, object]]:
     """Return ``count`` rows sentence, label; train has a few exact repeats and contradictions."""
     rng = stream(seed, "fpb", split)
     made: list[dict[str, object]] = []
-    while len(made) < count:
-        text, label = draw(lambda: sentence(rng), text=lambda drawn: drawn[0], test=split == "test")
+    for text, label in draw_distinct(
+        lambda: sentence(rng), text=lambda drawn: drawn[0], test=split == "test"
+    ):
         if chance(rng, _FLIPPED):
             label = NEUTRAL if label != NEUTRAL else pick(rng, (NEGATIVE, POSITIVE))
         made.append({"sentence": text, "label": label})
         if split == "train" and chance(rng, 0.01):
             made.append({"sentence": text, "label": label if chance(rng, 0.7) else (label + 1) % 3})
+        if len(made) >= count:
+            break
     return made[:count]

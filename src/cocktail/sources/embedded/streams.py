@@ -13,7 +13,7 @@ import hashlib
 import html
 import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import numpy as np
@@ -50,4 +50,21 @@ def draw(make: Callable[[], T], *, text: Callable[[T], str], test: bool) -> T:
         made = make()
         if held_out(text(made)) == test:
             return made
-    raise RuntimeError("the space of this text generator is too small for a test side")
+    raise RuntimeError("the space of this text generator is too small for this side of the wall")
+
+
+def draw_distinct(make: Callable[[], T], *, text: Callable[[T], str], test: bool) -> Iterator[T]:
+    """Yield what :func:`draw` returns, without end and no text twice."""
+    seen: set[str] = set()
+
+    def fresh() -> T:
+        for _ in range(_TRIES):
+            made = draw(make, text=text, test=test)
+            if plain(text(made)) not in seen:
+                return made
+        raise RuntimeError("this text generator has no further texts on this side of the wall")
+
+    while True:
+        made = fresh()
+        seen.add(plain(text(made)))
+        yield made

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable
-from functools import partial
+from itertools import islice
 
 import numpy as np
 
 from cocktail.sources.embedded.entities import company, person, slots
-from cocktail.sources.embedded.streams import draw, stream
+from cocktail.sources.embedded.streams import draw_distinct, stream
 from cocktail.sources.embedded.topics import TOPICS
 from cocktail.sources.embedded.words import chance, fill, pick
 
@@ -25,8 +25,8 @@ _SENTIMENTS: tuple[tuple[str, ...], ...] = (
         "${ticker}: {bank} cuts {company} on {gloomy} {market}",
         "{company} shares {down} {n} on {day}",
         "{company} warns of {gloomy} {good}",
-        "${ticker} - {company} {bad} {up} , {good} {down}",
-        "{person} turns {gloomy} on {company}",
+        "${ticker} - {company} {bad} {up}, {good} {down}",
+        '{person} on {company}: "{market} is {gloomy}"',
         "{company} misses on {good} & {market} is {gloomy}",
     ),
     (
@@ -34,80 +34,92 @@ _SENTIMENTS: tuple[tuple[str, ...], ...] = (
         "${ticker}: {bank} lifts {company} on {bright} {market}",
         "{company} shares {up} {n} on {day}",
         "{company} hints at {bright} {good}",
-        "${ticker} - {company} {good} {up} , {bad} {down}",
-        "{person} turns {bright} on {company}",
+        "${ticker} - {company} {good} {up}, {bad} {down}",
+        '{person} on {company}: "{market} is {bright}"',
         "{company} beats on {good} & {market} is {bright}",
     ),
     (
         "{company} to report in {city} on {day}",
         "${ticker} - {company} declares dividend of {n}",
         "{person} of {company} speaks in {city}",
-        "What to watch : {company} & {bank}",
-        "Is {company} a stock to know ?",
+        "What to watch: {company} & {bank}",
+        "Is {company} a stock to know {soon}?",
         "{company} shares {flat} on {day}",
         "{bank} and {company} meet in {city} {soon}",
     ),
 )
-_SENTIMENT_SHARES = (0.27, 0.33, 0.40)
-_LEAKED = 12  # test messages that the train file repeats with another link
+_MIXED = "${ticker} shares {up} {n}, but {company} {good} {down}"  # bullish to some, bearish to others
+_SHARES = (0.26, 0.31, 0.39, 0.04)  # bearish, bullish, neutral, mixed
+_COARSE_READERS = 0.04  # share of the sentiments read as neutral
+_OVERLAP = 0.05  # share of the messages filed under another topic
+_LEAKED = 12  # messages of the test file that the train file repeats, up to their links
 _CODE = tuple("abcdefghkmnprstuvwxyzABCDEFGHKMNPRSTUVWXYZ23456789")
 
-
-def sentiment_message(rng: np.random.Generator) -> tuple[str, int]:
-    """Return a bare message and its label; one label in 25 is a coarser reader's ``neutral``."""
-    label = int(rng.choice(3, p=_SENTIMENT_SHARES))
-    text = _filled(rng, pick(rng, _SENTIMENTS[label]))
-    return text, NEUTRAL if chance(rng, 0.04) else label
+Message = tuple[str, int]
 
 
-def topic_message(rng: np.random.Generator) -> tuple[str, int]:
-    """Return a bare message and its topic's number; one label in 20 is a neighbour's (topics overlap)."""
-    shares = np.array([topic.weight for topic in TOPICS])
-    label = int(rng.choice(len(TOPICS), p=shares / shares.sum()))
-    text = _filled(rng, pick(rng, TOPICS[label].templates))
-    if chance(rng, 0.05):
-        label = int(rng.choice(len(TOPICS), p=shares / shares.sum()))
-    return text, label
+def sentiment_message(rng: np.random.Generator) -> Message:
+    """Return a bare message and its sentiment; mixed ones are settled by a coin."""
+    kind = int(rng.choice(4, p=_SHARES))
+    text = _filled(rng, _MIXED if kind == 3 else pick(rng, _SENTIMENTS[kind]))
+    return text, kind if kind < 3 else pick(rng, (BEARISH, BULLISH))
+
+
+def topic_message(rng: np.random.Generator) -> Message:
+    """Return a bare message and the number of its topic."""
+    label = _topic(rng)
+    return _filled(rng, pick(rng, TOPICS[label].templates)), label
 
 
 def sentiment_rows(*, seed: int, split: str, count: int) -> list[dict[str, object]]:
     """Return ``count`` rows text, label; some fields hold line breaks."""
-    return _rows("twitter_sa", sentiment_message, _with_breaks, seed=seed, split=split, count=count)
+
+    def read(rng: np.random.Generator) -> Message:
+        text, label = sentiment_message(rng)
+        return text, NEUTRAL if chance(rng, _COARSE_READERS) else label
+
+    return _rows("twitter_sa", read, _with_breaks, seed=seed, split=split, count=count)
 
 
 def topic_rows(*, seed: int, split: str, count: int) -> list[dict[str, object]]:
     """Return ``count`` rows text, label; HTML entities and a double space before the link."""
-    return _rows("twitter_topics", topic_message, _with_entities, seed=seed, split=split, count=count)
+
+    def read(rng: np.random.Generator) -> Message:
+        text, label = topic_message(rng)
+        return text, _topic(rng) if chance(rng, _OVERLAP) else label
+
+    return _rows("twitter_topics", read, _with_entities, seed=seed, split=split, count=count)
 
 
 def _rows(
     source: str,
-    make: Callable[[np.random.Generator], tuple[str, int]],
+    read: Callable[[np.random.Generator], Message],
     dress: Callable[[np.random.Generator, str], str],
     *,
     seed: int,
     split: str,
     count: int,
 ) -> list[dict[str, object]]:
-    """Bare messages, dressed with links and quirks; train first repeats a few messages of the test file."""
-    messages: list[tuple[str, int]] = []
-    if split == "train":
-        messages = _messages(make, stream(seed, source, "test"), count=min(_LEAKED, count // 20), test=True)
-    rng = stream(seed, source, split)
-    messages += _messages(make, rng, count=count - len(messages), test=split == "test")
-    clothes = stream(seed, source, split, "links")
-    order = clothes.permutation(count) if split == "train" else range(count)
-    return [{"text": dress(clothes, messages[int(i)][0]), "label": messages[int(i)][1]} for i in order]
+    """Messages in random order, dressed with links and quirks; train repeats a few of the test file."""
+    leaked = min(_LEAKED, count // 20) if split == "train" else 0
+    messages = _messages(read, seed=seed, source=source, split="test", count=leaked)
+    messages += _messages(read, seed=seed, source=source, split=split, count=count - leaked)
+    rng = stream(seed, source, split, "clothes")
+    shuffled = (messages[int(index)] for index in rng.permutation(count))
+    return [{"text": dress(rng, text), "label": label} for text, label in shuffled]
 
 
 def _messages(
-    make: Callable[[np.random.Generator], tuple[str, int]],
-    rng: np.random.Generator,
-    *,
-    count: int,
-    test: bool,
-) -> list[tuple[str, int]]:
-    return [draw(partial(make, rng), text=lambda drawn: drawn[0], test=test) for _ in range(count)]
+    read: Callable[[np.random.Generator], Message], *, seed: int, source: str, split: str, count: int
+) -> list[Message]:
+    rng = stream(seed, source, split)
+    drawn = draw_distinct(lambda: read(rng), text=lambda message: message[0], test=split == "test")
+    return list(islice(drawn, count))
+
+
+def _topic(rng: np.random.Generator) -> int:
+    weights = np.array([topic.weight for topic in TOPICS])
+    return int(rng.choice(len(TOPICS), p=weights / weights.sum()))
 
 
 def _filled(rng: np.random.Generator, template: str) -> str:

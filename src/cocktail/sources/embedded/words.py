@@ -32,7 +32,7 @@ LEXICON: Mapping[str, Sequence[str]] = {
     # Moves: one meaning per list, in the past and in the plain form.
     "up": ("rose", "climbed", "gained", "jumped", "surged", "advanced"),
     "down": ("fell", "slipped", "dropped", "slid", "sank", "declined"),
-    "flat": ("held steady", "stayed flat", "was unchanged", "stood still"),
+    "flat": ("held steady", "stayed flat", "barely moved", "stood still"),
     "go_up": ("rise", "climb", "gain", "jump", "surge", "advance"),
     "go_down": ("fall", "slip", "drop", "slide", "sink", "decline"),
     # Moods.
@@ -52,7 +52,7 @@ LEXICON: Mapping[str, Sequence[str]] = {
     "day": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday"),
     "soon": ("next week", "this month", "next year", "in spring", "by autumn"),
     "thing": ("apples", "coins", "books", "pens", "cups", "stamps", "eggs", "shells"),
-    "unit": ("office", "plant", "mine", "store", "lab"),
+    "unit": ("branch", "plant", "mine", "store", "lab"),
     "market": ("demand", "trade", "dollar", "outlook", "mood"),
 }
 
