@@ -1,0 +1,76 @@
+"""One golden file per task: raw row -> example -> prompt, and answer -> score. All rows are invented.
+
+A change here is a change of what models are asked or how they are judged: read it before accepting it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cocktail.config import task_names
+from cocktail.prompts import Item, prompt_texts
+from cocktail.scoring.outcome import Tolerance, judge
+from cocktail.tasks import load_task
+
+FOLDER = Path(__file__).parent
+TASKS = task_names()
+
+
+class PlainChat:
+    """A tokenizer whose chat template is the user's turn and nothing else."""
+
+    def apply_chat_template(self, turns: list[list[dict[str, str]]], **_: Any) -> list[str]:
+        return [turn[0]["content"] for turn in turns]
+
+
+def golden(task: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((FOLDER / f"{task}.json").read_text(encoding="utf-8"))
+    return found
+
+
+def test_every_task_has_a_golden_file_and_no_file_is_left_over() -> None:
+    assert sorted(path.stem for path in FOLDER.glob("*.json")) == TASKS
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_raw_row_becomes_the_golden_example_and_prompt(task: str) -> None:
+    expected = golden(task)
+    example = load_task(task).example(expected["row"])
+    assert asdict(example) == expected["example"]
+    item = Item(f"{task}:test:0", task, example.instruction, example.input, example.answer)
+    assert prompt_texts(PlainChat(), [item]) == [expected["prompt"]]
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_answers_get_the_golden_scores(name: str) -> None:
+    task, expected = load_task(name), golden(name)
+    assert bool(expected["scores"]) == task.evaluates
+    for score in expected["scores"]:
+        outcome = judge(
+            score["answer"],
+            expected["example"]["gold"],
+            kind=task.kind,
+            labels=task.labels or (),
+            tolerance=Tolerance(relative=0.01, absolute=1e-6),
+        )
+        assert (outcome.strict, outcome.lenient) == (score["strict"], score["lenient"]), score["answer"]
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_the_training_answer_of_an_evaluated_task_scores_full_marks(name: str) -> None:
+    """What a model is trained to say is what scoring wants to hear."""
+    task, example = load_task(name), golden(name)["example"]
+    if task.evaluates and task.trains:
+        outcome = judge(
+            example["answer"],
+            example["gold"],
+            kind=task.kind,
+            labels=task.labels or (),
+            tolerance=Tolerance(relative=0.0, absolute=0.0),
+        )
+        assert outcome.strict == "ok"

@@ -1,0 +1,104 @@
+"""Tasks refuse rows that they cannot use, each with its reason; the registry knows them by file name."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cocktail.config import task_names
+from cocktail.errors import ConfigError
+from cocktail.tasks import BadRow, load_task
+from cocktail.tasks.base import number_named
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+
+
+def row(task: str, **fields: Any) -> dict[str, Any]:
+    """The task's golden row with some fields replaced."""
+    found: dict[str, Any] = json.loads((GOLDEN / f"{task}.json").read_text(encoding="utf-8"))["row"]
+    return found | fields
+
+
+def test_a_task_is_named_as_its_file_and_reads_only_columns_it_declares() -> None:
+    for name in task_names():
+        task = load_task(name)
+        assert task.name == name
+        whole = row(name)
+        assert task.example({column: whole[column] for column in task.columns}) == task.example(whole)
+
+
+def test_an_unknown_task_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'headline'"):
+        load_task("headlin")
+    with pytest.raises(ConfigError):
+        load_task("base")  # the module of common parts is no task
+
+
+@pytest.mark.parametrize(
+    ("task", "fields", "reason"),
+    [
+        ("fpb", {"label": 3}, "label is '3', not one of 0 to 2"),
+        ("fpb", {"label": -1}, "label is '-1', not one of 0 to 2"),
+        ("fpb", {"label": None}, "label is 'None', not one of 0 to 2"),
+        ("fpb", {"sentence": " "}, "sentence is empty"),
+        ("fpb", {"sentence": 7}, "sentence is no text but int"),
+        ("twitter_sa", {"label": "1.0"}, "label is '1.0', not one of 0 to 2"),
+        ("twitter_topics", {"label": "20"}, "label is '20', not one of 0 to 19"),
+        ("headline", {"output": "Perhaps"}, "output is 'Perhaps', not one of Yes, No"),
+        ("fin_ner_cls", {"output": "date"}, "output is 'date', not one of person, location, organization"),
+        ("finqa", {"answer": "about 4"}, "'about 4' is no number"),
+        ("finqa", {"text": "no question here"}, "text has no page and question"),
+        ("convfinqa", {"output": "n/a"}, "'n/a' is no number"),
+        ("convfinqa", {"input": "Context: \nConversations:\nQuestion: 1"}, "input has no page"),
+        ("financebench", {"evidence": None}, "evidence is no list of passages"),
+        ("financebench", {"doc_name": None}, "doc_name is empty"),
+        ("knowledge", {"choices": ["a", "b"]}, "choices is no list of 4"),
+        ("knowledge", {"answer": 4}, "answer is '4', not one of 0 to 3"),
+        ("gsm8k", {"answer": "seven"}, "answer has no ####"),
+    ],
+)
+def test_a_row_that_cannot_be_used_is_refused_with_its_reason(
+    task: str, fields: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(BadRow) as caught:
+        load_task(task).example(row(task, **fields))
+    assert str(caught.value).startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("task", "column"),
+    [("headline", "output"), ("finqa", "answer"), ("open_orca", "response"), ("financebench", "answer")],
+)
+def test_an_empty_answer_is_left_for_cleaning_to_count(task: str, column: str) -> None:
+    assert load_task(task).example(row(task, **{column: " "})).gold == ""
+
+
+@pytest.mark.parametrize(
+    ("answer", "gold"),
+    [
+        ("6823.0", "6823"),
+        ("-4.50", "-4.5"),
+        ("1,234", "1234"),
+        ("(5.1)", "-5.1"),
+        ("14%", "14%"),
+        ("14.25 %", "14.25%"),
+        ("$ 3.2 million", "3200000"),
+        ("1e-05", "1e-05"),
+        ("Yes", "yes"),
+        ("no", "no"),
+    ],
+)
+def test_numeric_gold_is_canonical_and_keeps_its_percent_sign(answer: str, gold: str) -> None:
+    assert number_named(answer) == gold
+
+
+def test_finqa_and_convfinqa_name_the_page_and_nothing_else_as_their_document() -> None:
+    finqa = load_task("finqa").example(row("finqa"))
+    conversation = load_task("convfinqa").example(row("convfinqa"))
+    for example in (finqa, conversation):
+        assert example.document.startswith("fees of quorvane")
+        assert "Question" not in example.document
+        assert example.cluster == example.document
