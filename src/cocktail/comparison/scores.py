@@ -1,0 +1,144 @@
+"""Test scores looked up by model, stage, run and task; and the runs behind each compared recipe ("arm")."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cocktail.config import Params
+from cocktail.errors import RecordError
+from cocktail.grid import Run, confirm_runs, explore_runs
+from cocktail.records import read_json, read_table
+
+Reading = Literal["strict", "lenient"]
+READINGS: tuple[Reading, ...] = ("strict", "lenient")
+
+
+@dataclass(frozen=True)
+class ModelScores:
+    """All test scores of one model.
+
+    Attributes:
+        summary: the test rows of summary.parquet of this model, indexed by (stage, run, task).
+        items: the test rows of items.parquet of this model.
+        selected: the content of the selection file: task -> {"chosen", "chosen_on_test", ...}.
+        explored, confirmed: the runs that the study is made of, in order.
+    """
+
+    model: str
+    summary: pd.DataFrame
+    items: pd.DataFrame
+    selected: Mapping[str, Mapping[str, Any]]
+    explored: tuple[Run, ...]
+    confirmed: tuple[Run, ...]
+
+    def value(self, stage: str, run: str, task: str, column: str = "accuracy_strict") -> float | None:
+        """Return one number of the summary, or None where the study has no such run."""
+        key = (stage, run, task)
+        return float(self.summary[column][key]) if key in self.summary.index else None
+
+    def outcomes(self, stage: str, runs: Sequence[str], task: str, reading: Reading) -> NDArray[np.float64]:
+        """Return 0/1 outcomes of ``runs``, shape (runs, items), items in the order of :meth:`clusters`."""
+        rows = self.items[(self.items["stage"] == stage) & (self.items["task"] == task)]
+        table = rows.assign(ok=(rows[reading] == "ok").astype(float)).pivot(
+            index="run", columns="item", values="ok"
+        )
+        return table.loc[list(runs)].to_numpy(dtype=np.float64)
+
+    def clusters(self, task: str) -> NDArray[np.str_]:
+        """Return the cluster ids of a task's test items, ordered by item id."""
+        rows = self.items[self.items["task"] == task][["item", "cluster"]].drop_duplicates()
+        return rows.sort_values("item")["cluster"].to_numpy(dtype=str)
+
+
+def read_scores(scores: Path, selected: Path, *, params: Params) -> list[ModelScores]:
+    """Return the test scores of each model of the study.
+
+    Raises:
+        RecordError: the scored runs are not those that params ask for.
+    """
+    items, summary = (read_table(scores / f"{name}.parquet") for name in ("items", "summary"))
+    models = []
+    for model in params.models:
+        choice = read_json(selected / f"{model}.json")
+        missing = [target for target in params.study.targets if target not in choice]
+        if missing:
+            raise RecordError(
+                f"no mixture was chosen for {', '.join(missing)}", where=model, fix="dvc repro select"
+            )
+        chosen = {target: choice[target]["chosen"] for target in params.study.targets}
+        mine = ModelScores(
+            model=model,
+            summary=_of(summary, model).set_index(["stage", "run", "task"]).sort_index(),
+            items=_of(items, model),
+            selected=choice,
+            explored=tuple(explore_runs(params)),
+            confirmed=tuple(confirm_runs(params, chosen)),
+        )
+        _check_runs(mine)
+        models.append(mine)
+    return models
+
+
+def explored_arms(scores: ModelScores, task: str) -> dict[str, str]:
+    """Return the explored run of each arm: base, single, chosen, all, where the study has it."""
+    wanted = {
+        "base": "base",
+        "single": f"single_{task}",
+        "chosen": scores.selected[task]["chosen"] if task in scores.selected else "",
+        "all": "all",
+    }
+    known = {run.id for run in scores.explored}
+    return {arm: run for arm, run in wanted.items() if run in known}
+
+
+def confirmed_arms(scores: ModelScores, target: str) -> dict[str, list[str]]:
+    """Return the runs of each arm, one a seed: single, chosen, all, and the singles matched to either.
+
+    ``steps_as_chosen`` is the single with as many optimiser steps as the chosen mixture, ``size_as_chosen``
+    with as many rows (the target's own, then filler); the same for ``all``.
+    """
+    chosen = scores.selected[target]["chosen"]
+    arms: dict[str, list[str]] = {}
+    for run in scores.confirmed:
+        if run.like and run.sources[0] == target:
+            matched = run.like.removesuffix(f"-s{run.seed}")
+            names = [
+                f"{run.kind}_as_{arm}"
+                for arm, like in (("chosen", chosen), ("all", "all"))
+                if like == matched
+            ]
+        elif run.like:
+            continue
+        else:
+            mixture = run.id.removesuffix(f"-s{run.seed}")
+            roles = (("single", f"single_{target}"), ("chosen", chosen), ("all", "all"))
+            names = [arm for arm, role in roles if role == mixture]
+        for name in names:
+            arms.setdefault(name, []).append(run.id)
+    return arms
+
+
+def _of(table: pd.DataFrame, model: str) -> pd.DataFrame:
+    return table[(table["model"] == model) & (table["split"] == "test")]
+
+
+def _check_runs(scores: ModelScores) -> None:
+    for stage, runs in (("explore", scores.explored), ("confirm", scores.confirmed)):
+        wanted = {run.id for run in runs}
+        found = {key[1] for key in scores.summary.index if key[0] == stage}
+        if wanted != found:
+            missing, foreign = (
+                ", ".join(sorted(part)) or "none" for part in (wanted - found, found - wanted)
+            )
+            raise RecordError(
+                f"the scored {stage} runs of {scores.model} are not those of params: missing {missing}; "
+                f"foreign {foreign}",
+                fix="dvc repro",
+            )

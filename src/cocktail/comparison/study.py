@@ -1,0 +1,43 @@
+"""The compare stage: one pass over the scores of a study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from cocktail.comparison.effects import effect_rows
+from cocktail.comparison.explored import curse_rows, leave_one_out_rows, transfer_rows
+from cocktail.comparison.metrics import metrics
+from cocktail.comparison.overview import arm_rows
+from cocktail.comparison.scores import read_scores
+from cocktail.config import Params
+from cocktail.records import write_json
+from cocktail.scoring.answers import read_evaluations
+
+
+def compare_study(
+    prepared: Path, scores: Path, selected: Path, out: Path, *, params: Params
+) -> dict[str, Any]:
+    """Write metrics.json, effects.json and comparison.json below ``out``; return the metrics.
+
+    ``comparison.json`` holds flat tables (lists of rows) for the report: arms, transfer, leave_one_out,
+    curse.
+
+    Raises:
+        RecordError: scores are missing or are not those of the study in params.
+    """
+    evaluations = read_evaluations(prepared)
+    tables: dict[str, list[dict[str, Any]]] = {"arms": [], "transfer": [], "leave_one_out": [], "curse": []}
+    effects = []
+    models = read_scores(scores, selected, params=params)
+    for model in models:
+        tables["arms"] += arm_rows(model, evaluations, params=params)
+        tables["transfer"] += transfer_rows(model, params=params)
+        tables["leave_one_out"] += leave_one_out_rows(model, params=params)
+        tables["curse"] += curse_rows(model)
+        effects += effect_rows(model, params=params)
+    numbers = metrics(models, tables["arms"], effects)
+    write_json(out / "comparison.json", {"study": params.study.name, **tables})
+    write_json(out / "effects.json", {"study": params.study.name, "rows": effects})
+    write_json(out / "metrics.json", numbers)
+    return numbers
