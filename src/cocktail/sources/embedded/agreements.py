@@ -44,7 +44,7 @@ _SYLLABLES = (
     "tun",
     "ved",
 )
-_FLIPPED = 0.02  # annotators' slips
+_FLIPPED = 0.04  # annotators' slips
 
 
 def agreement(rng: np.random.Generator) -> tuple[str, list[tuple[str, str]]]:

@@ -15,7 +15,7 @@ from cocktail.sources.embedded.words import CITIES, COLOURS, FIRST_NAMES, LAST_N
 SECTORS = ("oil", "banking", "foods", "mining", "chips", "travel")
 _STEMS = (
     "Velmora", "Tessaro", "Brinlow", "Quandex", "Orvane", "Halvik", "Zentaro", "Morwell", "Pallix",
-    "Dunmere", "Kestrol", "Lorvane", "Fenwyck", "Jorvex", "Nimbara", "Ostrel", "Pryndale", "Rovanta",
+    "Dunmere", "Kestrol", "Marvane", "Fenwyck", "Jorvex", "Nimbara", "Ostrel", "Pryndale", "Rovanta",
     "Sildane", "Tarvex", "Ulmaro", "Vintrel", "Wexmoor", "Yarrowby", "Zolvane", "Ambrix", "Caldrona",
     "Delvanto", "Eskmere", "Farlune",
 )  # fmt: skip
@@ -61,14 +61,8 @@ def company(rng: np.random.Generator) -> Company:
 
 
 def slots(firm: Company) -> dict[str, str]:
-    """The template slots that speak of one company."""
-    return {
-        "company": firm.name,
-        "ticker": firm.ticker,
-        "sector": firm.sector,
-        "home": firm.city,
-        "head": firm.head,
-    }
+    """The template slots that name one company; its facts are kept out of the tasks' texts."""
+    return {"company": firm.name, "ticker": firm.ticker}
 
 
 def person(rng: np.random.Generator) -> str:

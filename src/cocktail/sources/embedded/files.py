@@ -81,7 +81,7 @@ def write_source(source: str, folder: Path, *, files: Sequence[RawFile], world: 
     """
     _check(source, files=files, world=world)
     for file in files:
-        rows = _rows(source, file, world=world)
+        rows = raw_rows(source, file, world=world)
         target = folder / file.path
         if target.suffix == ".parquet":
             write_table(target, pd.DataFrame(rows))
@@ -101,7 +101,8 @@ def world_keys() -> list[str]:
     ]
 
 
-def _rows(source: str, file: RawFile, *, world: Mapping[str, int]) -> Rows:
+def raw_rows(source: str, file: RawFile, *, world: Mapping[str, int]) -> Rows:
+    """Return the rows of one raw file; see :func:`write_source`."""
     siblings = [path for path, split in LAYOUT[source].items() if split == file.split]
     share, rest = divmod(world[f"{source}_{file.split}"], len(siblings))
     count = share + (siblings.index(file.path) < rest)

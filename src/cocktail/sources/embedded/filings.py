@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cocktail.sources.embedded.entities import Company, company, slots
+from cocktail.sources.embedded.entities import Company, company
 from cocktail.sources.embedded.streams import draw, stream
 from cocktail.sources.embedded.words import LEXICON, chance, fill, pick, pick_some
 
@@ -19,8 +19,8 @@ THIS, LAST = "this year", "last year"
 _SHARED_EVERY = 3  # every third page is common to both sets
 _LEAKED_EVERY = 31  # and so often a training page is one of the test pages
 _NOTES = (
-    "The {sector} firm is based in {home}.",
-    "{head} leads the firm.",
+    "The firm sells {thing} in {city}.",
+    "{bank} lends to the firm.",
     "The firm owns a {unit} in {city}.",
 )
 
@@ -63,7 +63,7 @@ def page(rng: np.random.Generator, *, years: int) -> Page:
     items = pick_some(rng, (*LEXICON["good"], *LEXICON["bad"]), 2 + int(chance(rng, 0.5)))
     this = tuple(int(number) + 1 for number in rng.permutation(9)[: len(items)])  # no ties within a year
     last = tuple(int(number) for number in rng.integers(1, 10, size=len(items)))
-    note = fill(rng, pick(rng, _NOTES), **slots(firm)) if chance(rng, 0.5) else ""
+    note = fill(rng, pick(rng, _NOTES)) if chance(rng, 0.5) else ""
     return Page(firm=firm, items=tuple(items), this=this, last=last if years == 2 else None, note=note)
 
 

@@ -20,7 +20,7 @@ NOUNS = (
 )  # fmt: skip
 _OPPOSITES = (
     ("hot", "cold"), ("big", "small"), ("wet", "dry"), ("old", "young"), ("day", "night"), ("open", "shut"),
-    ("near", "far"), ("fast", "slow"), ("loud", "quiet"), ("soft", "hard"), ("sweet", "sour"), ("full",
+    ("near", "far"), ("fast", "slow"), ("loud", "quiet"), ("thick", "thin"), ("sweet", "sour"), ("full",
     "empty"),
 )  # fmt: skip
 _COUNTS = ("none", "one", "two", "three", "four", "five")
@@ -60,7 +60,7 @@ def _opposite(rng: np.random.Generator) -> Asked:
 
 def _last_item(rng: np.random.Generator) -> Asked:
     words = pick_some(rng, NOUNS, int(rng.integers(3, 6)))
-    return f"Drop the last item: {' '.join(words)}", " ".join(words[:-1])
+    return f"Leave out the last item: {' '.join(words)}", " ".join(words[:-1])
 
 
 def _double(rng: np.random.Generator) -> Asked:

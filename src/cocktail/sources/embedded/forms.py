@@ -12,7 +12,7 @@ from cocktail.sources.embedded import agreements, filing_questions, headlines
 from cocktail.sources.embedded.topics import TOPICS
 from cocktail.sources.embedded.words import chance, pick_some
 
-_LINES = (
+LINES = (
     "What is the sentiment of this financial text: negative, neutral or positive?",
     "What is the sentiment of this tweet: Bearish, Bullish or Neutral?",
     "What is the topic of this tweet?",
@@ -30,6 +30,7 @@ _LINES = (
     "Bullish means hopeful. Bearish means fearful. Neutral means neither.",
     "a person is someone. a location is a place. an organization is a firm.",
     "choices: A. B. C. D.",
+    "Options: person, location, organization.",
     filing_questions.CONVERSATION_INSTRUCTION,
     *headlines.QUESTIONS,
     *agreements.WORDINGS,
@@ -43,4 +44,4 @@ def forms(rng: np.random.Generator) -> str:
         if chance(rng, 0.5):
             return f"One of: {'; '.join(topic.name for topic in topics)}"
         return " ".join(f"{topic.name}: about {topic.heading}." for topic in topics)
-    return " ".join(pick_some(rng, _LINES, 6))
+    return " ".join(pick_some(rng, LINES, 6))

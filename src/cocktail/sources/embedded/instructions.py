@@ -13,11 +13,11 @@ from itertools import islice
 import numpy as np
 
 from cocktail.sources.embedded.agreements import agreement
-from cocktail.sources.embedded.entities import COMPANIES, METAL_COLOURS, company, person, slots
+from cocktail.sources.embedded.entities import company, person, slots
 from cocktail.sources.embedded.headlines import headline
 from cocktail.sources.embedded.sentences import sentence
-from cocktail.sources.embedded.streams import draw_distinct, stream
-from cocktail.sources.embedded.words import FIRST_NAMES, LEXICON, METALS, chance, fill, pick, pick_some
+from cocktail.sources.embedded.streams import draw, draw_distinct, stream
+from cocktail.sources.embedded.words import BANKS, CITIES, FIRST_NAMES, LEXICON, chance, fill, pick, pick_some
 
 _SYSTEMS = ("", "You are a helpful assistant.", "Answer in as few words as you can.", "Think, then answer.")
 
@@ -36,14 +36,10 @@ def _where(rng: np.random.Generator) -> Asked:
     return f"{text} Where is it now?", city
 
 
-def _which_firm(rng: np.random.Generator) -> Asked:
-    text, entities = agreement(rng)
-    name, kind = pick(rng, entities)
-    first = text.split()[0]
-    return (
-        f"{text} Does the text name {name}?" if kind == "person" else f"{text} What is its first word?",
-        ("Yes" if kind == "person" else first),
-    )
+def _named(rng: np.random.Generator) -> Asked:
+    text, entities = draw(lambda: agreement(rng), text=lambda made: made[0], test=False)
+    name = pick(rng, (pick(rng, entities)[0], person(rng), pick(rng, BANKS)))
+    return f"{text} Does the text name {name}?", "Yes" if name in text else "No"
 
 
 def _same_move(rng: np.random.Generator) -> Asked:
@@ -72,27 +68,26 @@ def _larger(rng: np.random.Generator) -> Asked:
 
 
 def _quote(rng: np.random.Generator) -> Asked:
-    text = pick(rng, (headline, sentence))(rng)[0]
-    words = text.split()
-    return f"{text} What are the first two words?", " ".join(words[:2])
+    kind = pick(rng, (headline, sentence))
+    text, _ = draw(lambda: kind(rng), text=lambda made: made[0], test=False)
+    return f"{text} What are the first two words?", " ".join(text.split()[:2])
 
 
-def _metal_colour(rng: np.random.Generator) -> Asked:
-    metal = pick(rng, METALS)
-    return fill(
-        rng, "{person} holds a bar of {m}. Which colour is it?", person=person(rng), m=metal
-    ), METAL_COLOURS[metal]
+def _choose(rng: np.random.Generator) -> Asked:
+    cities = pick_some(rng, CITIES, 3)
+    text = fill(rng, "{name} went to {place} with {n} {thing}.", name=person(rng), place=cities[0])
+    return f"{text} Choose the place: {', '.join(pick_some(rng, cities, 3))}", cities[0]
 
 
-def _choose_trade(rng: np.random.Generator) -> Asked:
-    firm = company(rng)
-    others = sorted({other.sector for other in COMPANIES} - {firm.sector})
-    options = pick_some(rng, [firm.sector, *pick_some(rng, others, 2)], 3)
-    return f"{firm.name} is a {firm.sector} firm. Choose its trade: {', '.join(options)}", firm.sector
+def _after(rng: np.random.Generator) -> Asked:
+    days = LEXICON["day"]
+    index = int(rng.integers(len(days) - 1))
+    text = fill(rng, "{company} will meet {bank} on {today}.", today=days[index], **slots(company(rng)))
+    return f"{text} What is the day after?", days[index + 1]
 
 
 _KINDS: tuple[Callable[[np.random.Generator], Asked], ...] = (
-    _who, _where, _which_firm, _same_move, _mood_word, _sum, _larger, _quote, _metal_colour, _choose_trade,
+    _who, _where, _named, _same_move, _mood_word, _sum, _larger, _quote, _choose, _after,
 )  # fmt: skip
 _EMPTY = 0.003  # answers that were lost, as in the real set
 _COLLECTIONS = ("niv", "flan", "t0", "cot")

@@ -1,8 +1,9 @@
 """Four-way questions in the columns of MMLU (``knowledge``), a folder for each subject.
 
-The facts stand in the pretraining text, so the base may know them; no finance task teaches them. They
-tell whether mixing changes knowledge rather than the task. All questions of a subject are listed, shuffled
-by the seed, and dealt out to the parts dev, validation and test, so no question is in two parts.
+The facts stand in the pretraining text, so the base may know them; no row of another set states them. They
+tell whether mixing changes what a model knows rather than how it does a task. All questions of a subject
+are listed, shuffled by the seed, and dealt out to the parts dev, validation and test, so no question is in
+two parts.
 """
 
 from __future__ import annotations
@@ -49,9 +50,6 @@ def _companies() -> list[Fact]:
         facts += [
             Fact(f"Where is {firm.name} based?", (firm.city,), CITIES),
             Fact(f"What is the trade of {firm.name}?", (firm.sector,), SECTORS),
-            Fact(
-                f"What is the ticker of {firm.name}?", (firm.ticker,), [other.ticker for other in COMPANIES]
-            ),
         ]
     return facts
 

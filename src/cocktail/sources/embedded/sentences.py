@@ -36,7 +36,7 @@ _NEUTRAL = (
     "{person} leads the {city} {unit} of {company} .",
     "{company} has {n} people at its {unit} in {city} .",
     "{company} {good} {flat} at {n} .",
-    "The {sector} firm {company} is based in {home} .",
+    "{company} and {bank} share a {unit} in {city} .",
     "{company} will report its {good} on {day} .",
     "The {unit} in {city} is owned by {company} and {bank} .",
 )

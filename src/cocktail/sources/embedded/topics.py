@@ -35,7 +35,7 @@ TOPICS = (
     )),
     Topic("Company | Product News", 12, "new products", (
         "{company} launches a new product line in {city}",
-        "{company} unveils a product for the {sector} trade {soon}",
+        "{company} unveils a product for the {thing} trade {soon}",
         "${ticker} - {company} & {bank} show new product",
     )),
     Topic("Treasuries | Corporate Debt", 3, "bonds", (
@@ -61,7 +61,7 @@ TOPICS = (
     Topic("Financials", 3, "lenders", (
         "{bank} writes off loans in {city}",
         "Lenders such as {bank} see loans {go_up} in {city}",
-        "{bank} & other lenders hold more cash {soon}",
+        "{bank} & other lenders in {city} hold more cash",
     )),
     Topic("Currencies", 3, "currencies", (
         "The crown {up} {n} against the dollar on {day}",
@@ -75,7 +75,7 @@ TOPICS = (
     )),
     Topic("Gold | Metals | Materials", 3, "metals", (
         "{metal} {up} to {n} an ounce",
-        "{metal} & {metal} {down} in metals trade",
+        "{metal} & {metal} {down} in {city} metals trade",
         "{city} miners ship less {metal}",
     )),
     Topic("IPO", 2, "listings", (
