@@ -15,15 +15,20 @@ from cocktail.records import digest_text, read_json, write_json, write_table
 from cocktail.scoring.selection import select_study
 
 ROOT = Path(__file__).parents[1]
-MODEL = "phi3_smoke"
-LABELS = {"fpb": ("negative", "neutral", "positive"), "knowledge": ("A", "B", "C", "D")}
-KINDS = {"fpb": "label", "knowledge": "choice"}  # all others: number
+LABELS = {
+    "fpb": ("negative", "neutral", "positive"),
+    "headline": ("yes", "no"),
+    "twitter_sa": ("bearish", "bullish", "neutral"),
+    "knowledge": ("A", "B", "C", "D"),
+}
+KINDS = {"fpb": "label", "headline": "label", "twitter_sa": "label", "knowledge": "choice"}  # others: number
 Skill = Callable[[Run, str], float]
 
 
-def study_params() -> Params:
-    """Study smoke with two targets."""
-    return check_params(compose(ROOT / "conf", "smoke", ["study.targets=[fpb,finqa]"]), where="fixture")
+def study_params(study: str = "smoke", *overrides: str) -> Params:
+    """Study smoke with two targets, or another study."""
+    overrides = overrides or ("study.targets=[fpb,finqa]",)
+    return check_params(compose(ROOT / "conf", study, overrides), where="fixture")
 
 
 def default_skill(run: Run, task: str) -> float:
@@ -48,18 +53,51 @@ def write_prepared(folder: Path, params: Params, *, test_rows: int = 60, dev_row
             "evaluates": task in params.study.evaluations,
         }
     write_json(folder / "tasks.json", facts)
+    kept = {"train": 30, "dev": dev_rows, "test": test_rows}
+    counts = {
+        "rows_in": 40,
+        "quarantined": 1,
+        "cleaning": {"duplicates": 2},
+        "leakage": {"exact": 3},
+        "kept": kept,
+    }
+    write_json(folder / "report.json", dict.fromkeys(facts, counts))
 
 
 def write_study(root: Path, params: Params, *, skill: Skill = default_skill) -> None:
-    """Prepared data, explored answers, selection and confirmed answers below ``root``, as the stages do."""
-    prepared, answers = root / "data/prepared", root / "artifacts/answers" / MODEL
+    """Everything that the stages before score write, below ``root``."""
+    prepared = root / "data/prepared"
     write_prepared(prepared, params)
-    write_answers(answers / "explore", prepared, explore_runs(params), skill=skill)
-    selected = select_study(
-        prepared, answers / "explore", root / f"artifacts/selected/{MODEL}.json", params=params
-    )
-    chosen = {target: selected[target].chosen for target in params.study.targets}
-    write_answers(answers / "confirm", prepared, confirm_runs(params, chosen), skill=skill)
+    for task in params.fetch.sources:
+        write_json(root / f"data/raw/{task}/receipt.json", raw_receipt(params, task))
+    write_mixtures(root / "artifacts/mixtures", explore_runs(params))
+    for model in params.models:
+        answers = root / "artifacts/answers" / model
+        write_answers(answers / "explore", prepared, explore_runs(params), skill=skill)
+        out = root / f"artifacts/selected/{model}.json"
+        selected = select_study(prepared, answers / "explore", out, params=params)
+        chosen = {target: selected[target].chosen for target in params.study.targets}
+        write_answers(answers / "confirm", prepared, confirm_runs(params, chosen), skill=skill)
+
+
+def raw_receipt(params: Params, task: str) -> dict[str, object]:
+    """A fetch receipt with the contract's keys."""
+    source = params.fetch.sources[task]
+    facts = {"source": task, "repo": source.repo, "revision": None, "pinned": False, "way": params.fetch.way}
+    return {**facts, "licence": source.licence, "status": source.status, "files": []}
+
+
+def write_mixtures(folder: Path, runs: Sequence[Run]) -> None:
+    """Mixtures of 30 rows a source, of which the first source lacks one."""
+    mixed = [run for run in runs if run.sources]
+    for run in mixed:
+        asked = dict.fromkeys(run.sources, 30)
+        write_json(
+            folder / f"{run.id}.json",
+            {"run": run.id, "kind": run.kind, "sources": list(run.sources), "rows": [], "asked": asked}
+            | {"got": asked | {run.sources[0]: 29}},
+        )
+    write_json(folder / "index.json", {"runs": [run.id for run in mixed]})
 
 
 def write_answers(folder: Path, prepared: Path, runs: Sequence[Run], *, skill: Skill = default_skill) -> None:
@@ -69,15 +107,15 @@ def write_answers(folder: Path, prepared: Path, runs: Sequence[Run], *, skill: S
         rng = np.random.default_rng(int(digest_text(run.id)[:8], 16))
         table = pd.concat([_answers(prepared, task, rng, skill=skill(run, task)) for task in tasks])
         write_table(folder / f"{run.id}.parquet", table.reset_index(drop=True))
-        write_json(folder / f"{run.id}.json", receipt(run, answered=len(table)))
+        write_json(folder / f"{run.id}.json", receipt(run, model=folder.parent.name, answered=len(table)))
     write_json(folder / "index.json", {"runs": [run.id for run in runs]})
 
 
-def receipt(run: Run, *, answered: int) -> dict[str, object]:
+def receipt(run: Run, *, model: str, answered: int) -> dict[str, object]:
     """A receipt with the contract's keys."""
     return {
         "run": run.id,
-        "model": MODEL,
+        "model": model,
         "kind": run.kind,
         "sources": list(run.sources),
         "seed": run.seed,

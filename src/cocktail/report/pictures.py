@@ -1,0 +1,96 @@
+"""Figures as files: SVG and PNG with the same bytes for the same numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import pandas as pd
+from matplotlib.figure import Figure
+
+from cocktail.config import GENERAL_TASKS
+from cocktail.records import fresh_file
+from cocktail.report.figures import BARS, draw_bars, draw_heat_map, draw_losses
+from cocktail.report.results import arms_frame
+
+# A fixed salt and no date: equal figures have equal bytes.
+STYLE: dict[Any, Any] = {
+    "svg.hashsalt": "cocktail",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
+
+
+def write_figures(
+    folder: Path, comparison: Mapping[str, Any], receipts: Sequence[Mapping[str, Any]], *, note: str
+) -> None:
+    """Write bars, transfer, leave_one_out and loss of every model, as ``<figure>_<model>.svg`` and .png."""
+    for model in dict.fromkeys(row["model"] for row in comparison["arms"]):
+        with matplotlib.rc_context(STYLE):
+            for name, figure in _figures(model, comparison, receipts).items():
+                figure.suptitle(f"{note} Model {model}.", fontsize=7, x=0.01, y=0.005, ha="left", va="bottom")
+                _save(folder, f"{name}_{model}", figure)
+
+
+def _figures(
+    model: str, comparison: Mapping[str, Any], receipts: Sequence[Mapping[str, Any]]
+) -> dict[str, Figure]:
+    figures = {}
+    figures["bars"], ax = _canvas(10, 4.6)
+    draw_bars(ax, bar_rows(comparison, model))
+    maps = {"transfer": ("partner", "added source"), "leave_one_out": ("left_out", "left-out source")}
+    for name, (across, label) in maps.items():
+        cells = _cells(comparison[name], model, across=across)
+        figures[name], ax = _canvas(7.5, 1.6 + 0.42 * len(cells))
+        draw_heat_map(ax, cells, rows="test task", columns=label)
+        ax.set_title(
+            {
+                "transfer": "What a pair changes against the single task",
+                "leave_one_out": "What a source gives: all minus all without it",
+            }[name],
+            fontsize=10,
+        )
+    shown = [
+        receipt
+        for receipt in receipts
+        if (receipt["model"], receipt["stage"]) == (model, "explore")
+        and receipt["kind"] in ("single", "all")
+        and receipt["loss"]
+    ]
+    if shown:
+        figures["loss"], ax = _canvas(8, 4)
+        draw_losses(ax, shown)
+    return figures
+
+
+def bar_rows(comparison: Mapping[str, Any], model: str) -> pd.DataFrame:
+    """Return the arms of the finance tasks: confirmed where there are confirmed runs, else explored."""
+    frame = arms_frame(comparison)
+    frame = frame[
+        (frame["model"] == model) & frame["arm"].isin(list(BARS)) & ~frame["task"].isin(GENERAL_TASKS)
+    ]
+    confirmed = set(frame[frame["stage"] == "confirm"]["task"])
+    kept = (frame["arm"] == "base") | (frame["stage"] == "confirm") | ~frame["task"].isin(confirmed)
+    return frame[kept]
+
+
+def _cells(rows: Sequence[Mapping[str, Any]], model: str, *, across: str) -> pd.DataFrame:
+    frame = pd.DataFrame([row for row in rows if row["model"] == model])
+    wide = frame.pivot(index="task", columns=across, values="delta").astype(float)
+    return wide.loc[list(dict.fromkeys(frame["task"])), list(dict.fromkeys(frame[across]))].dropna(how="all")
+
+
+def _canvas(width: float, height: float) -> tuple[Figure, Any]:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots()
+
+
+def _save(folder: Path, name: str, figure: Figure) -> None:
+    for ending in ("svg", "png"):
+        with fresh_file(folder / f"{name}.{ending}") as draft:
+            figure.savefig(
+                draft, format=ending, dpi=150, metadata={"Date": None} if ending == "svg" else None
+            )

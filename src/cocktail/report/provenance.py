@@ -1,0 +1,97 @@
+"""Where the numbers come from: data card, mixtures asked and got, runs with their receipts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cocktail.config import Params
+from cocktail.records import read_json
+from cocktail.report.table import Table
+from cocktail.scoring.answers import read_runs
+from cocktail.scoring.score import STAGES
+
+
+def data_note(params: Params) -> str:
+    """Return the line that every table carries: study, kind of models, which data are not originals."""
+    used = dict.fromkeys([*params.study.tasks, *params.study.evaluations])
+    by_status: dict[str, list[str]] = {}
+    for task in used:
+        by_status.setdefault(params.fetch.sources[task].status, []).append(task)
+    parts = [f"{status}: {', '.join(tasks)}" for status, tasks in sorted(by_status.items())]
+    data = parts[0].split(":")[0] if len(parts) == 1 else "; ".join(parts)
+    small = [name for name, model in params.models.items() if model.kind == "scratch"]
+    warning = " Miniature models from scratch: no statement about the paper's models." if small else ""
+    return f"Study {params.study.name}. Data: {data}.{warning}"
+
+
+def data_table(raw: Path, prepared: Path, *, note: str) -> Table:
+    """The data card: source, licence and status; rows in, taken by each rule, kept per split."""
+    report: Mapping[str, Any] = read_json(prepared / "report.json")
+    rows = []
+    for task, counts in report.items():
+        path = raw / task / "receipt.json"
+        receipt = read_json(path) if path.is_file() else {}  # filler may be part of another source
+        facts = {
+            name: receipt.get(name) for name in ("repo", "revision", "pinned", "way", "licence", "status")
+        }
+        rows.append({"task": task, **facts, **dict(_flat(counts))})
+    frame = pd.DataFrame(rows).rename(columns=lambda name: str(name).replace("_", " "))
+    title = "Data card: rows in, quarantined, cleaned, leaking, kept"
+    return Table(name="data", title=title, note=note, frame=frame, hidden=("revision",), digits=0)
+
+
+def mixtures_table(mixtures: Path, *, note: str) -> Table:
+    """Rows asked of and got from each source, for every run of the grid ("got/asked" where they differ)."""
+    rows = []
+    for run in read_json(mixtures / "index.json")["runs"]:
+        mixture = read_json(mixtures / f"{run}.json")
+        asked, got = mixture["asked"], mixture["got"]
+        cells = {
+            source: str(got[source]) if got[source] == asked[source] else f"{got[source]}/{asked[source]}"
+            for source in asked
+        }
+        rows.append({"run": run, "kind": mixture["kind"], "rows": sum(got.values()), **cells})
+    title = "Mixtures: rows of each source (got/asked where they differ)"
+    return Table(name="mixtures", title=title, note=note, frame=pd.DataFrame(rows).fillna(""))
+
+
+def read_receipts(answers: Path, models: Iterable[str]) -> list[dict[str, Any]]:
+    """Return the receipt of every listed run of every model, with its stage."""
+    return [
+        {"stage": stage, **read_json(answers / model / stage / f"{run}.json")}
+        for model in models
+        for stage in STAGES
+        for run in read_runs(answers / model / stage)
+    ]
+
+
+def runs_table(receipts: Iterable[Mapping[str, Any]], *, note: str) -> Table:
+    """Every run: seed, rows, steps, tokens, last loss, and how its answers ended."""
+    rows = []
+    for receipt in receipts:
+        per_source = receipt["rows"].values()
+        counted = {key: sum(counts[key] for counts in per_source) for key in ("kept", "cut", "dropped")}
+        plain = ("model", "stage", "run", "kind", "seed")
+        ends = ("steps", "epochs", "answered", "empty_answers", "not_stopped", "rows_digest")
+        rows.append(
+            {name: receipt[name] for name in plain}
+            | {"rows": counted["kept"], "cut": counted["cut"], "dropped": counted["dropped"]}
+            | {"trained tokens": receipt["tokens"]["trained"], "tokens": receipt["tokens"]["total"]}
+            | {"last loss": float(receipt["loss"][-1][1]) if receipt["loss"] else None}
+            | {name: receipt[name] for name in ends}
+        )
+    frame = pd.DataFrame(rows).rename(columns=lambda name: name.replace("_", " "))
+    title = "Runs: rows, steps, tokens and loss from each run's receipt"
+    return Table(name="runs", title=title, note=note, frame=frame, hidden=("rows digest",), digits=3)
+
+
+def _flat(counts: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, float | int]]:
+    for name, value in counts.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name} ")
+        else:
+            yield f"{prefix}{name}", value

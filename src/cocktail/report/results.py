@@ -1,0 +1,138 @@
+"""The result tables, from comparison.json and effects.json alone. Shares become points (0 to 100)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from cocktail.report.published import Published, published_cell
+from cocktail.report.table import Table
+
+Comparison = Mapping[str, Any]
+ARMS = {
+    "base": "base",
+    "single": "single",
+    "chosen": "chosen mixture",
+    "all": "all",
+    "steps_as_chosen": "single, steps matched",
+    "size_as_chosen": "single, size matched",
+}
+SHARES = [
+    "guess", "accuracy_strict", "low", "high", "seed_sd", "accuracy_lenient", "macro_f1", "weighted_f1",
+    "knowledge_accuracy", "invalid_strict_share", "invalid_lenient_share", "empty_share",
+]  # fmt: skip
+
+
+def arms_frame(comparison: Comparison) -> pd.DataFrame:
+    """Return the rows of the compared arms with shares in points."""
+    frame = pd.DataFrame(comparison["arms"])
+    frame[SHARES] = (frame[SHARES].astype(float) * 100).round(4)
+    return frame
+
+
+def main_table(comparison: Comparison, published: Sequence[Published], *, note: str) -> Table:
+    """Base, single, chosen mixture, all and matched controls per task; confirmed seeds where there are."""
+    frame = arms_frame(comparison)
+    rows = []
+    for (model, task), part in frame.groupby(["model", "task"], sort=False):
+        stage = "confirm" if "confirm" in set(part["stage"]) else "explore"
+        mine = {
+            row["arm"]: row
+            for row in part.to_dict("records")
+            if row["stage"] == stage or row["arm"] == "base"
+        }
+        any_row = mine["base"]
+        rows.append(
+            {
+                "model": model,
+                "task": task,
+                "seeds": f"{max(row['n_seeds'] for row in mine.values())} {stage}",
+                "n": any_row["n_items"],
+                "guess": any_row["guess"],
+                **{title: _mean_sd(mine.get(arm)) for arm, title in ARMS.items()},
+                "flag": next((row["flag"] for row in mine.values() if row["flag"]), ""),
+                **{
+                    f"paper: {ARMS[arm]}": published_cell(published, task=str(task), arm=arm)
+                    for arm in ("single", "chosen")
+                },
+                "chosen run": mine["chosen"]["runs"][0].split("-s")[0] if "chosen" in mine else "",
+            }
+        )
+    title = "Accuracy on test (strict, points): mean ± standard deviation over seeds"
+    return Table(name="main", title=title, note=note, frame=pd.DataFrame(rows))
+
+
+def scores_table(comparison: Comparison, *, note: str) -> Table:
+    """Every compared arm with strict and lenient accuracy, F1, knowledge and INVALID."""
+    frame = arms_frame(comparison).drop(columns=["scope", "seed_sd", "flag"])
+    order = [
+        "model",
+        "task",
+        "stage",
+        "arm",
+        "n_items",
+        "n_clusters",
+        "n_seeds",
+        "guess",
+        "accuracy_strict",
+        "low",
+        "high",
+    ]
+    order += [name for name in frame.columns if name not in order]
+    title = "Strict and lenient scores of every compared arm (points)"
+    return Table(name="scores", title=title, note=note, frame=frame[order], hidden=("runs",))
+
+
+def base_table(comparison: Comparison, *, note: str) -> Table:
+    """What the untuned base gives: strict, lenient, knowledge (label decoding), INVALID."""
+    frame = arms_frame(comparison)
+    frame = frame[frame["arm"] == "base"]
+    names = {
+        "n_items": "n", "guess": "guess", "accuracy_strict": "strict", "accuracy_lenient": "lenient",
+        "knowledge_accuracy": "knowledge", "invalid_strict_share": "INVALID strict",
+        "invalid_lenient_share": "INVALID lenient", "empty_share": "empty",
+    }  # fmt: skip
+    frame = frame[["model", "task", *names]].rename(columns=names)
+    return Table(name="base", title="The untuned base on test (points)", note=note, frame=frame)
+
+
+def effects_table(effects: Mapping[str, Any], *, note: str) -> Table:
+    """Confirmed differences with crossed intervals, in points."""
+    frame = pd.DataFrame(effects["rows"])
+    columns = ["model", "target", "reading", "contrast", "chosen", "estimate", "low", "high", "p", "df"]
+    columns += ["n_items", "n_clusters", "n_seeds", "scope", "seed_share", "treatment_runs", "control_runs"]
+    if frame.empty:
+        frame = pd.DataFrame(columns=columns)
+    frame = frame[columns]
+    points = ["estimate", "low", "high"]
+    frame = frame.assign(**{name: (frame[name].astype(float) * 100).round(4) for name in points})
+    frame["p"] = [f"{p:.3f}" if p >= 0.001 else "<0.001" for p in frame["p"]]
+    hidden = ("df", "seed_share", "treatment_runs", "control_runs")
+    title = "Confirmed differences on test (points): crossed intervals over seeds and clusters of items"
+    return Table(name="effects", title=title, note=note, frame=frame, hidden=hidden)
+
+
+def cell_table(comparison: Comparison, *, key: str, across: str, title: str, note: str) -> Table:
+    """A table task x source of differences: ``key`` is transfer or leave_one_out."""
+    frame = pd.DataFrame(comparison[key])
+    wide = frame.pivot(index=["model", "task"], columns=across, values="delta")
+    wide = wide.reindex(index=pd.MultiIndex.from_frame(frame[["model", "task"]].drop_duplicates()))
+    wide = wide[list(dict.fromkeys(frame[across]))].astype(float)
+    return Table(name=key, title=title, note=note, frame=wide.reset_index().rename_axis(columns=None))
+
+
+def curse_table(comparison: Comparison, *, note: str) -> Table:
+    """What picking the mixture on test would have claimed, against picking on dev."""
+    title = "Winner's curse: gain over the single task, mixture picked on dev or on test (points)"
+    return Table(name="winners_curse", title=title, note=note, frame=pd.DataFrame(comparison["curse"]))
+
+
+def _mean_sd(row: Mapping[Any, Any] | None) -> str | float | None:
+    """Mean, and the standard deviation over seeds where there are several."""
+    if row is None:
+        return None
+    mean, sd = float(row["accuracy_strict"]), float(row["seed_sd"])
+    return mean if math.isnan(sd) else f"{mean:.1f} ± {sd:.1f}"

@@ -1,0 +1,100 @@
+"""The report stage: tables, figures, and the data of ``dvc plots``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cocktail.config import Params
+from cocktail.records import fresh_file, fresh_folder, read_json
+from cocktail.report import provenance, results
+from cocktail.report.pictures import bar_rows, write_figures
+from cocktail.report.published import read_published
+from cocktail.report.table import Table, write_table_files
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Where the report's numbers stand."""
+
+    reports: Path  # comparison.json and effects.json
+    raw: Path
+    prepared: Path
+    mixtures: Path
+    answers: Path
+    published: Path
+
+
+def report_study(inputs: Inputs, out: Path, *, params: Params) -> None:
+    """Write ``tables``, ``figures`` and ``plots`` below ``out``, each folder whole or not at all."""
+    comparison = read_json(inputs.reports / "comparison.json")
+    receipts = provenance.read_receipts(inputs.answers, params.models)
+    note = provenance.data_note(params)
+    tables = study_tables(inputs, comparison, receipts, note=note)
+    with fresh_folder(out / "tables") as folder:
+        for table in tables:
+            write_table_files(folder, table)
+    with fresh_folder(out / "figures") as folder:
+        write_figures(folder, comparison, receipts, note=note)
+    with fresh_folder(out / "plots") as folder:
+        write_plots(folder, comparison, receipts)
+
+
+def study_tables(
+    inputs: Inputs, comparison: Mapping[str, Any], receipts: Sequence[Mapping[str, Any]], *, note: str
+) -> list[Table]:
+    """Return all tables of the study."""
+    one_seed = f"{note} One seed: exploratory."
+    return [
+        results.main_table(comparison, read_published(inputs.published), note=note),
+        results.effects_table(read_json(inputs.reports / "effects.json"), note=note),
+        results.cell_table(
+            comparison,
+            key="transfer",
+            across="partner",
+            title="Pairwise transfer: accuracy of the pair minus the single task (points)",
+            note=one_seed,
+        ),
+        results.cell_table(
+            comparison,
+            key="leave_one_out",
+            across="left_out",
+            title="Leave one out: accuracy with all sources minus without one (points)",
+            note=one_seed,
+        ),
+        results.base_table(comparison, note=note),
+        results.scores_table(comparison, note=note),
+        results.curse_table(comparison, note=one_seed),
+        provenance.mixtures_table(inputs.mixtures, note=note),
+        provenance.runs_table(receipts, note=note),
+        provenance.data_table(inputs.raw, inputs.prepared, note=note),
+    ]
+
+
+def write_plots(folder: Path, comparison: Mapping[str, Any], receipts: Sequence[Mapping[str, Any]]) -> None:
+    """Write the long CSV files that ``dvc plots`` draws: bars, transfer, leave_one_out, loss."""
+    models = dict.fromkeys(row["model"] for row in comparison["arms"])
+    bars = pd.concat([bar_rows(comparison, model) for model in models])
+    bars = bars.assign(bar=bars["task"] + " · " + bars["arm"])
+    transfer, left_out = (
+        pd.DataFrame(comparison[key]).dropna(subset=["delta"]) for key in ("transfer", "leave_one_out")
+    )
+    losses = [
+        {"model": receipt["model"], "run": receipt["run"], "step": step, "loss": loss}
+        for receipt in receipts
+        if receipt["stage"] == "explore" and receipt["kind"] in ("single", "all")
+        for step, loss in receipt["loss"]
+    ]
+    frames = {
+        "bars": bars[["model", "task", "arm", "bar", "accuracy_strict", "low", "high", "n_seeds"]],
+        "transfer": transfer[["model", "task", "partner", "delta"]],
+        "leave_one_out": left_out[["model", "task", "left_out", "delta"]],
+        "loss": pd.DataFrame(losses, columns=["model", "run", "step", "loss"]),
+    }
+    for name, frame in frames.items():
+        with fresh_file(folder / f"{name}.csv") as draft:
+            frame.to_csv(draft, index=False, lineterminator="\n")

@@ -1,0 +1,108 @@
+"""One table in Markdown, LaTeX and CSV from the same rows."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cocktail.records import fresh_file
+
+MISSING = "–"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the report.
+
+    Attributes:
+        name: file name without ending.
+        title: one line.
+        note: what the reader must know: study, data, seeds, unit.
+        frame: the rows; numbers keep their digits in CSV and are rounded to ``digits`` where they are shown.
+        hidden: columns that stand in CSV only, such as run ids.
+        digits: decimals of shown numbers.
+    """
+
+    name: str
+    title: str
+    note: str
+    frame: pd.DataFrame
+    hidden: tuple[str, ...] = ()
+    digits: int = 1
+
+    def shown(self) -> pd.DataFrame:
+        """Return the shown columns as text."""
+        kept = self.frame.drop(columns=list(self.hidden))
+        return kept.map(lambda value: cell_text(value, digits=self.digits))
+
+
+def cell_text(value: Any, *, digits: int) -> str:
+    """Return a value as the tables show it: a dash for nothing, lists joined, floats rounded."""
+    if isinstance(value, list):
+        return " ".join(str(one) for one in value)
+    if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
+        return MISSING
+    if isinstance(value, float):
+        return f"{value:.{digits}f}".replace("-", "−")
+    return str(value)
+
+
+def to_markdown(table: Table) -> str:
+    """Return the table with its title and note."""
+    shown = table.shown()
+    rows = [list(shown.columns), ["---"] * len(shown.columns), *shown.to_numpy().tolist()]
+    lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+    return "\n".join([f"### {table.title}", "", table.note, "", *lines, ""])
+
+
+def to_latex(table: Table) -> str:
+    """Return a ``table`` environment that needs the package booktabs."""
+    shown = table.shown()
+    lines = [" & ".join(_escaped(cell) for cell in row) + r" \\" for row in shown.to_numpy().tolist()]
+    header = " & ".join(_escaped(name) for name in shown.columns) + r" \\"
+    return "\n".join(
+        [
+            r"\begin{table}",
+            r"\centering",
+            rf"\caption{{{_escaped(table.title)}. {_escaped(table.note)}}}",
+            rf"\label{{tab:{table.name}}}",
+            rf"\begin{{tabular}}{{{'l' * len(shown.columns)}}}",
+            r"\toprule",
+            header,
+            r"\midrule",
+            *lines,
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+def write_table_files(folder: Path, table: Table) -> None:
+    """Write ``<name>.md``, ``.tex`` and ``.csv``."""
+    joined = table.frame.map(lambda value: " ".join(map(str, value)) if isinstance(value, list) else value)
+    texts = {
+        "md": to_markdown(table),
+        "tex": to_latex(table),
+        "csv": joined.to_csv(index=False, lineterminator="\n"),
+    }
+    for ending, text in texts.items():
+        with fresh_file(folder / f"{table.name}.{ending}") as draft:
+            draft.write_text(text, encoding="utf-8")
+
+
+def _escaped(text: str) -> str:
+    special = {
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "−": "$-$",
+        "–": "--",
+    }
+    special |= {mark: f"\\{mark}" for mark in "&%$#_{}"}
+    return "".join(special.get(character, character) for character in text)
