@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000", "#999999", "#F0E442")
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000", "#999999", "#882255")
 BARS = {
     "base": "#999999",
     "single": "#56B4E9",
@@ -52,22 +52,18 @@ def draw_bars(ax: Axes, arms: pd.DataFrame) -> Axes:
             yerr=errors,
             error_kw={"lw": 0.8, "capsize": 1.5},
         )
-    for place, guess in enumerate(arms.groupby("task", sort=False)["guess"].first()):
-        ax.plot(
-            [place - 0.45, place + 0.45],
-            [guess, guess],
-            color="black",
-            lw=1,
-            ls=":",
-            label="blind guess" if place == 0 else None,
-        )
+    guesses = arms.groupby("task", sort=False)["guess"].first().to_numpy()
+    middle = np.arange(len(tasks))
+    ax.hlines(guesses, middle - 0.45, middle + 0.45, color="black", lw=1, ls=":", label="blind guess")
     seeds = arms.groupby("task", sort=False)["n_seeds"].max()
     ax.set_xticks(
         range(len(tasks)), [f"{task}\n{'1 seed' if n == 1 else f'{n} seeds'}" for task, n in seeds.items()]
     )
     ax.set_ylabel("accuracy on test, strict (points)")
     ax.set_ylim(0, 100)
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, 1.14), ncols=6, frameon=False, fontsize=8)
+    ax.legend(
+        loc="upper center", bbox_to_anchor=(0.5, 1.14), ncols=6, columnspacing=1.2, frameon=False, fontsize=8
+    )
     return ax
 
 
@@ -79,13 +75,23 @@ def draw_heat_map(ax: Axes, cells: pd.DataFrame, *, rows: str, columns: str) -> 
         rows, columns: what the axes hold, in words.
     """
     values = cells.to_numpy(dtype=float)
-    limit = max(1.0, float(np.nanmax(np.abs(values), initial=0.0)))
+    # A source's gift to its own task is far above all others; the colours are for the others.
+    own = np.array([[row == column for column in cells.columns] for row in cells.index])
+    limit = max(1.0, float(np.nanmax(np.abs(values), initial=0.0, where=~own)))
     ax.set_facecolor("#dddddd")
     image = ax.imshow(np.ma.masked_invalid(values), cmap="PuOr_r", vmin=-limit, vmax=limit, aspect="auto")
     for (row, column), value in np.ndenumerate(values):
         if np.isfinite(value):
             ink = "white" if abs(value) > 0.65 * limit else "black"
-            ax.text(column, row, f"{value:+.0f}", ha="center", va="center", color=ink, fontsize=8)
+            ax.text(
+                column,
+                row,
+                f"{round(value):+d}".replace("-", "−").replace("+0", "0"),
+                ha="center",
+                va="center",
+                color=ink,
+                fontsize=8,
+            )
     ax.set_xticks(range(len(cells.columns)), list(cells.columns), rotation=40, ha="right")
     ax.set_yticks(range(len(cells.index)), list(cells.index))
     ax.set_xlabel(columns)

@@ -31,7 +31,7 @@ def write_figures(
     for model in dict.fromkeys(row["model"] for row in comparison["arms"]):
         with matplotlib.rc_context(STYLE):
             for name, figure in _figures(model, comparison, receipts).items():
-                figure.suptitle(f"{note} Model {model}.", fontsize=7, x=0.01, y=0.005, ha="left", va="bottom")
+                figure.supxlabel(f"{note} Model {model}.", fontsize=7, x=0.01, ha="left")
                 _save(folder, f"{name}_{model}", figure)
 
 

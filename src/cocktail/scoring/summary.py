@@ -43,21 +43,18 @@ class Summariser:
 
     def _scores(self, items: pd.DataFrame, evaluation: Evaluation) -> dict[str, float | int]:
         if evaluation.kind in ("label", "choice"):
-            scores = self.label_scores.compute(
-                predictions=items["read_strict"].tolist(),
-                references=items["gold"].tolist(),
-                labels=evaluation.labels,
+            scores = self.label_scores.score(
+                items["read_strict"].tolist(), items["gold"].tolist(), labels=evaluation.labels
             )
             lenient = float((items["lenient"] == "ok").mean())
             accuracies = {"accuracy_strict": scores["accuracy"], "accuracy_lenient": lenient}
             f1 = {name: scores[name] for name in ("macro_f1", "weighted_f1")}
         else:
-            scores = self.answer_match.compute(
-                predictions=items["answer"].tolist(),
-                references=items["gold"].tolist(),
+            scores = self.answer_match.score(
+                items["answer"].tolist(),
+                items["gold"].tolist(),
                 kind=evaluation.kind,
-                relative_tolerance=self.tolerance.relative,
-                absolute_tolerance=self.tolerance.absolute,
+                tolerance=self.tolerance,
             )
             accuracies = {name: scores[name] for name in ("accuracy_strict", "accuracy_lenient")}
             f1 = {"macro_f1": float("nan"), "weighted_f1": float("nan")}
