@@ -75,7 +75,7 @@ def rows(*, seed: int, split: str, count: int) -> list[dict[str, object]]:
         if chance(rng, _FLIPPED):
             label = NEUTRAL if label != NEUTRAL else pick(rng, (NEGATIVE, POSITIVE))
         made.append({"sentence": text, "label": label})
-        if split == "train" and chance(rng, 0.01):
+        if split == "train" and chance(rng, 0.02):
             made.append({"sentence": text, "label": label if chance(rng, 0.7) else (label + 1) % 3})
         if len(made) >= count:
             break
