@@ -151,12 +151,12 @@ def test_moods_of_sentences_follow_from_what_moved(rng: np.random.Generator) -> 
     assert checked > 100
 
 
-def test_sentence_and_message_labels_hold_some_noise_and_not_much() -> None:
+def test_sentence_labels_hold_some_noise_and_not_much() -> None:
     clean = dict(_many(sentences.sentence, 20000))
     rows = sentences.rows(seed=1, split="train", count=1500)
     known = [(row["label"], clean[str(row["sentence"])]) for row in rows if str(row["sentence"]) in clean]
     share = float(np.mean([given != right for given, right in known]))
-    assert len(known) > 200
+    assert len(known) > 150
     assert 0.01 < share < 0.12
 
 
