@@ -20,6 +20,10 @@ ARMS = {
     "steps_as_chosen": "single, steps matched",
     "size_as_chosen": "single, size matched",
 }
+CONTRASTS = (
+    "chosen, all: the mixture chosen on dev, and all sources; single: the task alone as the paper trains it; "
+    "steps, size: the task alone with the mixture's optimiser steps, or with filler rows up to its size."
+)
 SHARES = [
     "guess", "accuracy_strict", "low", "high", "seed_sd", "accuracy_lenient", "macro_f1", "weighted_f1",
     "knowledge_accuracy", "invalid_strict_share", "invalid_lenient_share", "empty_share",
@@ -49,7 +53,7 @@ def main_table(comparison: Comparison, published: Sequence[Published], *, note: 
             {
                 "model": model,
                 "task": task,
-                "seeds": f"{max(row['n_seeds'] for row in mine.values())} {stage}",
+                "seeds": f"{max(row['n_seeds'] for row in mine.values())} ({stage})",
                 "n": any_row["n_items"],
                 "guess": any_row["guess"],
                 **{title: _mean_sd(mine.get(arm)) for arm, title in ARMS.items()},
@@ -113,6 +117,20 @@ def effects_table(effects: Mapping[str, Any], *, note: str) -> Table:
     hidden = ("df", "seed_share", "treatment_runs", "control_runs")
     title = "Confirmed differences on test (points): crossed intervals over seeds and clusters of items"
     return Table(name="effects", title=title, note=note, frame=frame, hidden=hidden)
+
+
+def contrasts_table(effects: Mapping[str, Any], *, note: str) -> Table:
+    """The strict differences at a glance: one row a target, one column a contrast."""
+    rows: dict[tuple[str, str], dict[str, str]] = {}
+    for row in effects["rows"]:
+        if row["reading"] == "strict":
+            points = [100 * row[name] for name in ("estimate", "low", "high")]
+            shown = "{:+.1f} [{:+.1f}, {:+.1f}]".format(*points).replace("-", "−")
+            where = {"model": row["model"], "target": row["target"], "chosen": row["chosen"]}
+            rows.setdefault((row["model"], row["target"]), where)[row["contrast"]] = shown
+    frame = pd.DataFrame(list(rows.values()), columns=None if rows else ["model", "target", "chosen"])
+    title = "What mixing changes on test (strict, points), with crossed intervals over seeds and items"
+    return Table(name="contrasts", title=title, note=f"{note} {CONTRASTS}", frame=frame)
 
 
 def cell_table(comparison: Comparison, *, key: str, across: str, title: str, note: str) -> Table:

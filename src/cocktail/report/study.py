@@ -49,9 +49,11 @@ def study_tables(
 ) -> list[Table]:
     """Return all tables of the study."""
     one_seed = f"{note} One seed: exploratory."
+    effects = read_json(inputs.reports / "effects.json")
     return [
         results.main_table(comparison, read_published(inputs.published), note=note),
-        results.effects_table(read_json(inputs.reports / "effects.json"), note=note),
+        results.contrasts_table(effects, note=note),
+        results.effects_table(effects, note=note),
         results.cell_table(
             comparison,
             key="transfer",

@@ -56,7 +56,7 @@ def to_markdown(table: Table) -> str:
     shown = table.shown()
     rows = [list(shown.columns), ["---"] * len(shown.columns), *shown.to_numpy().tolist()]
     lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
-    return "\n".join([f"### {table.title}", "", table.note, "", *lines, ""])
+    return "\n".join([f"**{table.title}**", "", table.note, "", *lines, ""])
 
 
 def to_latex(table: Table) -> str:

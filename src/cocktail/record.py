@@ -1,0 +1,121 @@
+"""Keep a finished study beside the pipeline's outputs, and compare a fresh one with it.
+
+``reports/studies/<study>/`` is no DVC output: a variant in the work tree does not touch it.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cocktail.compose import differences as param_differences
+from cocktail.config import Params
+from cocktail.errors import RecordError
+from cocktail.manifest import LOCK, hardware, make_manifest
+from cocktail.records import digest_file, fresh_folder, read_json, read_table, write_json, write_table
+
+FILES = ("metrics.json", "effects.json", "comparison.json")
+FOLDERS = ("tables", "figures")
+
+# Another CPU rounds otherwise: weights part in the seventh digit and a few answers flip. That is one more
+# draw of the noise that seeds show, so a mean over a hundred items is allowed what two seeds may differ by.
+TOLERANCE_POINTS = 10.0
+EXACT_GROUPS = ("count",)  # runs and items do not hang on rounding
+
+
+def record(reports: Path, params: Params) -> Path:
+    """Copy the study's results and its manifest to ``reports/studies/<study>/``; return that folder.
+
+    Item-level outcomes hold ids and codes, no text: the data's licences stay out of git.
+
+    Raises:
+        RecordError: results are missing, or are those of another study than params names.
+    """
+    root = reports.resolve().parent
+    study: str = read_json(reports / "comparison.json")["study"]
+    if study != params.study.name:
+        raise RecordError(f"reports are of study {study!r}, params of {params.study.name!r}", fix="dvc repro")
+    manifest = make_manifest(root, params)
+    items = read_table(root / "artifacts/scores/items.parquet")
+    target = reports / "studies" / study
+    with fresh_folder(target) as folder:
+        for name in FOLDERS:
+            shutil.copytree(reports / name, folder / name)
+        for name in FILES:
+            shutil.copyfile(reports / name, folder / name)
+        write_table(folder / "items.parquet", _compact(items))
+        write_json(folder / "manifest.json", manifest)
+    return target
+
+
+def verify(reports: Path, params: Params) -> str:
+    """Compare fresh numbers with the recorded study of the same name; return what was found, in a sentence.
+
+    On the CPU type and lock of the record every number must be equal; elsewhere within
+    ``TOLERANCE_POINTS``. A study that was never recorded, or whose params were changed, has nothing to be
+    compared with; the sentence says so.
+
+    Raises:
+        RecordError: numbers differ; lists which.
+    """
+    recorded = reports / "studies" / params.study.name
+    if not recorded.is_dir():
+        return f"study {params.study.name} was never recorded: nothing to compare with (make record keeps it)"
+    manifest = read_json(recorded / "manifest.json")
+    changed = list(param_differences(params.model_dump(), manifest["params"]))
+    if changed:
+        return (
+            f"a variant of study {params.study.name}, so not compared with its record: {'; '.join(changed)}"
+        )
+    exact = _same_machine(reports.resolve().parent, manifest)
+    rule = "exactly" if exact else f"within {TOLERANCE_POINTS:g} points (another CPU type or lock)"
+    found = differences(
+        read_json(reports / "metrics.json"),
+        read_json(recorded / "metrics.json"),
+        tolerance=0.0 if exact else TOLERANCE_POINTS,
+    )
+    if exact and read_json(reports / "effects.json") != read_json(recorded / "effects.json"):
+        found.append("effects.json differs")
+    if found:
+        raise RecordError(
+            f"{len(found)} numbers are not {rule} those of the record:\n"
+            + "\n".join(f"  - {one}" for one in found),
+            where=str(recorded),
+            fix="find the reason, or, if the new numbers are meant, make record",
+        )
+    return f"study {params.study.name}: all numbers are {rule} those of the record"
+
+
+def differences(fresh: Mapping[str, Any], recorded: Mapping[str, Any], *, tolerance: float) -> list[str]:
+    """Return one line per number that is missing, new, or off by more than ``tolerance``."""
+    mine, theirs = dict(_leaves(fresh)), dict(_leaves(recorded))
+    lines = [f"{key}: not in the record" for key in sorted(mine.keys() - theirs.keys())]
+    lines += [f"{key}: not in the fresh numbers" for key in sorted(theirs.keys() - mine.keys())]
+    for key in sorted(mine.keys() & theirs.keys()):
+        allowed = 0.0 if set(key.split(".")) & set(EXACT_GROUPS) else tolerance
+        if abs(mine[key] - theirs[key]) > allowed:
+            lines.append(f"{key}: recorded {theirs[key]:g}, fresh {mine[key]:g}")
+    return lines
+
+
+def _leaves(numbers: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
+    for key, value in numbers.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", float(value)
+
+
+def _same_machine(root: Path, manifest: Mapping[str, Any]) -> bool:
+    here = hardware()
+    same_hardware = all(here[key] == manifest["hardware"][key] for key in ("cpu", "gpus"))
+    return same_hardware and digest_file(root / LOCK) == manifest["digests"][LOCK]
+
+
+def _compact(items: pd.DataFrame) -> pd.DataFrame:
+    """Test rows; dictionary columns, so that a hundred thousand outcomes fit into a review."""
+    return items[items["split"] == "test"].drop(columns="split").astype("category")
