@@ -168,6 +168,15 @@ def test_exact_and_normalised_matches_leave_train(study: Study) -> None:
     ]
 
 
+def test_rows_of_a_dev_file_that_give_a_test_row_away_leave_dev(study: Study) -> None:
+    pages = [" ".join(f"p{page}w{word}" for word in range(30)) for page in range(6)]
+    study.add("finqa", "train", [finqa(page, "a?") for page in pages[:4]])
+    study.add("finqa", "dev", [finqa(pages[4], "b?"), finqa(pages[5], "b?")])
+    study.add("finqa", "test", [finqa(pages[5], "c?")])
+    study.prepare(dev_share=1.0)
+    assert study.items("finqa", "dev") == ["dev:0"]
+
+
 def test_leakage_keep_keeps_the_rows_and_still_counts_them(study: Study) -> None:
     study.add("twitter_sa", "train", [tweet("up"), tweet("other")])
     study.add("twitter_sa", "test", [tweet("up")])

@@ -27,9 +27,9 @@ def refused(path: Path, *columns: str) -> DataError:
 
 def test_csv_fields_may_hold_line_breaks_commas_and_quotes(tmp_path: Path) -> None:
     path = tmp_path / "tweets.csv"
-    path.write_bytes(b'text,label\r\n"one\ntwo, ""three""",2\r\nplain,0\r\n')
+    path.write_bytes(b'text,label\r\n"one\ntwo,\r\n""three""",2\r\nplain,0\r\n')
     assert rows(path, "text", "label") == [
-        {"text": 'one\ntwo, "three"', "label": "2"},
+        {"text": 'one\ntwo,\r\n"three"', "label": "2"},
         {"text": "plain", "label": "0"},
     ]
 

@@ -95,6 +95,22 @@ def test_numeric_gold_is_canonical_and_keeps_its_percent_sign(answer: str, gold:
     assert number_named(answer) == gold
 
 
+@pytest.mark.parametrize(
+    ("task", "numbers"),
+    [
+        ("fpb", {0: "negative", 1: "neutral", 2: "positive"}),
+        ("twitter_sa", {0: "Bearish", 1: "Bullish", 2: "Neutral"}),
+        ("twitter_topics", {0: "Analyst Update", 5: "Earnings", 11: "IPO", 17: "Personnel Change"}),
+        ("twitter_topics", {9: "General News | Opinion", 14: "Macro", 19: "Stock Movement"}),
+        ("knowledge", {0: "A", 3: "D"}),
+    ],
+)
+def test_label_numbers_mean_what_their_data_sets_say(task: str, numbers: dict[int, str]) -> None:
+    column = "answer" if task == "knowledge" else "label"
+    found = {number: load_task(task).example(row(task, **{column: number})).gold for number in numbers}
+    assert found == numbers
+
+
 def test_finqa_and_convfinqa_name_the_page_and_nothing_else_as_their_document() -> None:
     finqa = load_task("finqa").example(row("finqa"))
     conversation = load_task("convfinqa").example(row("convfinqa"))

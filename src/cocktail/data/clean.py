@@ -25,7 +25,7 @@ def clean_train(rows: pd.DataFrame, task: Task) -> tuple[pd.DataFrame, dict[str,
         conflicts = rows.groupby(QUESTION, sort=False)["gold"].transform("nunique") > 1
     counts["conflicting_labels"] = int(conflicts.sum())
     rows = rows[~conflicts]
-    repeats = rows.duplicated([*QUESTION, "answer" if task.kind == "free" else "gold"])
+    repeats = rows.duplicated([*QUESTION, "gold"])
     counts["duplicates"] = int(repeats.sum())
     return rows[~repeats], counts
 
