@@ -189,7 +189,7 @@ def check_completions(tokenizer: Tokenizer, rows: Iterable[TrainingRow], stop_to
     learned = [[label for label in row.labels if label != IGNORED] for row in rows]
     decoded = tokenizer.batch_decode(learned, skip_special_tokens=False)
     for row, ids, text in zip(rows, learned, decoded, strict=True):
-        if len(ids) < 2 or text != row.answer + stop_token:
+        if len(ids) < 2 or ids.count(ids[-1]) != 1 or text != row.answer + stop_token:
             raise RunError(
                 f"trained text {text!r} is not the answer {row.answer!r} and {stop_token!r}", where=row.source
             )

@@ -143,10 +143,10 @@ def fine_tune(
         raise RunError(f"a row of {longest} tokens is over train.max_length {recipe.max_length}")
     check_completions(tokenizer, rows, stop_token)
     trainer = make_trainer(model, tokenizer, rows, recipe=recipe, workdir=workdir)
-    trainer.train()
+    mean_loss = trainer.train().training_loss
     history = [entry for entry in trainer.state.log_history if "loss" in entry]
     loss = [(int(entry["step"]), float(entry["loss"])) for entry in history]
-    if not loss or not all(math.isfinite(value) for _, value in loss):
+    if not all(math.isfinite(value) for value in (mean_loss, *(value for _, value in loss))):
         raise RunError("the loss is no number any more", fix="a smaller train.learning_rate")
     trained, total = trainer.model.num_parameters(only_trainable=True), trainer.model.num_parameters()
     tuned = trainer.model.merge_and_unload() if recipe.method == "lora" else trainer.model

@@ -1,0 +1,164 @@
+"""Greedy generation equals ``generate``, and label decoding equals trying every label."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from tiny_model import STOP, tiny_model
+from transformers import GenerationConfig
+
+from cocktail.errors import RunError
+from cocktail.exam import ExamSheet, TaskSettings
+from cocktail.inference import generate as generation
+from cocktail.inference.answer import answer_exam, prepare_exam
+from cocktail.inference.generate import Question, generate
+from cocktail.inference.labels import choose_labels, label_trie
+
+LABELS = {
+    "Gold": "Gold",
+    "Gold | Metals": "Gold | Metals",
+    "Stock Commentary": "Stock Commentary",
+    "Stock Movement": "Stock Movement",
+    "Positive": "positive",
+}
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def random_prompts(tokenizer: Any, count: int, *, seed: int = 5) -> list[tuple[int, ...]]:
+    rng = np.random.default_rng(seed)
+    return [tuple(rng.integers(6, len(tokenizer), rng.integers(4, 30)).tolist()) for _ in range(count)]
+
+
+def model_that_stops(tokenizer: Any) -> tuple[Any, int]:
+    """A random model, and as its stop token one that it writes often but not at once."""
+    model = tiny_model(tokenizer, spread=4.0)
+    questions = [Question(prompt, 6) for prompt in random_prompts(tokenizer, 20)]
+    written = generate(model, questions, stop=-1, pad=0, batch_size=20)
+    third = [answer.ids[2] for answer in written]
+    return model, max(sorted(set(third)), key=third.count)
+
+
+def test_equals_generate_byte_for_byte(tokenizer: Any) -> None:
+    model, stop = model_that_stops(tokenizer)
+    prompts = random_prompts(tokenizer, 23)
+    limits = [4 if n % 3 else 9 for n in range(23)]
+    ours = generate(
+        model,
+        [Question(p, limit) for p, limit in zip(prompts, limits, strict=True)],
+        stop=stop,
+        pad=0,
+        batch_size=4,
+    )
+    for prompt, limit, answer in zip(prompts, limits, ours, strict=True):
+        settings = GenerationConfig(do_sample=False, max_new_tokens=limit, eos_token_id=stop, pad_token_id=0)
+        ids = torch.tensor([prompt])
+        theirs = model.generate(ids, attention_mask=torch.ones_like(ids), generation_config=settings)
+        new = theirs[0, len(prompt) :].tolist()
+        assert (*answer.ids, *([stop] if answer.stopped else [])) == tuple(new)
+    assert {answer.stopped for answer in ours} == {True, False}
+    assert len({answer.ids for answer in ours}) > 5
+
+
+def test_batches_and_padding_change_nothing(tokenizer: Any) -> None:
+    model, stop = model_that_stops(tokenizer)
+    questions = [Question(prompt, 8) for prompt in random_prompts(tokenizer, 13)]
+    alone = generate(model, questions, stop=stop, pad=0, batch_size=1)
+    for size, pad in ((5, 0), (13, 7)):
+        assert generate(model, questions, stop=stop, pad=pad, batch_size=size) == alone
+
+
+def test_what_the_generation_config_says_is_not_read(tokenizer: Any) -> None:
+    model, stop = model_that_stops(tokenizer)
+    questions = [Question(prompt, 8) for prompt in random_prompts(tokenizer, 5)]
+    before = generate(model, questions, stop=stop, pad=0, batch_size=5)
+    model.generation_config.eos_token_id = [0, *range(6, len(tokenizer))]
+    assert generate(model, questions, stop=stop, pad=0, batch_size=5) == before
+
+
+def brute_force(model: Any, tokenizer: Any, prompt: str) -> str:
+    """Greedy choice among the labels still possible, one whole forward pass per token."""
+    start = len(tokenizer(prompt, add_special_tokens=False)["input_ids"])
+    whole = {
+        name: tokenizer(prompt + text + STOP, add_special_tokens=False)["input_ids"]
+        for name, text in LABELS.items()
+    }
+    written = next(iter(whole.values()))[:start]
+    while len(whole) > 1:
+        allowed = sorted({ids[len(written)] for ids in whole.values()})
+        with torch.no_grad():
+            scores = model(torch.tensor([written])).logits[0, -1]
+        best = allowed[int(scores[allowed].argmax())]
+        written = [*written, best]
+        whole = {name: ids for name, ids in whole.items() if ids[len(written) - 1] == best}
+    return next(iter(whole))
+
+
+def test_label_decoding_equals_brute_force(tokenizer: Any) -> None:
+    rng = np.random.default_rng(1)
+    words = ["gold", "stock", "shares", "rose", "fell", "metals", "topic", "mill", "12"]
+    texts = [f"<|user|>{' '.join(rng.choice(words, 6))}<|end|><|assistant|>" for _ in range(40)]
+    prompts = [tuple(tokenizer(text, add_special_tokens=False)["input_ids"]) for text in texts]
+    trie = label_trie(tokenizer, LABELS, prompt=texts[0], stop_token=STOP)
+    chosen = set()
+    for seed in range(4):
+        model = tiny_model(tokenizer, seed=seed, spread=3.0).eval()
+        questions = [Question(prompt, 1, tuple(trie)) for prompt in prompts]
+        first = [answer.first_choice for answer in generate(model, questions, stop=5, pad=0, batch_size=8)]
+        labels = choose_labels(
+            model, prompts, trie=trie, first_choices=[token or 0 for token in first], pad=0, batch_size=8
+        )
+        assert labels == [brute_force(model, tokenizer, text) for text in texts]
+        chosen |= set(labels)
+    assert len(chosen) >= 4
+
+
+def test_labels_that_are_written_alike_are_an_error(tokenizer: Any) -> None:
+    with pytest.raises(RunError):
+        label_trie(tokenizer, {"up": "rose", "high": "rose"}, prompt="<|assistant|>", stop_token=STOP)
+
+
+def sheet() -> ExamSheet:
+    table = pd.DataFrame(
+        {
+            "item": ["tone:dev:0", "tone:test:0", "sum:test:0"],
+            "task": ["tone", "tone", "sum"],
+            "split": ["dev", "test", "test"],
+            "cluster": ["a", "b", "c"],
+            "instruction": ["What is the tone?", "What is the tone?", "Add 4 and 5."],
+            "input": ["Orders fell.", " ".join(["Shares rose."] * 30), ""],
+            "answer": ["negative", "positive", "4 + 5 = 9"],
+        }
+    )
+    tasks = {
+        "tone": TaskSettings(4, {"Positive": "positive", "Negative": "negative"}),
+        "sum": TaskSettings(7, {}),
+    }
+    return ExamSheet(table, tasks)
+
+
+def test_answers_are_one_row_per_item(tokenizer: Any) -> None:
+    exam = prepare_exam(tokenizer, sheet(), max_prompt=40, stop_token=STOP)
+    model, _ = model_that_stops(tokenizer)
+    table = answer_exam(model, tokenizer, exam, stop_token=STOP, batch_size=2)
+    assert table["item"].tolist() == ["tone:dev:0", "tone:test:0", "sum:test:0"]
+    assert table["cut"].tolist() == [False, True, False]
+    assert [label in ("Positive", "Negative") for label in table["label_choice"]] == [False, True, False]
+    assert table["num_tokens"].le([4, 4, 7]).all()
+    assert table["prompt_hash"].nunique() == 3
+    assert not table["answer"].str.contains("assistant").any()
+
+
+def test_all_answers_empty_is_an_error(tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    exam = prepare_exam(tokenizer, sheet(), max_prompt=40, stop_token=STOP)
+    at_once = [generation.Generated((), stopped=True, first_choice=None)] * 3
+    monkeypatch.setattr("cocktail.inference.answer.generate", lambda *_, **__: at_once)
+    with pytest.raises(RunError):
+        answer_exam(tiny_model(tokenizer), tokenizer, exam, stop_token=STOP, batch_size=2)

@@ -1,0 +1,169 @@
+"""What stands around an example, and what is trained on."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trl
+from tiny_model import ITEMS, STOP
+from tokenizers import AddedToken, decoders, models, normalizers, trainers
+from tokenizers import Tokenizer as Bpe
+from transformers import PreTrainedTokenizerFast
+
+from cocktail.errors import RunError
+from cocktail.prompts import (
+    GAP,
+    IGNORED,
+    Item,
+    TrainingRow,
+    check_completions,
+    render_prompts,
+    stop_id,
+    training_rows,
+)
+
+TEMPLATES = Path(trl.__file__).parent / "chat_templates"
+LONG = Item(
+    "t:train:9", "t", "What is the tone?", " ".join(f"word{n}" for n in range(60)) + " last", "positive"
+)
+
+
+def hub_like(template: str, stop: str, *, eats_line_break: bool) -> Any:
+    """A tokenizer built as Phi-3's is (sentencepiece style) with the Hub's own chat template."""
+    bpe = Bpe(models.BPE(unk_token="<unk>", byte_fallback=True))
+    bpe.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    bpe.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    )
+    specials = ["<unk>", "<pad>", "<|user|>", "<|assistant|>", "<|system|>", "<|start_header_id|>"]
+    specials += ["<|end_header_id|>", "<|begin_of_text|>", stop]
+    words = [
+        "What is the tone? positive negative 4 + 5 = 9 user assistant Add Orders fell\n\n at, cut 12 jobs 3"
+    ] * 5
+    bpe.train_from_iterator(words, trainers.BpeTrainer(vocab_size=400, special_tokens=["<unk>", "<pad>"]))
+    bpe.add_special_tokens(
+        [AddedToken(token, rstrip=eats_line_break, normalized=False) for token in specials[2:]]
+    )
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=bpe, pad_token="<pad>", unk_token="<unk>", eos_token=stop
+    )
+    tokenizer.bos_token = "<|begin_of_text|>"
+    tokenizer.chat_template = (TEMPLATES / template).read_text(encoding="utf-8")
+    return tokenizer
+
+
+def test_two_rows_have_exactly_these_labels(tokenizer: Any) -> None:
+    rows, counts = training_rows(tokenizer, ITEMS[:2], stop_token=STOP, max_length=128, overlong="fail")
+    stop = tokenizer.convert_tokens_to_ids(STOP)
+    for row, word in zip(rows, ("Ġpositive", "Ġnegative"), strict=True):
+        word_id = tokenizer.convert_tokens_to_ids(word)
+        assert row.labels == [IGNORED] * len(row.prompt) + [word_id, stop]
+        assert row.input_ids[-2:] == [word_id, stop]
+        assert len(row.labels) == len(row.input_ids)
+        assert IGNORED not in row.completion
+    assert counts["tone"].as_record() == {"in": 2, "kept": 2, "cut": 0, "dropped": 0}
+
+
+def test_prompt_text_is_exactly_this(tokenizer: Any) -> None:
+    with_input, without = render_prompts(tokenizer, [ITEMS[0], ITEMS[2]], max_length=100)
+    assert with_input.text == "<|user|>What is the tone?\nThe mill sold more cloth.<|end|><|assistant|>"
+    assert without.text == "<|user|>Add 4 and 5.<|end|><|assistant|>"
+
+
+def test_training_and_answering_see_the_same_prompt(tokenizer: Any) -> None:
+    rows, _ = training_rows(tokenizer, ITEMS, stop_token=STOP, max_length=128, overlong="fail")
+    prompts = render_prompts(tokenizer, ITEMS, max_length=128)
+    assert [row.prompt for row in rows] == [prompt.ids for prompt in prompts]
+
+
+@pytest.mark.parametrize(
+    ("template", "stop", "eats"), [("phi3.jinja", "<|end|>", True), ("llama3_1.jinja", "<|eot_id|>", False)]
+)
+def test_templates_of_hub_models_keep_the_seam(template: str, stop: str, eats: bool) -> None:
+    tokenizer = hub_like(template, stop, eats_line_break=eats)
+    rows, _ = training_rows(tokenizer, ITEMS, stop_token=stop, max_length=400, overlong="fail")
+    check_completions(tokenizer, rows, stop)
+    assert {row.completion[-1] for row in rows} == {stop_id(tokenizer, stop)}
+
+
+def test_a_seam_that_moves_is_an_error(tokenizer: Any) -> None:
+    """A template that ends in the middle of a word: its last token merges with the answer's first."""
+    broken = deepcopy(tokenizer)
+    broken.chat_template = "{% for message in messages %}{{ message['content'] + ' posi' }}{% endfor %}"
+    item = replace(ITEMS[0], answer="tive")
+    with pytest.raises(RunError) as caught:
+        training_rows(broken, [item], stop_token=STOP, max_length=400, overlong="fail")
+    assert caught.value.where == "tone:train:0"
+
+
+def test_a_long_row_fails_is_dropped_or_is_cut_but_never_silently(tokenizer: Any) -> None:
+    items = [ITEMS[0], LONG]
+    with pytest.raises(RunError) as caught:
+        training_rows(tokenizer, items, stop_token=STOP, max_length=80, overlong="fail")
+    assert caught.value.where == "t:train:9"
+    rows, counts = training_rows(tokenizer, items, stop_token=STOP, max_length=80, overlong="drop")
+    assert len(rows) == 1
+    assert counts["t"].as_record() == {"in": 1, "kept": 0, "cut": 0, "dropped": 1}
+    rows, counts = training_rows(tokenizer, items, stop_token=STOP, max_length=80, overlong="cut")
+    assert counts["t"].as_record() == {"in": 1, "kept": 1, "cut": 1, "dropped": 0}
+    assert counts["tone"].as_record() == {"in": 1, "kept": 1, "cut": 0, "dropped": 0}
+    text = tokenizer.decode(rows[1].input_ids)
+    assert 60 < len(rows[1].input_ids) <= 80
+    assert text.startswith("<|user|> What is the tone?\nword0")
+    assert GAP in text
+    assert text.endswith("last<|end|><|assistant|> positive<|end|>")
+
+
+def test_a_row_without_room_for_its_question_is_an_error(tokenizer: Any) -> None:
+    with pytest.raises(RunError):
+        training_rows(tokenizer, [LONG], stop_token=STOP, max_length=8, overlong="cut")
+
+
+def test_a_long_prompt_is_cut_in_the_middle_when_answering(tokenizer: Any) -> None:
+    whole, cut = render_prompts(tokenizer, [ITEMS[0], LONG], max_length=60)
+    assert (whole.cut, cut.cut) == (False, True)
+    assert len(cut.ids) <= 60
+
+
+def test_check_finds_a_completion_that_is_not_the_answer(tokenizer: Any) -> None:
+    (row,), _ = training_rows(tokenizer, ITEMS[:1], stop_token=STOP, max_length=128, overlong="fail")
+    check_completions(tokenizer, [row], STOP)
+    without_stop = replace(row, completion=row.completion[:-1])
+    other_answer = replace(row, answer="neutral")
+    shifted = TrainingRow(
+        row.source, row.prompt[:-1], (row.prompt[-1], *row.completion), row.answer, cut=False
+    )
+    for wrong in (without_stop, other_answer, shifted):
+        with pytest.raises(RunError):
+            check_completions(tokenizer, [wrong], STOP)
+
+
+def test_an_answer_that_holds_the_stop_token_is_an_error(tokenizer: Any) -> None:
+    """The decoder is one that gives the text back exactly: only the count of stop tokens tells."""
+    plain = hub_like("phi3.jinja", STOP, eats_line_break=False)
+    plain.decode = lambda ids, **_: "".join(plain.convert_ids_to_tokens(ids)).replace("▁", " ").strip()
+    plain.batch_decode = lambda rows, **_: [plain.decode(row) for row in rows]
+    item = replace(ITEMS[0], answer="positive<|end|> negative")
+    rows, _ = training_rows(plain, [item], stop_token=STOP, max_length=400, overlong="fail")
+    with pytest.raises(RunError):
+        check_completions(plain, rows, STOP)
+
+
+def test_stop_token_must_exist_and_differ_from_pad(tokenizer: Any) -> None:
+    assert stop_id(tokenizer, STOP) != tokenizer.pad_token_id
+    for wrong in ("<|nothing|>", "<|pad|>"):
+        with pytest.raises(RunError):
+            stop_id(tokenizer, wrong)
+
+
+def test_numbers_stay_apart_and_come_back(tokenizer: Any) -> None:
+    for text in ("4 - 9 = -5", "(12.5%)", " two  spaces", "line\nbreak", "naïve €"):
+        ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+        assert tokenizer.decode(ids) == text
+    assert "=-" not in tokenizer.convert_ids_to_tokens(
+        tokenizer("=-5", add_special_tokens=False)["input_ids"]
+    )

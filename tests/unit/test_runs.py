@@ -1,0 +1,282 @@
+"""The runs of a stage, trained for real on a tiny base: the same bytes everywhere, nothing trained twice."""
+
+from __future__ import annotations
+
+import shutil
+from collections import namedtuple
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+from data_params import make_params
+from tiny_model import MODEL, STOP, write_tiny_base
+
+from cocktail.config import Params
+from cocktail.data.table import write_split
+from cocktail.errors import RunError
+from cocktail.execution import jobs as job_module
+from cocktail.execution import runs as execution
+from cocktail.execution.pool import Job
+from cocktail.execution.runs import run_all
+from cocktail.grid import Run
+from cocktail.inference.answer import answer_exam
+from cocktail.records import read_json, read_table, write_json
+
+LABELS = {"fpb": ["negative", "positive"], "twitter_sa": ["bearish", "bullish"]}
+BASE = Run(id="base", kind="base", sources=(), seed=42)
+FPB = Run(id="single_fpb", kind="single", sources=("fpb",), seed=42, epochs=1.0, learning_rate=1e-2)
+PAIR = Run(
+    id="pair_fpb_twitter_sa",
+    kind="pair",
+    sources=("fpb", "twitter_sa"),
+    seed=42,
+    epochs=1.0,
+    learning_rate=1e-2,
+)
+STEPS = replace(FPB, id="steps", kind="steps", like=PAIR.id)
+SIZE = replace(FPB, id="size", kind="size", like=PAIR.id)
+
+
+def examples(task: str, split: str, count: int) -> pd.DataFrame:
+    labels = LABELS.get(task, ["yes", "no"])
+    return pd.DataFrame(
+        {
+            "item": [f"{task}:{split}:{n}" for n in range(count)],
+            "task": task,
+            "instruction": f"What is the {task}?",
+            "input": [f"Shares of mill {n} {('fell', 'rose')[n % 2]}." for n in range(count)],
+            "answer": [labels[n % 2] for n in range(count)],
+            "gold": [labels[n % 2] for n in range(count)],
+            "cluster": [str(n) for n in range(count)],
+            "document": "",
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_base(tmp_path_factory.mktemp("base") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("prepared")
+    for task, sizes in {"fpb": (6, 2, 4), "twitter_sa": (10, 2, 4), "filler": (20, 0, 0)}.items():
+        for split, count in zip(("train", "dev", "test"), sizes, strict=True):
+            write_split(folder, task, split, examples(task, split, count))
+    write_json(
+        folder / "tasks.json",
+        {
+            name: {"labels": LABELS.get(name), "max_new_tokens": 4, "trains": True}
+            for name in ("fpb", "twitter_sa", "filler")
+        },
+    )
+    return folder
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("COCKTAIL_STORE", str(tmp_path / "store"))
+    return tmp_path / "store"
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Run jobs in this process (unless a test takes the pool); the list says which runs were trained."""
+    seen: list[str] = []
+    train = job_module._train
+
+    def noted(job: Any, tokenizer: Any) -> Any:
+        seen.append(job.run.id)
+        return train(job, tokenizer)
+
+    monkeypatch.setattr(job_module, "_train", noted)
+    monkeypatch.setattr(execution, "run_jobs", in_process)
+    torch.set_num_threads(1)
+    return seen
+
+
+def in_process(jobs: Sequence[Job[Any]], work: Any, **_: Any) -> dict[str, str]:
+    failed = {}
+    for job in jobs:
+        try:
+            work(job.payload)
+        except RunError as error:
+            failed[job.name] = str(error)
+    return failed
+
+
+def study(**sections: dict[str, Any]) -> Params:
+    names = ["fpb", "twitter_sa"]
+    defaults: dict[str, Any] = {
+        "study": {"tasks": names, "evaluations": names, "targets": ["fpb"]},
+        "execute": {"keep_weights": "all"},
+    }
+    params = make_params(**(defaults | sections))
+    return params.model_copy(update={"models": {"tiny": MODEL}})
+
+
+def go(
+    runs: list[Run], *, prepared: Path, base: Path, out: Path, params: Params | None = None
+) -> dict[str, bytes]:
+    """Run a stage and return its output's bytes."""
+    run_all(
+        runs,
+        params=params or study(),
+        model_name="tiny",
+        prepared=prepared,
+        base=base,
+        mixtures=None,
+        out=out,
+        label="test",
+    )
+    return {file.name: file.read_bytes() for file in sorted(out.iterdir())}
+
+
+@pytest.mark.slow
+def test_the_pool_and_this_process_give_the_same_bytes(
+    prepared: Path, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outputs = []
+    torch.set_num_threads(1)
+    for name, runner in (("pool", execution.run_jobs), ("here", in_process)):
+        monkeypatch.setenv("COCKTAIL_STORE", str(tmp_path / f"store-{name}"))
+        monkeypatch.setattr(execution, "run_jobs", runner)
+        outputs.append(go([BASE, FPB, PAIR], prepared=prepared, base=base, out=tmp_path / name))
+    assert outputs[0] == outputs[1]
+    assert len(outputs[0]) == 7
+
+
+def test_what_is_written(prepared: Path, base: Path, tmp_path: Path, store: Path, trained: list[str]) -> None:
+    out = tmp_path / "out"
+    go([BASE, FPB], prepared=prepared, base=base, out=out)
+    assert read_json(out / "index.json") == {"runs": ["base", "single_fpb"]}
+    receipt = read_json(out / "single_fpb.json")
+    assert receipt["rows"] == {"fpb": {"in": 6, "kept": 6, "cut": 0, "dropped": 0}}
+    assert (receipt["steps"], receipt["answered"], receipt["model"]) == (1, 12, "tiny")
+    assert receipt["config"]["learning_rate"] == 1e-2
+    assert str(tmp_path) not in (out / "single_fpb.json").read_text()
+    table = read_table(out / "single_fpb.parquet")
+    assert table["item"].is_unique
+    assert table.groupby(["task", "split"]).size().tolist() == [2, 4, 2, 4]
+    test = table[table["split"] == "test"]
+    assert [c in LABELS[t] for c, t in zip(test["label_choice"], test["task"], strict=True)] == [True] * 8
+    assert trained == ["single_fpb"]
+    base_answers, tuned_answers = (
+        read_table(out / f"{run}.parquet")["answer"] for run in ("base", "single_fpb")
+    )
+    assert (base_answers != tuned_answers).any()
+
+
+def test_a_stored_run_is_not_trained_again_and_a_changed_one_is(
+    prepared: Path, base: Path, tmp_path: Path, store: Path, trained: list[str]
+) -> None:
+    first = go([BASE, FPB, PAIR], prepared=prepared, base=base, out=tmp_path / "out")
+    assert trained == ["single_fpb", "pair_fpb_twitter_sa"]
+    assert go([BASE, FPB, PAIR], prepared=prepared, base=base, out=tmp_path / "out") == first
+    assert len(trained) == 2
+    faster = replace(FPB, learning_rate=2e-2)
+    changed = go([BASE, faster, PAIR], prepared=prepared, base=base, out=tmp_path / "out")
+    assert trained[2:] == ["single_fpb"]
+    assert changed["single_fpb.json"] != first["single_fpb.json"]
+    assert changed["pair_fpb_twitter_sa.parquet"] == first["pair_fpb_twitter_sa.parquet"]
+
+
+@pytest.mark.parametrize(("keep", "again"), [("all", []), ("none", ["single_fpb"])])
+def test_other_questions_are_answered_without_training_where_weights_are_kept(
+    keep: str, again: list[str], prepared: Path, base: Path, tmp_path: Path, store: Path, trained: list[str]
+) -> None:
+    params = study(execute={"keep_weights": keep})
+    before = go([FPB], prepared=prepared, base=base, out=tmp_path / "out", params=params)
+    trained.clear()
+    fewer = params.model_copy(update={"study": params.study.model_copy(update={"evaluations": ["fpb"]})})
+    go([FPB], prepared=prepared, base=base, out=tmp_path / "out", params=fewer)
+    assert trained == again
+    assert len(read_table(tmp_path / "out" / "single_fpb.parquet")) == 6
+    assert go([FPB], prepared=prepared, base=base, out=tmp_path / "out", params=params) == before
+    assert bool(list(store.rglob("*.safetensors"))) == (keep == "all")
+
+
+def test_matched_runs_take_steps_and_rows_of_the_run_they_match(
+    prepared: Path, base: Path, tmp_path: Path, store: Path, trained: list[str]
+) -> None:
+    go([FPB, PAIR, STEPS, SIZE], prepared=prepared, base=base, out=tmp_path / "out")
+    receipts = {name: read_json(tmp_path / "out" / f"{name}.json") for name in (PAIR.id, "steps", "size")}
+    assert receipts[PAIR.id]["steps"] == receipts["steps"]["steps"] == 2
+    assert {name: count["in"] for name, count in receipts["size"]["rows"].items()} == {"fpb": 6, "filler": 10}
+    assert receipts["steps"]["rows"]["fpb"]["in"] == 6
+
+
+def test_a_failed_run_is_named_and_only_it_is_tried_again(
+    prepared: Path,
+    base: Path,
+    tmp_path: Path,
+    store: Path,
+    trained: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_pairs(*args: Any, **kwargs: Any) -> pd.DataFrame:
+        if trained[-1] == PAIR.id:
+            raise RunError("all answers are empty")
+        return answer_exam(*args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("cocktail.inference.answer.answer_exam", no_pairs)
+        with pytest.raises(RunError) as caught:
+            go([FPB, PAIR], prepared=prepared, base=base, out=tmp_path / "out")
+    assert "1 of 2" in caught.value.what
+    assert PAIR.id in caught.value.what
+    assert "all answers are empty" in caught.value.what
+    assert not (tmp_path / "out").exists()
+    trained.clear()
+    shutil.rmtree(store / "runs")  # a stored answer needs no weights
+    go([FPB, PAIR], prepared=prepared, base=base, out=tmp_path / "out")
+    assert trained == [PAIR.id]
+
+
+def test_a_changed_byte_of_the_base_is_found(
+    prepared: Path, base: Path, tmp_path: Path, store: Path, trained: list[str]
+) -> None:
+    broken = tmp_path / "base"
+    shutil.copytree(base, broken)
+    weights = bytearray((broken / "model.safetensors").read_bytes())
+    weights[-1] ^= 1
+    (broken / "model.safetensors").write_bytes(weights)
+    with pytest.raises(RunError) as caught:
+        go([BASE], prepared=prepared, base=broken, out=tmp_path / "out")
+    assert caught.value.where == str(broken / "model.safetensors")
+
+
+def test_a_disk_without_room_is_found_before_training(
+    prepared: Path,
+    base: Path,
+    tmp_path: Path,
+    store: Path,
+    trained: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    usage = namedtuple("usage", "total used free")
+    weights = (base / "model.safetensors").stat().st_size
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 0, 2 * weights - 1))
+    with pytest.raises(RunError) as caught:
+        go([BASE, FPB, PAIR], prepared=prepared, base=base, out=tmp_path / "out")
+    assert "keep_weights" in caught.value.fix
+    assert trained == []
+    without = study(execute={"keep_weights": "none"})
+    go([BASE, FPB, PAIR], prepared=prepared, base=base, out=tmp_path / "out", params=without)
+
+
+def test_the_stop_token_of_the_model_is_used(
+    prepared: Path, base: Path, tmp_path: Path, store: Path, trained: list[str]
+) -> None:
+    params = study().model_copy(
+        update={"models": {"tiny": MODEL.model_copy(update={"stop_token": "<|none|>"})}}
+    )
+    with pytest.raises(RunError) as caught:
+        go([FPB], prepared=prepared, base=base, out=tmp_path / "out", params=params)
+    assert "<|none|>" in caught.value.what
+    assert STOP not in caught.value.what

@@ -1,0 +1,142 @@
+"""Fine-tuning: what reaches the loss, and that settings do what they say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny_model import ITEMS, STOP, recipe, tiny_model, tiny_rows
+from trl import SFTTrainer
+
+from cocktail.errors import RunError
+from cocktail.prompts import IGNORED
+from cocktail.training import sft
+from cocktail.training.sft import LoraShape, fine_tune, make_trainer, recipe_from
+
+LORA = LoraShape(rank=2, alpha=4, dropout=0.0)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def tuned(tokenizer: Any, folder: Path, **changes: Any) -> tuple[dict[str, torch.Tensor], sft.Training]:
+    model, training = fine_tune(
+        tiny_model(tokenizer),
+        tokenizer,
+        tiny_rows(tokenizer),
+        recipe=recipe(**changes),
+        stop_token=STOP,
+        workdir=folder,
+    )
+    return {name: value.clone() for name, value in model.state_dict().items()}, training
+
+
+def differ(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> float:
+    return max(float((left[name] - right[name]).abs().max()) for name in left)
+
+
+def test_a_batch_holds_exactly_these_labels(tokenizer: Any, tmp_path: Path) -> None:
+    rows = tiny_rows(tokenizer, ITEMS[:2])
+    trainer = make_trainer(tiny_model(tokenizer), tokenizer, rows, recipe=recipe(), workdir=tmp_path)
+    (batch,) = list(trainer.get_train_dataloader())
+    width = max(len(row.input_ids) for row in rows)
+    expected = sorted(row.labels + [IGNORED] * (width - len(row.labels)) for row in rows)
+    assert sorted(batch["labels"].tolist()) == expected
+    assert batch["attention_mask"].sum() == sum(len(row.input_ids) for row in rows)
+
+
+def test_our_loss_is_the_loss_of_trl(tokenizer: Any, tmp_path: Path) -> None:
+    """Same weights and history from SFTTrainer's own loss, to float tolerance."""
+    rows, runs = tiny_rows(tokenizer), []
+    for kind in (sft.CompletionTrainer, SFTTrainer):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sft, "CompletionTrainer", kind)
+            trainer = make_trainer(
+                tiny_model(tokenizer), tokenizer, rows, recipe=recipe(epochs=2.0), workdir=tmp_path
+            )
+            trainer.train()
+            runs.append((trainer.state.log_history[0]["loss"], trainer.model.state_dict()))
+    assert runs[0][0] == pytest.approx(runs[1][0], abs=1e-5)
+    assert differ(runs[0][1], runs[1][1]) < 1e-4
+
+
+def test_accumulation_equals_one_large_batch(tokenizer: Any, tmp_path: Path) -> None:
+    """Rows of unequal answer length: only a mean over tokens, not over batches, gives the same."""
+    changes = {"group_by_length": False, "epochs": 3.0}
+    many, _ = tuned(tokenizer, tmp_path, batch_size=1, accumulation=4, **changes)
+    once, _ = tuned(tokenizer, tmp_path, batch_size=4, accumulation=1, **changes)
+    assert differ(many, once) < 1e-4
+
+
+def test_packed_loss_equals_unpacked_loss(tokenizer: Any, tmp_path: Path) -> None:
+    """One step over all rows: packed rows must not see their neighbours."""
+    changes = {"batch_size": 5, "max_steps": 1, "learning_rate": 1e-3, "max_length": 256}
+    plain, one = tuned(tokenizer, tmp_path, **changes)
+    packed, two = tuned(tokenizer, tmp_path, packing=True, group_by_length=False, **changes)
+    assert one.loss[0][1] == pytest.approx(two.loss[0][1], abs=1e-5)
+    assert differ(plain, packed) < 1e-4
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_does_not(tokenizer: Any, tmp_path: Path) -> None:
+    first, training = tuned(tokenizer, tmp_path)
+    again, same = tuned(tokenizer, tmp_path)
+    other, _ = tuned(tokenizer, tmp_path, seed=43)
+    assert differ(first, again) == 0.0
+    assert training == same
+    assert differ(first, other) > 0.0
+
+
+def test_the_receipt_counts_tokens_steps_and_parameters(tokenizer: Any, tmp_path: Path) -> None:
+    rows = tiny_rows(tokenizer)
+    _, training = tuned(tokenizer, tmp_path, epochs=2.0)
+    assert training.steps == 6  # 5 rows in batches of 2, twice
+    assert training.epochs == 2.0
+    assert training.trained_tokens == sum(len(row.completion) for row in rows)
+    assert training.total_tokens == sum(len(row.prompt) + len(row.completion) for row in rows)
+    assert training.trainable_parameters == training.total_parameters
+    assert [step for step, _ in training.loss] == [1]  # the first step and every tenth
+
+
+def test_steps_overrule_epochs(tokenizer: Any, tmp_path: Path) -> None:
+    assert tuned(tokenizer, tmp_path, epochs=1.0, max_steps=7)[1].steps == 7
+
+
+def test_learning_rate_and_warmup_matter(tokenizer: Any, tmp_path: Path) -> None:
+    plain, _ = tuned(tokenizer, tmp_path)
+    for changes in ({"learning_rate": 1e-3}, {"warmup_steps": 2}, {"scheduler": "constant"}, {"clip": 1e-3}):
+        assert differ(plain, tuned(tokenizer, tmp_path, **changes)[0]) > 0.0, changes
+
+
+def test_an_adapter_trains_few_weights_and_ends_in_the_model(tokenizer: Any, tmp_path: Path) -> None:
+    before = tiny_model(tokenizer).state_dict()
+    after, training = tuned(tokenizer, tmp_path, method="lora", lora=LORA)
+    assert 0 < training.trainable_parameters < training.total_parameters / 2
+    assert after.keys() == before.keys()
+    assert differ(before, after) > 0.0
+    assert torch.equal(before["model.embed_tokens.weight"], after["model.embed_tokens.weight"])
+
+
+def test_a_loss_that_is_no_number_fails_the_run(tokenizer: Any, tmp_path: Path) -> None:
+    """Steps 2 to 6 are not logged one by one: the mean over all steps tells."""
+    with pytest.raises(RunError) as caught:
+        tuned(tokenizer, tmp_path, epochs=2.0, learning_rate=1e30, clip=1e30)
+    assert caught.value.fix
+
+
+def test_rows_that_teach_something_else_fail_the_run(tokenizer: Any, tmp_path: Path) -> None:
+    row, *rest = tiny_rows(tokenizer)
+    for wrong in ([], [replace(row, answer="neutral"), *rest], [replace(row, prompt=row.prompt * 9), *rest]):
+        with pytest.raises(RunError):
+            fine_tune(
+                tiny_model(tokenizer), tokenizer, wrong, recipe=recipe(), stop_token=STOP, workdir=tmp_path
+            )
+
+
+def test_a_recipe_survives_its_record() -> None:
+    for changes in ({}, {"method": "lora", "lora": LORA}):
+        assert recipe_from(recipe(**changes).as_record()) == recipe(**changes)
