@@ -19,7 +19,6 @@ from cocktail.errors import ConfigError, near
 
 FINANCE_TASKS = ("headline", "fpb", "fin_ner_cls", "finqa", "convfinqa", "twitter_topics", "twitter_sa")
 SHARED_OUT_TASKS = ("orca_math", "open_orca")  # their rows are a share of G, not a cap
-MIXABLE_TASKS = (*FINANCE_TASKS, *SHARED_OUT_TASKS)
 GENERAL_TASKS = ("financebench", "knowledge", "gsm8k")
 FILLER = "filler"
 
