@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from cocktail.comparison.study import compare_study
 from cocktail.compose import compose
 from cocktail.config import Params, check_params
 from cocktail.grid import Run, confirm_runs, explore_runs
 from cocktail.records import digest_text, read_json, write_json, write_table
+from cocktail.report.study import Inputs, report_study
+from cocktail.scoring.outcome import Tolerance
+from cocktail.scoring.score import score_study
 from cocktail.scoring.selection import select_study
 
 ROOT = Path(__file__).parents[1]
@@ -22,6 +27,7 @@ LABELS = {
     "knowledge": ("A", "B", "C", "D"),
 }
 KINDS = {"fpb": "label", "headline": "label", "twitter_sa": "label", "knowledge": "choice"}  # others: number
+IDENTITY = ["-c", "user.name=nobody", "-c", "user.email=nobody@example.org"]
 Skill = Callable[[Run, str], float]
 
 
@@ -78,6 +84,40 @@ def write_study(root: Path, params: Params, *, skill: Skill = default_skill) -> 
         selected = select_study(prepared, answers / "explore", out, params=params)
         chosen = {target: selected[target].chosen for target in params.study.targets}
         write_answers(answers / "confirm", prepared, confirm_runs(params, chosen), skill=skill)
+
+
+def finish_study(root: Path, params: Params) -> None:
+    """:func:`write_study`, then score, compare and report as the stages do, in a git repository."""
+    write_study(root, params)
+    prepared, reports, scores = root / "data/prepared", root / "reports", root / "artifacts/scores"
+    score_study(
+        prepared, root / "artifacts/answers", scores, models=list(params.models), tolerance=tolerance(params)
+    )
+    compare_study(prepared, scores, root / "artifacts/selected", reports, params=params)
+    report_study(report_inputs(root), reports, params=params)
+    (root / "requirements.lock").write_text("made-up==1\n", encoding="utf-8")
+    (root / "dvc.lock").write_text(
+        "stages:\n  fetch:\n    outs:\n    - path: data/raw\n      md5: 0a\n", encoding="utf-8"
+    )
+    for command in (["init", "-q"], ["add", "dvc.lock"], [*IDENTITY, "commit", "-qm", "made up"]):
+        subprocess.run(["git", *command], cwd=root, check=True)
+
+
+def tolerance(params: Params) -> Tolerance:
+    """The study's tolerance of numbers."""
+    return Tolerance(params.score.relative_tolerance, params.score.absolute_tolerance)
+
+
+def report_inputs(root: Path) -> Inputs:
+    """Where the report stage finds what it needs, below ``root``."""
+    return Inputs(
+        reports=root / "reports",
+        raw=root / "data/raw",
+        prepared=root / "data/prepared",
+        mixtures=root / "artifacts/mixtures",
+        answers=root / "artifacts/answers",
+        published=ROOT / "data/reference/published.yaml",
+    )
 
 
 def raw_receipt(params: Params, task: str) -> dict[str, object]:

@@ -15,3 +15,13 @@ def mirror() -> Path:
     if not folder:
         pytest.skip("COCKTAIL_MIRROR names no folder with real data")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def finished_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A made-up study after every stage, in the layout of the repository. Read it; copy it to change it."""
+    from answers_fixture import finish_study, study_params  # imports evaluate: only tests that ask pay
+
+    root = tmp_path_factory.mktemp("study")
+    finish_study(root, study_params())
+    return root

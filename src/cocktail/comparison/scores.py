@@ -64,21 +64,25 @@ def read_scores(scores: Path, selected: Path, *, params: Params) -> list[ModelSc
         RecordError: the scored runs are not those that params ask for.
     """
     items, summary = (read_table(scores / f"{name}.parquet") for name in ("items", "summary"))
+    runs = explore_runs(params)
+    explored = {run.id for run in runs}
     models = []
     for model in params.models:
         choice = read_json(selected / f"{model}.json")
-        missing = [target for target in params.study.targets if target not in choice]
-        if missing:
+        chosen = {target: choice.get(target, {}).get("chosen", "") for target in params.study.targets}
+        unknown = [target for target, run in chosen.items() if run not in explored]
+        if unknown:
             raise RecordError(
-                f"no mixture was chosen for {', '.join(missing)}", where=model, fix="dvc repro select"
+                f"no mixture of this study is chosen for {', '.join(unknown)}",
+                where=model,
+                fix="dvc repro select",
             )
-        chosen = {target: choice[target]["chosen"] for target in params.study.targets}
         mine = ModelScores(
             model=model,
             summary=_of(summary, model).set_index(["stage", "run", "task"]).sort_index(),
             items=_of(items, model),
             selected=choice,
-            explored=tuple(explore_runs(params)),
+            explored=tuple(runs),
             confirmed=tuple(confirm_runs(params, chosen)),
         )
         _check_runs(mine)

@@ -1,0 +1,69 @@
+"""The evaluate.Metric modules: they load offline, count INVALID as wrong, and agree with scikit-learn."""
+
+from __future__ import annotations
+
+import evaluate
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score
+
+from cocktail.errors import DataError
+from cocktail.scoring.metrics import metric_path
+from cocktail.scoring.metrics.answer_match import AnswerMatch
+from cocktail.scoring.metrics.label_scores import LabelScores
+from cocktail.scoring.outcome import INVALID, Tolerance
+
+LABELS = ("down", "flat", "up", "unseen")
+
+
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("datasets.config.HF_MODULES_CACHE", str(tmp_path_factory.mktemp("modules")))
+
+
+@pytest.mark.usefixtures("offline")
+def test_modules_load_by_path_without_a_network() -> None:
+    labels = evaluate.load(metric_path("label_scores"))
+    scores = labels.compute(predictions=["up", INVALID], references=["up", "down"], labels=LABELS)
+    assert scores["accuracy"] == 0.5
+    numbers = evaluate.load(metric_path("answer_match"))
+    scores = numbers.compute(
+        predictions=["4", "about 4", "what?"],
+        references=["4", "4", "4"],
+        kind="number",
+        relative_tolerance=0.0,
+        absolute_tolerance=0.0,
+    )
+    assert (scores["accuracy_strict"], scores["accuracy_lenient"]) == pytest.approx((1 / 3, 2 / 3))
+    assert (scores["invalid_strict"], scores["invalid_lenient"]) == pytest.approx((2 / 3, 1 / 3))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_f1_is_that_of_scikit_learn_with_invalid_as_no_class(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    gold = rng.choice(LABELS[:3], 80)
+    predicted = np.where(rng.random(80) < 0.2, INVALID, rng.choice(LABELS, 80))
+    scores = LabelScores().score(predicted.tolist(), gold.tolist(), labels=LABELS)
+    for average in ("macro", "weighted"):
+        expected = f1_score(gold, predicted, labels=LABELS, average=average, zero_division=0)
+        assert scores[f"{average}_f1"] == pytest.approx(expected)
+    assert scores["accuracy"] == pytest.approx((gold == predicted).mean())
+
+
+def test_putting_the_gold_label_in_place_of_invalid_would_give_more() -> None:
+    gold, predicted = ["up", "up", "down", "flat"], ["up", INVALID, INVALID, "flat"]
+    scores = LabelScores().score(predicted, gold, labels=LABELS)
+    assert scores["accuracy"] == 0.5
+    assert scores["weighted_f1"] < 2 * 0.5 / 1.5 + 0.01
+    assert scores["macro_f1"] == pytest.approx((2 / 3 + 0 + 1 + 0) / 4)
+
+
+def test_a_gold_label_outside_the_set_is_an_error() -> None:
+    with pytest.raises(DataError, match="sideways"):
+        LabelScores().score(["up"], ["sideways"], labels=LABELS)
+
+
+def test_the_denominator_is_every_row() -> None:
+    scores = AnswerMatch().score(["", "", "", "4"], ["4"] * 4, kind="number", tolerance=Tolerance(0, 0))
+    assert scores["accuracy_strict"] == 0.25

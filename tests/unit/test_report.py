@@ -1,0 +1,153 @@
+"""Tables, figures and plot data: three formats from the same rows, equal bytes for equal numbers."""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from answers_fixture import ROOT, report_inputs, study_params
+from matplotlib.figure import Figure
+
+from cocktail.config import check_params
+from cocktail.errors import DataError
+from cocktail.records import digest_folder
+from cocktail.report.figures import draw_bars, draw_heat_map, draw_losses
+from cocktail.report.provenance import data_note
+from cocktail.report.published import NOT_AVAILABLE, Published, published_cell, read_published
+from cocktail.report.study import report_study
+from cocktail.report.table import Table, to_latex, to_markdown, write_table_files
+
+TABLES = ("main", "contrasts", "effects", "transfer", "leave_one_out", "base", "scores", "winners_curse")
+TABLES += ("mixtures", "runs", "data")
+
+
+def table(**columns: list[object]) -> Table:
+    return Table(name="t", title="A title", note="A note.", frame=pd.DataFrame(columns), hidden=("runs",))
+
+
+def test_one_table_in_three_formats(tmp_path: Path) -> None:
+    one = table(task=["a_b", "c|d"], points=[1.26, math.nan], runs=[["x", "y"], ["z"]])
+    assert to_markdown(one).splitlines() == [
+        "**A title**",
+        "",
+        "A note.",
+        "",
+        "| task | points |",
+        "| --- | --- |",
+        "| a_b | 1.3 |",
+        "| c\\|d | – |",
+    ]
+    assert r"a\_b & 1.3 \\" in to_latex(one)
+    write_table_files(tmp_path, one)
+    with (tmp_path / "t.csv").open(encoding="utf-8") as stream:
+        assert list(csv.reader(stream))[1] == ["a_b", "1.26", "x y"]
+
+
+def test_latex_escapes_what_it_would_read_as_commands() -> None:
+    escaped = to_latex(table(runs=[[]], task=["50% of $5 & {more} #1 ~ ^ \\"]))
+    assert r"50\% of \$5 \& \{more\} \#1 \textasciitilde{} \textasciicircum{} \textbackslash{}" in escaped
+
+
+def test_every_table_and_figure_is_there(finished_study: Path) -> None:
+    reports = finished_study / "reports"
+    expected = {f"{name}.{ending}" for name in TABLES for ending in ("md", "tex", "csv")}
+    assert {path.name for path in (reports / "tables").iterdir()} == expected
+    figures = {f"{name}_phi3_smoke" for name in ("bars", "transfer", "leave_one_out", "loss")}
+    assert {path.stem for path in (reports / "figures").glob("*.svg")} == figures
+    assert {path.stem for path in (reports / "figures").glob("*.png")} == figures
+    assert {path.stem for path in (reports / "plots").glob("*.csv")} == {
+        "bars",
+        "transfer",
+        "leave_one_out",
+        "loss",
+    }
+
+
+def test_the_same_numbers_give_the_same_bytes(finished_study: Path, tmp_path: Path) -> None:
+    report_study(report_inputs(finished_study), tmp_path, params=study_params())
+    for folder in ("tables", "figures", "plots"):
+        assert digest_folder(tmp_path / folder) == digest_folder(finished_study / "reports" / folder), folder
+    svg = (tmp_path / "figures/bars_phi3_smoke.svg").read_text(encoding="utf-8")
+    assert not re.search(r"<dc:date>", svg)
+
+
+def test_tables_say_which_study_they_show_and_lack_no_column(finished_study: Path) -> None:
+    for path in (finished_study / "reports/tables").glob("*.md"):
+        assert "Study smoke. Data: generated. Miniature models" in path.read_text(encoding="utf-8"), path.name
+    main = pd.read_csv(finished_study / "reports/tables/main.csv")
+    assert main["task"].tolist() == ["fpb", "finqa", "convfinqa", "knowledge"]
+    assert set(main["paper: single"]) == {NOT_AVAILABLE}
+    runs = pd.read_csv(finished_study / "reports/tables/runs.csv")
+    assert {"base", "all", "all-s101", "steps_fpb_as_all-s102"} <= set(runs["run"])
+    mixtures = pd.read_csv(finished_study / "reports/tables/mixtures.csv", dtype=str)
+    assert mixtures.loc[mixtures["run"] == "all", "fpb"].item() == "29/30"
+
+
+def test_the_note_names_data_that_are_not_the_originals() -> None:
+    raw = study_params().model_dump()
+    raw["fetch"]["sources"]["fpb"]["status"] = "rebuilt"
+    raw["fetch"]["sources"]["open_orca"]["status"] = "stand-in"
+    note = data_note(check_params(raw, where="test"))
+    assert "rebuilt: fpb; stand-in: open_orca" in note
+
+
+def test_published_numbers_need_a_source(tmp_path: Path) -> None:
+    assert read_published(ROOT / "data/reference/published.yaml") == []
+    row = {
+        "task": "fpb",
+        "arm": "single",
+        "model": "M",
+        "metric": "F1",
+        "value": 12.5,
+        "source": "made up, p. 1",
+    }
+    path = tmp_path / "published.yaml"
+    path.write_text(yaml.safe_dump({"rows": [row]}), encoding="utf-8")
+    assert published_cell(read_published(path), task="fpb", arm="single") == "12.5 (M, F1)"
+    assert published_cell(read_published(path), task="fpb", arm="all") == NOT_AVAILABLE
+    for broken in ({"rows": [{**row, "source": ""}]}, {"rows": [{**row, "value": 120.0}]}, {}, [1]):
+        path.write_text(yaml.safe_dump(broken), encoding="utf-8")
+        with pytest.raises(DataError, match="published numbers"):
+            read_published(path)
+
+
+def test_published_rows_are_frozen() -> None:
+    assert Published.model_config["frozen"]
+
+
+def test_bars_draw_every_arm_and_the_blind_guess() -> None:
+    arms = pd.DataFrame(
+        {
+            "task": ["a", "a", "b"],
+            "arm": ["base", "single", "base"],
+            "accuracy_strict": [20.0, 60.0, 30.0],
+            "low": [-5.0, 50.0, 20.0],
+            "high": [45.0, 70.0, 40.0],
+            "guess": [33.0, 33.0, 50.0],
+            "n_seeds": [1, 3, 1],
+        }
+    )
+    ax = draw_bars(Figure().subplots(), arms)
+    assert [bar.get_height() for bar in ax.patches[:2]] == [20, 30]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["a\n3 seeds", "b\n1 seed"]
+    assert ax.get_ylim() == (0, 100)
+
+
+def test_heat_map_has_zero_in_the_middle_and_leaves_missing_cells_empty() -> None:
+    cells = pd.DataFrame({"a": [60.0, -4.0], "b": [2.0, np.nan]}, index=["a", "b"])
+    ax = draw_heat_map(Figure().subplots(), cells, rows="task", columns="source")
+    assert ax.images[0].get_clim() == (-4, 4)  # the source's own task does not set the scale
+    assert [text.get_text() for text in ax.texts] == ["+60", "+2", "−4"]
+
+
+def test_losses_are_drawn_over_the_share_of_steps() -> None:
+    receipts = [{"run": "r", "steps": 4, "loss": [[1, 3.0], [2, 2.0], [4, 1.0]]}]
+    line = draw_losses(Figure().subplots(), receipts).lines[0]
+    assert line.get_xdata()[-1] == 1
+    assert line.get_label() == "r (4 steps)"
