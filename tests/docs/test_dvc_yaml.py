@@ -74,8 +74,12 @@ def test_the_package_does_not_import_stages_and_heavy_libraries_stay_in_their_pl
     heavy = {"torch", "transformers", "trl", "peft"}
     for file in SRC.rglob("*.py"):
         tree = ast.parse(file.read_text(encoding="utf-8"))
-        names = {alias.name.split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.Import) for alias in n.names}
-        names |= {n.module.split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.module}
+        names = {
+            alias.name.split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.Import) for alias in n.names
+        }
+        names |= {
+            n.module.split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.module
+        }
         assert "stages" not in names, file
         if not {"training", "inference"} & set(file.relative_to(SRC).parts):
             assert not heavy & names, f"{file} imports {heavy & names}"

@@ -20,7 +20,9 @@ def test_params_are_the_composition_of_their_study(tmp_path: Path) -> None:
     committed = ROOT / "params.yaml"
     study = yaml.safe_load(committed.read_text(encoding="utf-8"))["study"]["name"]
     write_params(tmp_path / "params.yaml", compose(CONF, study))
-    assert committed.read_bytes() == (tmp_path / "params.yaml").read_bytes(), f"run: make params STUDY={study}"
+    assert committed.read_bytes() == (tmp_path / "params.yaml").read_bytes(), (
+        f"run: make params STUDY={study}"
+    )
 
 
 @pytest.mark.parametrize("study", known_studies(CONF))
@@ -30,7 +32,9 @@ def test_every_study_composes_and_passes_the_checks(study: str) -> None:
     assert explore_runs(params)[0].id == "base"
 
 
-@pytest.mark.parametrize("override", ["source=mirror", "method=lora", "train.learning_rate=5.0e-4", "model=llama_tiny"])
+@pytest.mark.parametrize(
+    "override", ["source=mirror", "method=lora", "train.learning_rate=5.0e-4", "model=llama_tiny"]
+)
 def test_the_variants_of_the_readme_compose(override: str) -> None:
     params = check_params(compose(CONF, "tiny", [override]), where=override)
     assert list(differences(params.model_dump(), load_params(ROOT / "params.yaml").model_dump()))

@@ -87,7 +87,12 @@ def test_confirm_has_the_matched_controls_after_what_they_match() -> None:
     single = next(run for run in runs if run.id == "single_fpb-s101")
     every = next(run for run in runs if run.id == "all-s101")
     assert steps == replace(
-        single, id=steps.id, kind="steps", epochs=every.epochs, warmup_steps=every.warmup_steps, like="all-s101"
+        single,
+        id=steps.id,
+        kind="steps",
+        epochs=every.epochs,
+        warmup_steps=every.warmup_steps,
+        like="all-s101",
     )
     assert all(run.seed == 101 for run in runs)
 
