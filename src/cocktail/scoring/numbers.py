@@ -64,8 +64,12 @@ def same_number(
 ) -> bool:
     """Tell whether two numbers agree within ``relative`` x |gold| or ``absolute``, whichever is larger.
 
+    A whole gold number without a unit is a count, not a rounded quantity: there only ``absolute`` holds, or
+    101 apples would be 100.
     With ``units="loose"`` a unit that only one side writes may be left out: 14% agrees with 0.14 and with 14.
     """
+    if gold.unit == 1.0 and gold.digits.is_integer():
+        relative = 0.0
     if _close(answer.value, gold.value, relative=relative, absolute=absolute):
         return True
     one_has_unit = (answer.unit == 1.0) != (gold.unit == 1.0)
