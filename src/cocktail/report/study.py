@@ -81,7 +81,6 @@ def write_plots(folder: Path, comparison: Mapping[str, Any], receipts: Sequence[
     """Write the long CSV files that ``dvc plots`` draws: bars, transfer, leave_one_out, loss."""
     models = dict.fromkeys(row["model"] for row in comparison["arms"])
     bars = pd.concat([bar_rows(comparison, model) for model in models])
-    bars = bars.assign(bar=bars["task"] + " · " + bars["arm"])
     transfer, left_out = (
         pd.DataFrame(comparison[key]).dropna(subset=["delta"]) for key in ("transfer", "leave_one_out")
     )
@@ -92,7 +91,7 @@ def write_plots(folder: Path, comparison: Mapping[str, Any], receipts: Sequence[
         for step, loss in receipt["loss"]
     ]
     frames = {
-        "bars": bars[["model", "task", "arm", "bar", "accuracy_strict", "low", "high", "n_seeds"]],
+        "bars": bars[["model", "task", "arm", "accuracy_strict", "low", "high", "n_seeds"]],
         "transfer": transfer[["model", "task", "partner", "delta"]],
         "leave_one_out": left_out[["model", "task", "left_out", "delta"]],
         "loss": pd.DataFrame(losses, columns=["model", "run", "step", "loss"]),
