@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -60,6 +63,41 @@ def test_a_killed_worker_is_a_clear_error(tmp_path: Path) -> None:
     with pytest.raises(RunError) as caught:
         run_jobs(jobs_for(tmp_path, "a", "killed"), note, workers=1, label="test")
     assert "killed" in caught.value.where
+
+
+def stay(path: Path) -> None:
+    """A job: say who does it, and go on for long."""
+    path.write_text(str(os.getpid()))
+    time.sleep(60)
+
+
+def _stage(folder: Path) -> None:
+    pool.PRELOAD = []
+    run_jobs([Job("long", 1, folder / "worker")], stay, workers=1, label="test")
+
+
+def alive(process: int) -> bool:
+    """Whether a process runs; one that is dead but was not yet waited for does not."""
+    status = Path(f"/proc/{process}/stat")
+    return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="looks at processes through /proc")
+def test_workers_go_when_the_stage_is_killed(tmp_path: Path) -> None:
+    stage = multiprocessing.get_context("spawn").Process(target=_stage, args=(tmp_path,))
+    stage.start()
+    wait_for(lambda: (tmp_path / "worker").exists() and bool((tmp_path / "worker").read_text()))
+    worker = int((tmp_path / "worker").read_text())
+    assert alive(worker)
+    stage.kill()
+    wait_for(lambda: not alive(worker))
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 50
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.1)
 
 
 def test_a_killed_worker_takes_no_finished_run_with_it(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from importlib.metadata import version
 LIBRARIES = ("accelerate", "peft", "tokenizers", "torch", "transformers", "trl")
 
 LIBRARY_SETTINGS = {
+    "OMP_WAIT_POLICY": "PASSIVE",  # threads that wait actively slow others down by a factor of three
     "TOKENIZERS_PARALLELISM": "false",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "TRANSFORMERS_VERBOSITY": "error",

@@ -233,6 +233,7 @@ def _pretrain_arguments(config: PretrainConfig, *, steps: int, workdir: Path) ->
         eval_strategy="no",
         report_to="none",
         logging_steps=100,
+        logging_first_step=True,
         logging_nan_inf_filter=False,
         disable_tqdm=True,
         dataloader_num_workers=0,

@@ -11,6 +11,9 @@ from cocktail.errors import RunError
 from cocktail.prompts import Tokenizer
 
 
+SPARE_PAD = "<|finetune_right_pad_id|>"  # Llama 3.1 sets this token aside for padding, but names no pad token
+
+
 def limit_threads(count: int) -> None:
     """Let torch use ``count`` threads: the number decides how sums are split, and so the last bits."""
     torch.set_num_threads(count)
@@ -27,7 +30,9 @@ def load_tokenizer(folder: Path) -> Tokenizer:
     except (OSError, ValueError) as error:
         raise RunError(f"no tokenizer can be read ({_first_line(error)})", where=str(folder)) from None
     if tokenizer.pad_token_id is None:
-        raise RunError("the tokenizer has no pad token", where=str(folder))
+        if SPARE_PAD not in tokenizer.get_vocab():
+            raise RunError("the tokenizer has no pad token", where=str(folder))
+        tokenizer.pad_token = SPARE_PAD
     return tokenizer
 
 

@@ -104,6 +104,7 @@ class CompletionTrainer(SFTTrainer):  # type: ignore[misc]
         return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | None = None,
     ) -> Any:
+        inputs.pop("attention_mask", None)  # padding is on the right, where a causal model never looks
         following = inputs.pop("labels")[:, 1:]
         positions = (following != IGNORED).any(dim=0).nonzero().squeeze(1)
         targets = following[:, positions].reshape(-1)

@@ -1,0 +1,145 @@
+"""Base models: from scratch the same bytes each time; from the Hub safetensors only, or a clear error."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from huggingface_hub.errors import OfflineModeIsEnabled
+from tiny_model import ITEMS, MODEL, STOP, TEXTS, tiny_model, tiny_tokenizer
+
+from cocktail.config import ModelConfig
+from cocktail.errors import RunError, SourceError
+from cocktail.execution.plan import check_base
+from cocktail.prompts import render_prompts, stop_id
+from cocktail.records import read_json
+from cocktail.training import hub
+from cocktail.training.base import build_base, copy_probe, instruction_items, pretrain_on
+from cocktail.training.device import load_model, load_tokenizer
+from cocktail.training.hub import fetch_base
+
+HUB = ModelConfig(kind="hub", repo="org/name", stop_token=STOP, context=256)
+NUM_ROWS = 8
+
+
+def build(out: Path, **changes: Any) -> Path:
+    out.mkdir()
+    rows = [
+        {"instruction": i.instruction, "input": i.input, "answer": i.answer} for i in (ITEMS * 2)[:NUM_ROWS]
+    ]
+    config = MODEL.model_copy(update=changes)
+    build_base(
+        config, texts=TEXTS, instructions=instruction_items(rows), out=out, workdir=out.with_suffix(".work")
+    )
+    return out
+
+
+def test_two_bases_are_the_same_bytes_and_can_be_used(tmp_path: Path) -> None:
+    first, second = build(tmp_path / "first"), build(tmp_path / "second")
+    assert {f.name: f.read_bytes() for f in first.iterdir()} == {
+        f.name: f.read_bytes() for f in second.iterdir()
+    }
+    assert check_base(first) == check_base(second)
+    receipt = read_json(first / "base.json")
+    assert receipt["instruction"]["steps"] == 1
+    assert receipt["pretraining"]["tokens"] == receipt["pretraining"]["steps"] * 4 * 32 <= 1500
+    assert set(receipt["files"]) >= {
+        "model.safetensors",
+        "config.json",
+        "tokenizer.json",
+        "chat_template.jinja",
+    }
+    model, tokenizer = load_model(first, half=False), load_tokenizer(first)
+    assert model.dtype == torch.float32
+    assert model.config.model_type == "phi3"
+    assert model.config.eos_token_id == stop_id(tokenizer, STOP) != model.config.pad_token_id
+    ours = tiny_tokenizer()
+    assert render_prompts(tokenizer, ITEMS, max_length=99) == render_prompts(ours, ITEMS, max_length=99)
+
+
+def test_llama_has_its_own_architecture(tmp_path: Path) -> None:
+    model = load_model(build(tmp_path / "llama", architecture="llama"), half=True)
+    assert (model.config.model_type, model.dtype) == ("llama", torch.bfloat16)
+
+
+def test_too_little_text_is_an_error(tokenizer: Any, tmp_path: Path) -> None:
+    assert MODEL.pretrain
+    with pytest.raises(RunError):
+        pretrain_on(tiny_model(tokenizer), tokenizer, ["One line."], config=MODEL.pretrain, workdir=tmp_path)
+
+
+def test_pretraining_lowers_the_loss_and_sees_the_tokens_asked_for(tokenizer: Any, tmp_path: Path) -> None:
+    assert MODEL.pretrain
+    config = MODEL.pretrain.model_copy(update={"text_tokens": 4 * 32 * 100})
+    seen = pretrain_on(tiny_model(tokenizer), tokenizer, TEXTS * 60, config=config, workdir=tmp_path)
+    assert (seen.steps, seen.tokens) == (100, 12800)
+    assert [step for step, _ in seen.loss] == [1, 100]
+    assert seen.loss[0][1] == pytest.approx(np.log(len(tokenizer)), abs=0.2)
+    assert seen.loss[1][1] < seen.loss[0][1] - 1
+
+
+def test_the_copy_probe_tells_a_copier_from_a_random_model(tokenizer: Any) -> None:
+    class Copier(torch.nn.Module):
+        """Continues the first repeat of the last token."""
+
+        device = torch.device("cpu")
+
+        def forward(self, input_ids: torch.Tensor, use_cache: bool) -> Any:
+            scores = torch.zeros(*input_ids.shape, len(tokenizer))
+            for row, ids in enumerate(input_ids.tolist()):
+                scores[row, -1, ids[ids.index(ids[-1]) + 1]] = 1.0
+            return SimpleNamespace(logits=scores)
+
+    assert copy_probe(Copier(), tokenizer, seed=1) == 1.0  # type: ignore[arg-type]
+    assert copy_probe(tiny_model(tokenizer), tokenizer, seed=1) < 0.1
+
+
+def test_a_changed_or_missing_file_of_a_base_is_found(tmp_path: Path) -> None:
+    base = build(tmp_path / "base")
+    (base / "tokenizer.json").write_text("{}")
+    with pytest.raises(RunError) as caught:
+        check_base(base)
+    assert caught.value.where == str(base / "tokenizer.json")
+
+
+def test_no_network_is_one_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def offline(*_: Any, **__: Any) -> None:
+        raise OfflineModeIsEnabled("Cannot reach the Hub: offline mode is enabled.")
+
+    monkeypatch.setattr(hub.HfApi, "model_info", offline)
+    with pytest.raises(SourceError) as caught:
+        fetch_base(HUB, out=tmp_path)
+    assert caught.value.where == "org/name"
+    assert "offline mode" in caught.value.what
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("revision", [None, "a" * 40])
+def test_the_commit_found_is_fetched_and_recorded(
+    revision: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+
+    def download(repo: str, *, revision: str, allow_patterns: list[str], local_dir: Path) -> None:
+        asked.append((repo, revision, allow_patterns))
+        (local_dir / "model.safetensors").write_bytes(b"weights")
+        (local_dir / "config.json").write_text('{"architectures": ["Phi3ForCausalLM"]}')
+
+    monkeypatch.setattr(hub.HfApi, "model_info", lambda *_, **__: SimpleNamespace(sha="a" * 40))
+    monkeypatch.setattr(hub, "snapshot_download", download)
+    fetch_base(HUB.model_copy(update={"revision": revision}), out=tmp_path)
+    receipt = read_json(tmp_path / "base.json")
+    assert (receipt["revision"], receipt["pinned"]) == ("a" * 40, revision is not None)
+    assert asked[0][:2] == ("org/name", "a" * 40)
+    assert not [pattern for pattern in asked[0][2] if pattern.endswith((".py", ".bin", ".pt"))]
+
+
+def test_weights_that_are_no_safetensors_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub.HfApi, "model_info", lambda *_, **__: SimpleNamespace(sha="a" * 40))
+    monkeypatch.setattr(hub, "snapshot_download", lambda *_, **__: None)
+    with pytest.raises(SourceError):
+        fetch_base(HUB, out=tmp_path)
