@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from huggingface_hub.errors import OfflineModeIsEnabled
+from huggingface_hub.errors import HTTPError, OfflineModeIsEnabled
 from tiny_model import ITEMS, MODEL, STOP, TEXTS, tiny_model, tiny_tokenizer
 
 from cocktail.config import ModelConfig
@@ -106,15 +106,18 @@ def test_a_changed_or_missing_file_of_a_base_is_found(tmp_path: Path) -> None:
     assert caught.value.where == str(base / "tokenizer.json")
 
 
-def test_no_network_is_one_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def offline(*_: Any, **__: Any) -> None:
-        raise OfflineModeIsEnabled("Cannot reach the Hub: offline mode is enabled.")
+@pytest.mark.parametrize("kind", [OfflineModeIsEnabled, HTTPError])
+def test_no_network_is_one_clear_error(
+    kind: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_network(*_: Any, **__: Any) -> None:
+        raise kind("Name or service not known")
 
-    monkeypatch.setattr(hub.HfApi, "model_info", offline)
+    monkeypatch.setattr(hub.HfApi, "model_info", no_network)
     with pytest.raises(SourceError) as caught:
         fetch_base(HUB, out=tmp_path)
     assert caught.value.where == "org/name"
-    assert "offline mode" in caught.value.what
+    assert "not known" in caught.value.what
     assert list(tmp_path.iterdir()) == []
 
 

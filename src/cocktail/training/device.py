@@ -10,7 +10,6 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 from cocktail.errors import RunError
 from cocktail.prompts import Tokenizer
 
-
 SPARE_PAD = "<|finetune_right_pad_id|>"  # Llama 3.1 sets this token aside for padding, but names no pad token
 
 

@@ -6,9 +6,10 @@ import json
 from pathlib import Path
 
 from huggingface_hub import HfApi, snapshot_download
-from huggingface_hub.errors import (
+from huggingface_hub.errors import (  # type: ignore[attr-defined]  # HTTPError is re-exported
     GatedRepoError,
-    HfHubHTTPError,
+    HFValidationError,
+    HTTPError,
     LocalEntryNotFoundError,
     OfflineModeIsEnabled,
 )
@@ -35,8 +36,8 @@ def fetch_base(config: ModelConfig, *, out: Path) -> None:
         raise SourceError(
             "no access to this gated model", where=repo, fix="HF_TOKEN of an account with access"
         ) from None
-    except (OfflineModeIsEnabled, LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
-        reason = str(error).splitlines()[0]
+    except (OfflineModeIsEnabled, LocalEntryNotFoundError, HFValidationError, HTTPError, OSError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise SourceError(
             f"the model cannot be fetched ({reason})",
             where=repo,
