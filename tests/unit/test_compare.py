@@ -33,6 +33,7 @@ def rows(root: Path, key: str) -> list[dict[str, Any]]:
 
 def test_arms_are_the_runs_of_all_seeds(scores: ModelScores) -> None:
     chosen = scores.selected["finqa"]["chosen"]
+    assert chosen == "pair_finqa_convfinqa"  # the fixture's best: not the same as all
     arms = confirmed_arms(scores, "finqa")
     assert arms["single"] == [f"single_finqa-s{seed}" for seed in SEEDS]
     assert arms["chosen"] == [f"{chosen}-s{seed}" for seed in SEEDS]
@@ -57,6 +58,11 @@ def test_effects_are_differences_of_the_means_of_their_runs(finished_study: Path
         assert row["low"] <= row["estimate"] <= row["high"]
         assert (row["n_items"], row["n_clusters"], row["n_seeds"]) == (60, 30, 3)
         assert row["scope"] == "training"
+        mixture, against = row["contrast"].split("-")
+        like = row["chosen"] if mixture == "chosen" else "all"
+        control = f"{against}_{row['target']}" + (f"_as_{like}" if against != "single" else "")
+        assert row["treatment_runs"] == [f"{like}-s{seed}" for seed in SEEDS]
+        assert row["control_runs"] == [f"{control}-s{seed}" for seed in SEEDS]
 
 
 def test_transfer_and_leave_one_out_by_hand(finished_study: Path) -> None:
@@ -125,8 +131,8 @@ def test_a_blind_guess_is_the_commonest_answer_or_chance() -> None:
 
 def test_scores_of_another_study_are_refused(finished_study: Path) -> None:
     folder = finished_study / "artifacts"
-    other = study_params("smoke", "study.targets=[fpb,finqa]", "study.include=[single,without,all]")
-    with pytest.raises(RecordError, match="foreign pair_convfinqa_open_orca, "):
+    other = study_params("smoke", "study.targets=[fpb,finqa]", "study.include=[single,pair,all]")
+    with pytest.raises(RecordError, match="foreign tuned_finqa_1, "):
         read_scores(folder / "scores", folder / "selected", params=other)
 
 

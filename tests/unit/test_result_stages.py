@@ -1,0 +1,39 @@
+"""The result stages as commands: bad input ends in one message and exit code 2, and leaves no half output."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from answers_fixture import ROOT, study_params
+
+CALLS = {
+    "select": ["--prepared", "none", "--answers", "none", "--out", "out/selected.json"],
+    "compare": ["--prepared", "none", "--scores", "none", "--selected", "none", "--out", "out"],
+    "report": [
+        *("--reports", "none", "--raw", "none", "--prepared", "none", "--mixtures", "none"),
+        *("--answers", "none", "--published", "none", "--out", "out"),
+    ],
+}
+
+
+@pytest.mark.parametrize("stage", CALLS)
+def test_missing_input_is_one_message(stage: str, tmp_path: Path) -> None:
+    text = yaml.safe_dump(study_params().model_dump())
+    (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
+    script = ROOT / "stages" / f"{stage}.py"
+    # -P: stages/select.py must not hide the standard library's select.
+    done = subprocess.run(
+        [sys.executable, "-P", str(script), *CALLS[stage]],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ") and "dvc repro" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()
