@@ -63,7 +63,7 @@ def write_prepared(folder: Path, params: Params, *, test_rows: int = 60, dev_row
     write_json(folder / "tasks.json", facts)
     kept = {"train": 30, "dev": dev_rows, "test": test_rows}
     counts = {
-        "rows_in": 40,
+        "rows_in": {"train": 40, "dev": 0, "test": test_rows},
         "quarantined": 1,
         "cleaning": {"duplicates": 2},
         "leakage": {"exact": 3},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -19,10 +20,15 @@ CONTRASTS = {
 }
 
 
-def effect_rows(scores: ModelScores, *, params: Params) -> list[dict[str, Any]]:
-    """Return one row per target, reading and contrast: shares, interval, counts, run ids of both arms."""
+def effect_rows(scores: ModelScores, flags: Mapping[str, str], *, params: Params) -> list[dict[str, Any]]:
+    """Return one row per target, reading and contrast: shares, interval, counts, run ids of both arms.
+
+    Args:
+        flags: of each target: "floor", "ceiling" or "", by its confirmed single-task runs.
+    """
     return [
-        _row(scores, target, contrast=contrast, reading=reading, confidence=params.compare.confidence)
+        {"flag": flags[target]}
+        | _row(scores, target, contrast=contrast, reading=reading, confidence=params.compare.confidence)
         for target in params.study.targets
         if params.study.confirm_seeds
         for reading in READINGS

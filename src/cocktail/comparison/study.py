@@ -31,11 +31,13 @@ def compare_study(
     effects = []
     models = read_scores(scores, selected, params=params)
     for model in models:
-        tables["arms"] += arm_rows(model, evaluations, params=params)
+        arms = arm_rows(model, evaluations, params=params)
+        tables["arms"] += arms
         tables["transfer"] += transfer_rows(model, params=params)
         tables["leave_one_out"] += leave_one_out_rows(model, params=params)
         tables["curse"] += curse_rows(model)
-        effects += effect_rows(model, params=params)
+        flags = {row["task"]: row["flag"] for row in arms if row["stage"] == "confirm"}
+        effects += effect_rows(model, flags, params=params)
     numbers = metrics(models, tables["arms"], effects)
     write_json(out / "comparison.json", {"study": params.study.name, **tables})
     write_json(out / "effects.json", {"study": params.study.name, "rows": effects})

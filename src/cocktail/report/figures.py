@@ -113,6 +113,8 @@ def draw_losses(ax: Axes, receipts: Sequence[Mapping[str, Any]]) -> Axes:
             style,
             color=colour,
             lw=1.3,
+            marker="o" if len(steps) < 10 else "",  # a short run may have one logged step: no line
+            markersize=3,
             label=f"{receipt['run']} ({receipt['steps']} steps)",
         )
     ax.set_xlabel("share of the run's optimiser steps")

@@ -35,13 +35,26 @@ def data_table(raw: Path, prepared: Path, *, note: str) -> Table:
     for task, counts in report.items():
         path = raw / task / "receipt.json"
         receipt = read_json(path) if path.is_file() else {}  # filler may be part of another source
-        facts = {
-            name: receipt.get(name) for name in ("repo", "revision", "pinned", "way", "licence", "status")
+        facts = {name: receipt.get(name) for name in ("repo", "revision", "pinned", "licence", "status")}
+        shown = {
+            "rows in": _splits(counts.get("rows_in")),
+            "quarantined": counts.get("quarantined"),
+            "cleaned": _by_rule(counts.get("cleaning")),
+            "leaking": _by_rule(counts.get("leakage")),
+            "kept": _splits(counts.get("kept")),
         }
-        rows.append({"task": task, **facts, **dict(_flat(counts))})
-    frame = pd.DataFrame(rows).rename(columns=lambda name: str(name).replace("_", " "))
-    title = "Data card: rows in, quarantined, cleaned, leaking, kept"
-    return Table(name="data", title=title, note=note, frame=frame, hidden=("revision",), digits=0)
+        rows.append({"task": task, **facts, **shown})
+    title = "Data card: rows of train/dev/test that came in and were kept, and what took the others"
+    return Table(name="data", title=title, note=note, frame=pd.DataFrame(rows), hidden=("revision",))
+
+
+def _splits(counts: Mapping[str, int] | None) -> str:
+    return "/".join(str(counts.get(split, 0)) for split in ("train", "dev", "test")) if counts else ""
+
+
+def _by_rule(counts: Mapping[str, int] | None) -> str:
+    """Counts of the rules that took anything, by name."""
+    return ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in (counts or {}).items() if count)
 
 
 def mixtures_table(mixtures: Path, *, note: str) -> Table:
@@ -87,11 +100,3 @@ def runs_table(receipts: Iterable[Mapping[str, Any]], *, note: str) -> Table:
     frame = pd.DataFrame(rows).rename(columns=lambda name: name.replace("_", " "))
     title = "Runs: rows, steps, tokens and loss from each run's receipt"
     return Table(name="runs", title=title, note=note, frame=frame, hidden=("rows digest",), digits=3)
-
-
-def _flat(counts: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, float | int]]:
-    for name, value in counts.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name} ")
-        else:
-            yield f"{prefix}{name}", value

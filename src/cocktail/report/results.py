@@ -22,7 +22,8 @@ ARMS = {
 }
 CONTRASTS = (
     "chosen, all: the mixture chosen on dev, and all sources; single: the task alone as the paper trains it; "
-    "steps, size: the task alone with the mixture's optimiser steps, or with filler rows up to its size."
+    "steps, size: the task alone with the mixture's optimiser steps, or with filler rows up to its size. "
+    "floor, ceiling: the single task is no better than a blind guess, or perfect; then nothing is tested."
 )
 SHARES = [
     "guess", "accuracy_strict", "low", "high", "seed_sd", "accuracy_lenient", "macro_f1", "weighted_f1",
@@ -106,7 +107,19 @@ def base_table(comparison: Comparison, *, note: str) -> Table:
 def effects_table(effects: Mapping[str, Any], *, note: str) -> Table:
     """Confirmed differences with crossed intervals, in points."""
     frame = pd.DataFrame(effects["rows"])
-    columns = ["model", "target", "reading", "contrast", "chosen", "estimate", "low", "high", "p", "df"]
+    columns = [
+        "model",
+        "target",
+        "reading",
+        "contrast",
+        "chosen",
+        "estimate",
+        "low",
+        "high",
+        "p",
+        "flag",
+        "df",
+    ]
     columns += ["n_items", "n_clusters", "n_seeds", "scope", "seed_share", "treatment_runs", "control_runs"]
     if frame.empty:
         frame = pd.DataFrame(columns=columns)
@@ -126,10 +139,13 @@ def contrasts_table(effects: Mapping[str, Any], *, note: str) -> Table:
         if row["reading"] == "strict":
             points = [100 * row[name] for name in ("estimate", "low", "high")]
             shown = "{:+.1f} [{:+.1f}, {:+.1f}]".format(*points).replace("-", "−")
-            where = {"model": row["model"], "target": row["target"], "chosen": row["chosen"]}
+            where = {name: row[name] for name in ("model", "target", "chosen", "flag")}
             rows.setdefault((row["model"], row["target"]), where)[row["contrast"]] = shown
-    frame = pd.DataFrame(list(rows.values()), columns=None if rows else ["model", "target", "chosen"])
-    title = "What mixing changes on test (strict, points), with crossed intervals over seeds and items"
+    frame = pd.DataFrame(list(rows.values()), columns=None if rows else ["model", "target", "chosen", "flag"])
+    level = "".join(f"{row['confidence']:.0%} " for row in effects["rows"][:1])
+    title = (
+        f"What mixing changes on test (strict, points), with {level}crossed intervals over seeds and items"
+    )
     return Table(name="contrasts", title=title, note=f"{note} {CONTRASTS}", frame=frame)
 
 
@@ -144,8 +160,11 @@ def cell_table(comparison: Comparison, *, key: str, across: str, title: str, not
 
 def curse_table(comparison: Comparison, *, note: str) -> Table:
     """What picking the mixture on test would have claimed, against picking on dev."""
+    columns = ["model", "task", "candidates", "chosen_on_dev", "chosen_on_test"]
+    columns += ["gain_on_dev_choice", "gain_on_test_choice", "curse"]
+    frame = pd.DataFrame(comparison["curse"], columns=columns)
     title = "Winner's curse: gain over the single task, mixture picked on dev or on test (points)"
-    return Table(name="winners_curse", title=title, note=note, frame=pd.DataFrame(comparison["curse"]))
+    return Table(name="winners_curse", title=title, note=note, frame=frame)
 
 
 def _mean_sd(row: Mapping[Any, Any] | None) -> str | float | None:
