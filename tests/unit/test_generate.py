@@ -75,6 +75,20 @@ def test_batches_and_padding_change_nothing(tokenizer: Any) -> None:
         assert generate(model, questions, stop=stop, pad=pad, batch_size=size) == alone
 
 
+def test_positions_count_from_the_first_real_token(tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rotary positions forgive a shift, other models do not."""
+    model, seen = tiny_model(tokenizer).eval(), []
+    forward = model.forward
+
+    def noted(**inputs: Any) -> Any:
+        seen.append(inputs["position_ids"].tolist())
+        return forward(**inputs)
+
+    monkeypatch.setattr(model, "forward", noted)
+    generate(model, [Question((7, 8, 9), 2), Question((7,), 2)], stop=-1, pad=0, batch_size=2)
+    assert seen == [[[0, 0, 0], [0, 1, 2]], [[1], [3]]]
+
+
 def test_what_the_generation_config_says_is_not_read(tokenizer: Any) -> None:
     model, stop = model_that_stops(tokenizer)
     questions = [Question(prompt, 8) for prompt in random_prompts(tokenizer, 5)]

@@ -143,14 +143,13 @@ def test_check_finds_a_completion_that_is_not_the_answer(tokenizer: Any) -> None
 
 
 def test_an_answer_that_holds_the_stop_token_is_an_error(tokenizer: Any) -> None:
-    """The decoder is one that gives the text back exactly: only the count of stop tokens tells."""
-    plain = hub_like("phi3.jinja", STOP, eats_line_break=False)
-    plain.decode = lambda ids, **_: "".join(plain.convert_ids_to_tokens(ids)).replace("▁", " ").strip()
-    plain.batch_decode = lambda rows, **_: [plain.decode(row) for row in rows]
-    item = replace(ITEMS[0], answer="positive<|end|> negative")
-    rows, _ = training_rows(plain, [item], stop_token=STOP, max_length=400, overlong="fail")
+    """The text alone looks right: only the count of stop tokens tells."""
+    stop = tokenizer.convert_tokens_to_ids(STOP)
+    good, bad = (tokenizer.convert_tokens_to_ids(f"Ġ{word}") for word in ("positive", "negative"))
+    row = TrainingRow("t", (good,), (good, stop, bad, stop), "positive<|end|> negative", cut=False)
+    assert tokenizer.decode(row.completion) == row.answer + STOP
     with pytest.raises(RunError):
-        check_completions(plain, rows, STOP)
+        check_completions(tokenizer, [row], STOP)
 
 
 def test_stop_token_must_exist_and_differ_from_pad(tokenizer: Any) -> None:
