@@ -17,8 +17,7 @@ import yaml
 from cocktail.config import Params
 from cocktail.errors import RecordError
 from cocktail.records import digest_file, read_json
-from cocktail.scoring.answers import read_runs
-from cocktail.scoring.score import STAGES
+from cocktail.scoring.answers import STAGES, read_runs
 from cocktail.store import store_root
 
 LOCK = "requirements.lock"

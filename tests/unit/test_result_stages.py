@@ -37,3 +37,12 @@ def test_missing_input_is_one_message(stage: str, tmp_path: Path) -> None:
     assert done.stderr.startswith("error: ") and "dvc repro" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("module", ["scoring.selection", "comparison.study", "report.study", "record"])
+def test_only_score_pays_for_evaluate(module: str) -> None:
+    """Evaluate imports torch and takes five seconds; the other stages and `cocktail verify` start at once."""
+    code = (
+        f"import sys, cocktail.{module}; sys.exit(not sys.modules.keys().isdisjoint(['evaluate', 'torch']))"
+    )
+    assert subprocess.run([sys.executable, "-P", "-c", code], check=False).returncode == 0

@@ -11,8 +11,7 @@ import pandas as pd
 from cocktail.config import Params
 from cocktail.records import read_json
 from cocktail.report.table import Table
-from cocktail.scoring.answers import read_runs
-from cocktail.scoring.score import STAGES
+from cocktail.scoring.answers import STAGES, read_runs
 
 
 def data_note(params: Params) -> str:

@@ -17,6 +17,7 @@ from cocktail.records import read_json, read_table
 from cocktail.scoring.outcome import Kind
 
 SPLITS = ("dev", "test")
+STAGES = ("explore", "confirm")  # the folders of answers of one model
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,11 @@ import pandas as pd
 
 from cocktail.errors import RecordError
 from cocktail.records import write_table
-from cocktail.scoring.answers import SPLITS, Evaluation, read_answers, read_evaluations
+from cocktail.scoring.answers import SPLITS, STAGES, Evaluation, read_answers, read_evaluations
 from cocktail.scoring.items import CODES, score_items
 from cocktail.scoring.outcome import Tolerance
 from cocktail.scoring.summary import Summariser
 
-STAGES = ("explore", "confirm")
 KEYS = ["model", "stage", "run"]
 
 
