@@ -1,0 +1,96 @@
+"""The whole pipeline on the study smoke, as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import yaml
+from clone import Clone
+
+EXPLORE = "explore@phi3_smoke"
+
+
+def test_every_stage_ends_and_the_results_are_there(smoke: Clone) -> None:
+    metrics = json.loads((smoke.root / "reports" / "metrics.json").read_text(encoding="utf-8"))
+    counts = metrics["phi3_smoke"]["count"]
+    assert counts["runs_explored"] == 1 + 15 + 1  # base, the grid of four sources, one tuned single
+    assert counts["runs_confirmed"] == 3 * (3 + 4)
+    for kind in ("tables/main.md", "tables/main.tex", "tables/main.csv", "figures/bars_phi3_smoke.svg"):
+        assert (smoke.root / "reports" / kind).stat().st_size > 0
+
+
+def test_every_item_is_answered_once_by_every_run(smoke: Clone) -> None:
+    evaluations = yaml.safe_load((smoke.root / "params.yaml").read_text(encoding="utf-8"))["study"][
+        "evaluations"
+    ]
+    items = {
+        item
+        for task in evaluations
+        for split in ("dev", "test")
+        for item in pd.read_parquet(smoke.root / "data" / "prepared" / task / f"{split}.parquet")["item"]
+    }
+    for answers in sorted((smoke.root / "artifacts" / "answers").glob("*/*/*.parquet")):
+        found = pd.read_parquet(answers)["item"]
+        assert found.is_unique and set(found) == items, answers
+
+
+def test_a_second_repro_does_nothing(smoke: Clone) -> None:
+    assert "Running stage" not in smoke.done("dvc", "repro")
+    assert smoke.done("git", "status", "--porcelain") == ""
+
+
+def test_a_lost_output_comes_back_with_the_same_bytes_without_training(smoke: Clone) -> None:
+    out = smoke.root / "artifacts" / "answers" / "phi3_smoke" / "explore"
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    trained = smoke.stored("runs")
+    shutil.rmtree(out)
+    smoke.done("dvc", "repro", "--force", "--single-item", EXPLORE)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    assert smoke.stored("runs") == trained
+    assert smoke.done("git", "status", "--porcelain") == ""
+
+
+def test_a_stage_that_fails_leaves_no_half_output_and_one_message(smoke: Clone) -> None:
+    params = smoke.root / "params.yaml"
+    kept = params.read_text(encoding="utf-8")
+    params.write_text(
+        kept.replace("max_quarantine_share: 0.01", "max_quarantine_share: 2.0"), encoding="utf-8"
+    )
+    try:
+        result = smoke.run("dvc", "repro", "prepare")
+    finally:
+        params.write_text(kept, encoding="utf-8")
+    assert result.returncode != 0
+    assert "prepare.max_quarantine_share: Input should be less than or equal to 1" in result.stderr
+    assert "Traceback" not in result.stdout + result.stderr
+    assert not list((smoke.root / "data" / "prepared").glob("*")), (
+        "dvc empties the output, the stage left none"
+    )
+    smoke.done("dvc", "checkout")
+
+
+def test_a_variant_trains_only_what_it_changes_and_its_metrics_can_be_compared(smoke: Clone) -> None:
+    trained = smoke.stored("runs")
+    # One run of explore is all nine; confirm has it at three seeds with two controls each.
+    smoke.done(
+        "dvc", "exp", "run", "--set-param", "study=smoke", "--set-param", "train.epochs.all=2.0", EXPLORE
+    )
+    assert len(smoke.stored("runs") - trained) == 1
+    smoke.done("dvc", "exp", "run", "--set-param", "study=smoke", "--set-param", "train.epochs.all=2.0")
+    table = smoke.done("dvc", "metrics", "diff", "--all", "--md", "HEAD")
+    assert "phi3_smoke.confirmed.fpb.all" in table.replace("\\", "")
+    changed = yaml.safe_load((smoke.root / "params.yaml").read_text(encoding="utf-8"))
+    assert changed["train"]["epochs"]["all"] == 2.0
+    smoke.done("git", "checkout", "--", ".")
+    smoke.done("dvc", "checkout")
+
+
+def test_the_same_study_elsewhere_gives_the_same_bytes(smoke: Clone, tmp_path: Path) -> None:
+    other = tmp_path / "elsewhere"
+    smoke.done("git", "clone", "--quiet", str(smoke.root), str(other))
+    second = Clone(other)
+    second.done("dvc", "repro", "--force")
+    assert second.done("git", "status", "--porcelain") == ""
