@@ -276,10 +276,11 @@ class Params(Section):
         ]
         if self.prepare.filler_from not in self.fetch.sources:
             problems.append(f"prepare.filler_from: fetch.sources lacks {self.prepare.filler_from!r}")
+        longest = self.train.max_length
         problems += [
-            f"models.{name}.context ({model.context}) is smaller than train.max_length ({self.train.max_length})"
+            f"models.{name}.context ({model.context}) is smaller than train.max_length ({longest})"
             for name, model in self.models.items()
-            if model.context < self.train.max_length
+            if model.context < longest
         ]
         if problems:
             raise ValueError("; ".join(dict.fromkeys(problems)))

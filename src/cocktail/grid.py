@@ -119,7 +119,7 @@ def _mixture_run(
 
 
 def _distinct(runs: Iterable[Run]) -> list[Run]:
-    """Keep the first run of each source set: with three sources or fewer, pairs and leave-one-out coincide."""
+    """Keep the first run of each set of sources: of three sources, pairs and leave-one-out coincide."""
     seen: dict[frozenset[str], Run] = {}
     for run in runs:
         if run.sources:
