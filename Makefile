@@ -33,7 +33,8 @@ check: $(READY)  ## Style and types
 	ruff check . && ruff format --check . && mypy
 
 smoke: $(READY)  ## The smallest whole run, in a temporary clone
-	python -m pytest tests/pipeline -k smoke -q
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && git clone --quiet . "$$folder/cocktail" && \
+	  cd "$$folder/cocktail" && cocktail params smoke && dvc repro && cat reports/tables/main.md
 
 params: $(READY)  ## Write params.yaml for STUDY=smoke|tiny|small|paper
 	cocktail params $(STUDY)

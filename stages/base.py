@@ -19,7 +19,7 @@ def main() -> None:
     parser.add_argument("--model", required=True)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    config = load_params(Path("params.yaml")).models[arguments.model]
+    config = load_params(Path("params.yaml")).model(arguments.model)
     os.environ.update(LIBRARY_SETTINGS)  # before the libraries read them at import
     with fresh_folder(arguments.out) as folder, TemporaryDirectory() as workdir:
         if config.kind == "hub":

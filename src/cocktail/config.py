@@ -286,6 +286,16 @@ class Params(Section):
             raise ValueError("; ".join(dict.fromkeys(problems)))
         return self
 
+    def model(self, name: str) -> ModelConfig:
+        """Return the model called ``name``.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        if name not in self.models:
+            raise ConfigError([f"models: no model {name!r}{near(name, self.models)}"], where="params.yaml")
+        return self.models[name]
+
 
 def load_params(path: Path) -> Params:
     """Read and check params.yaml.

@@ -69,6 +69,13 @@ def test_a_model_must_have_the_fields_of_its_kind(tiny: dict[str, Any]) -> None:
     assert "models.phi3_tiny: a scratch model needs hidden" in problems(raw)
 
 
+def test_an_unknown_model_is_named_with_its_nearest(tiny: dict[str, Any]) -> None:
+    params = check_params(tiny, where="params.yaml")
+    assert params.model("phi3_tiny").kind == "scratch"
+    with pytest.raises(ConfigError, match="no model 'phi_tiny'; did you mean 'phi3_tiny'"):
+        params.model("phi_tiny")
+
+
 def test_a_missing_or_broken_file_is_a_clear_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="the file is missing"):
         load_params(tmp_path / "params.yaml")

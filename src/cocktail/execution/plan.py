@@ -164,7 +164,7 @@ class Planner:
 
     @property
     def _stop_token(self) -> str:
-        return self.params.models[self.model].stop_token
+        return self.params.model(self.model).stop_token
 
 
 def check_base(base: Path) -> str:
