@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from answers_fixture import ROOT, report_inputs, study_params
+from answers_fixture import ROOT, finish_study, report_inputs, study_params
 from matplotlib.figure import Figure
 
 from cocktail.config import check_params
@@ -151,3 +151,20 @@ def test_losses_are_drawn_over_the_share_of_steps() -> None:
     line = draw_losses(Figure().subplots(), receipts).lines[0]
     assert line.get_xdata()[-1] == 1
     assert line.get_label() == "r (4 steps)"
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ("study.include=[single,without_finqa,all]", "study.targets=[fpb]", "study.tries=0"),
+        ("study.include=[single,pair]", "study.targets=[]", "study.confirm_seeds=[]", "study.tries=0"),
+    ],
+)
+def test_a_part_of_the_grid_is_reported_as_far_as_it_goes(overrides: tuple[str, ...], tmp_path: Path) -> None:
+    finish_study(tmp_path, study_params("smoke", *overrides))
+    figures = {path.stem for path in (tmp_path / "reports/figures").glob("*.png")}
+    has_pairs = "pair" in overrides[0]
+    assert ("transfer_phi3_smoke" in figures) == has_pairs
+    assert ("leave_one_out_phi3_smoke" in figures) == (not has_pairs)
+    assert "bars_phi3_smoke" in figures
+    assert len(list((tmp_path / "reports/tables").glob("*.md"))) == len(TABLES)

@@ -22,6 +22,10 @@ STYLE: dict[Any, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
 }
+MAPS = {  # table of comparison.json -> its column across, the axis' words, the title
+    "transfer": ("partner", "added source", "What a pair changes against the single task"),
+    "leave_one_out": ("left_out", "left-out source", "What a source gives: all minus all without it"),
+}
 
 
 def write_figures(
@@ -41,18 +45,13 @@ def _figures(
     figures = {}
     figures["bars"], ax = _canvas(10, 4.6)
     draw_bars(ax, bar_rows(comparison, model))
-    maps = {"transfer": ("partner", "added source"), "leave_one_out": ("left_out", "left-out source")}
-    for name, (across, label) in maps.items():
+    for name, (across, label, title) in MAPS.items():
         cells = _cells(comparison[name], model, across=across)
+        if cells.empty:  # the study explores no pairs, or not all sources together
+            continue
         figures[name], ax = _canvas(7.5, 1.6 + 0.42 * len(cells))
         draw_heat_map(ax, cells, rows="test task", columns=label)
-        ax.set_title(
-            {
-                "transfer": "What a pair changes against the single task",
-                "leave_one_out": "What a source gives: all minus all without it",
-            }[name],
-            fontsize=10,
-        )
+        ax.set_title(title, fontsize=10)
     shown = [
         receipt
         for receipt in receipts
