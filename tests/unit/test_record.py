@@ -106,12 +106,12 @@ def test_on_another_cpu_a_tolerance_holds(reports: Path, monkeypatch: pytest.Mon
 
 
 def test_counts_missing_and_new_numbers_are_never_tolerated() -> None:
-    fresh = {"m": {"count": {"runs": 3}, "a": 1.0, "new": 1.0}}
-    recorded = {"m": {"count": {"runs": 4}, "a": 2.0, "old": 1.0}}
+    fresh = {"m": {"count": {"test_items": 3}, "a": 1.0, "new": 1.0}}
+    recorded = {"m": {"count": {"test_items": 4}, "a": 2.0, "old": 1.0}}
     assert differences(fresh, recorded, tolerance=5) == [
         "m.new: not in the record",
         "m.old: not in the fresh numbers",
-        "m.count.runs: recorded 4, fresh 3",
+        "m.count.test_items: recorded 4, fresh 3",
     ]
 
 
