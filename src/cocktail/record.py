@@ -22,10 +22,9 @@ FILES = ("metrics.json", "effects.json", "comparison.json")
 FOLDERS = ("tables", "figures")
 
 # Another CPU rounds otherwise, and pretraining makes another base of it: with AVX2 in place of AVX-512 on
-# one host (study tiny, seed and data equal) the base gave the same answer to 20 % of the items, and accuracies
-# of seven runs on tasks they were trained on moved by up to 12.5 points. Twice that is allowed; it tells a
-# broken pipeline from a different CPU, no more. Numbers that carry a verdict are compared exactly, on the
-# CPU type of the record.
+# one host (study tiny, same data and seed) the base gave the same answer to 20 % of the items, and seven
+# runs moved by up to 12.5 points on tasks they were trained on. Twice that is allowed: it tells a broken
+# pipeline from another CPU, no more. Finer statements are compared on the CPU type of the record, exactly.
 TOLERANCE_POINTS = 25.0
 EXACT = ("runs_explored", "runs_confirmed", "test_items")  # counts that do not hang on rounding
 
