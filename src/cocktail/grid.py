@@ -79,8 +79,17 @@ def confirm_runs(params: Params, chosen: Mapping[str, str]) -> list[Run]:
     Args:
         params: the study.
         chosen: for each target the id of the explored mixture that was best on dev.
+
+    Raises:
+        ConfigError: a target has no choice, or one outside the grid.
     """
     grid = {run.id: run for run in explore_runs(params)}
+    lost = [target for target in params.study.targets if chosen.get(target) not in grid]
+    if lost:
+        raise ConfigError(
+            [f"no explored mixture is chosen for target {target!r}: run select again" for target in lost],
+            where="study.targets",
+        )
     every = _mixture_run(params, "all", tuple(params.study.tasks))
     runs: dict[str, Run] = {}
     for seed in params.study.confirm_seeds:

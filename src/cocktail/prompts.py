@@ -116,15 +116,24 @@ def prompt_texts(tokenizer: Tokenizer, items: Sequence[Item]) -> list[str]:
 
 
 def render_prompts(tokenizer: Tokenizer, items: Sequence[Item], *, max_length: int) -> list[Prompt]:
-    """Return the prompts of ``items``, each of at most ``max_length`` tokens."""
+    """Return the prompts of ``items``, each of at most ``max_length`` tokens.
+
+    Raises:
+        RunError: an instruction alone is longer: what cannot be asked cannot be scored.
+    """
     texts = prompt_texts(tokenizer, items)
-    prompts = [
-        Prompt(text, ids, cut=False) for text, ids in zip(texts, _encode(tokenizer, texts), strict=True)
-    ]
-    return [
-        prompt if len(prompt.ids) <= max_length else _shortened(tokenizer, item, room=max_length)
-        for item, prompt in zip(items, prompts, strict=True)
-    ]
+    prompts = []
+    for item, text, ids in zip(items, texts, _encode(tokenizer, texts), strict=True):
+        fits = len(ids) <= max_length
+        prompt = Prompt(text, ids, cut=False) if fits else _shortened(tokenizer, item, room=max_length)
+        if prompt is None:
+            raise RunError(
+                f"the instruction alone has more than {max_length} tokens",
+                where=item.item,
+                fix="a larger answer.max_prompt",
+            )
+        prompts.append(prompt)
+    return prompts
 
 
 def training_rows(
@@ -139,7 +148,8 @@ def training_rows(
 
     Args:
         max_length: tokens of prompt, answer and stop token together.
-        overlong: what is done with a longer row.
+        overlong: what is done with a longer row. ``cut`` takes the middle of the input out, and drops and
+            counts a row of which instruction and answer alone are too long.
 
     Returns:
         The rows in the order of ``items``, and the counts of each source.
@@ -164,11 +174,12 @@ def training_rows(
                     where=item.item,
                     fix="train.overlong=drop or cut, or a larger train.max_length",
                 )
-            if overlong == "drop":
+            room = max_length - (len(whole) - len(prompt.ids))
+            shortened = _shortened(tokenizer, item, room=room) if overlong == "cut" else None
+            if shortened is None:
                 count.dropped += 1
                 continue
-            answer_tokens = len(whole) - len(prompt.ids)
-            prompt = _shortened(tokenizer, item, room=max_length - answer_tokens)
+            prompt = shortened
             (whole,) = _encode(tokenizer, [prompt.text + item.answer + stop_token])
             count.cut += 1
         if whole[: len(prompt.ids)] != prompt.ids or whole[-1] != stop:
@@ -202,18 +213,14 @@ def _encode(tokenizer: Tokenizer, texts: Sequence[str]) -> list[tuple[int, ...]]
     return [tuple(ids) for ids in tokenizer(list(texts), add_special_tokens=False)["input_ids"]]
 
 
-def _shortened(tokenizer: Tokenizer, item: Item, *, room: int) -> Prompt:
-    """Cut the middle of the input until the prompt has at most ``room`` tokens."""
+def _shortened(tokenizer: Tokenizer, item: Item, *, room: int) -> Prompt | None:
+    """Cut the middle of the input until the prompt has at most ``room`` tokens; None: it never has."""
     offsets = tokenizer(item.input, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
     keep = len(offsets)
     prompt = Prompt("", (0,) * (room + 1), cut=True)
     while len(prompt.ids) > room:
         if keep == 0:
-            raise RunError(
-                f"instruction and answer alone leave no room in {room} prompt tokens",
-                where=item.item,
-                fix="a larger train.max_length or answer.max_prompt",
-            )
+            return None
         excess = len(prompt.ids) - room if prompt.text else 0
         keep = max(0, keep - max(excess, EXTRA_WORDS))
         head, tail = (keep + 1) // 2, keep // 2

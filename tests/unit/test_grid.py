@@ -101,3 +101,9 @@ def test_confirm_runs_a_mixture_once_where_targets_share_it() -> None:
     params = study("tiny", "study.targets=[fpb,twitter_sa]", "study.confirm_seeds=[101]")
     ids = [run.id for run in confirm_runs(params, {"fpb": "all", "twitter_sa": "all"})]
     assert len(ids) == len(set(ids)) == 1 + 2 + 2 * 2
+
+
+def test_a_choice_outside_the_grid_is_a_clear_error() -> None:
+    params = study("tiny", "study.targets=[fpb]", "study.include=[single,all]")
+    with pytest.raises(ConfigError, match="no explored mixture is chosen for target 'fpb'"):
+        confirm_runs(params, {"fpb": "pair_fpb_finqa"})

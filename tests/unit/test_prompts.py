@@ -118,9 +118,16 @@ def test_a_long_row_fails_is_dropped_or_is_cut_but_never_silently(tokenizer: Any
     assert text.endswith("last<|end|><|assistant|> positive<|end|>")
 
 
-def test_a_row_without_room_for_its_question_is_an_error(tokenizer: Any) -> None:
-    with pytest.raises(RunError):
-        training_rows(tokenizer, [LONG], stop_token=STOP, max_length=8, overlong="cut")
+def test_a_row_of_which_nothing_can_be_cut_is_dropped_and_counted(tokenizer: Any) -> None:
+    rows, counts = training_rows(tokenizer, [LONG], stop_token=STOP, max_length=8, overlong="cut")
+    assert rows == []
+    assert counts["t"].as_record() == {"in": 1, "kept": 0, "cut": 0, "dropped": 1}
+
+
+def test_an_instruction_that_does_not_fit_is_an_error_when_answering(tokenizer: Any) -> None:
+    with pytest.raises(RunError, match="the instruction alone has more than 4 tokens") as caught:
+        render_prompts(tokenizer, [LONG], max_length=4)
+    assert caught.value.where == "t:train:9"
 
 
 def test_a_long_prompt_is_cut_in_the_middle_when_answering(tokenizer: Any) -> None:
