@@ -8,6 +8,7 @@ so a probe of it stands in the receipt.
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -240,7 +241,7 @@ def _pretrain_arguments(config: PretrainConfig, *, steps: int, workdir: Path) ->
         logging_steps=100,
         logging_first_step=True,
         logging_nan_inf_filter=False,
-        disable_tqdm=True,
+        disable_tqdm=not sys.stderr.isatty(),  # a bar with the time left, for people only
         dataloader_num_workers=0,
         dataloader_pin_memory=on_gpu,
         dataloader_drop_last=True,
