@@ -8,7 +8,6 @@ so a probe of it stands in the receipt.
 from __future__ import annotations
 
 import itertools
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -33,6 +32,7 @@ from cocktail.config import ModelConfig, PretrainConfig
 from cocktail.errors import RunError
 from cocktail.prompts import Item, Tokenizer, training_rows
 from cocktail.records import digest_file, write_json
+from cocktail.training.progress import StepBar
 from cocktail.training.sft import Recipe, Training, fine_tune
 from cocktail.training.tokenizer import DOCUMENT_END, train_tokenizer
 
@@ -142,6 +142,7 @@ def pretrain_on(
         data_collator=default_data_collator,
     )
     trainer.remove_callback(PrinterCallback)
+    trainer.add_callback(StepBar("pretraining, steps"))
     trainer.train()
     loss = [(int(e["step"]), float(e["loss"])) for e in trainer.state.log_history if "loss" in e]
     return Pretraining(tokens=steps * config.batch_size * config.block, steps=steps, loss=loss)
@@ -241,7 +242,7 @@ def _pretrain_arguments(config: PretrainConfig, *, steps: int, workdir: Path) ->
         logging_steps=100,
         logging_first_step=True,
         logging_nan_inf_filter=False,
-        disable_tqdm=not sys.stderr.isatty(),  # a bar with the time left, for people only
+        disable_tqdm=True,
         dataloader_num_workers=0,
         dataloader_pin_memory=on_gpu,
         dataloader_drop_last=True,
