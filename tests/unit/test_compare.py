@@ -131,7 +131,7 @@ def test_a_blind_guess_is_the_commonest_answer_or_chance() -> None:
 
 def test_scores_of_another_study_are_refused(finished_study: Path) -> None:
     folder = finished_study / "artifacts"
-    other = study_params("smoke", "study.targets=[fpb,finqa]", "study.include=[single,pair,all]")
+    other = study_params("smoke", "study.targets=[fpb,finqa]", "study.include=[single,pair,all,tuned]")
     with pytest.raises(RecordError, match="foreign without_convfinqa, "):
         read_scores(folder / "scores", folder / "selected", params=other)
 
