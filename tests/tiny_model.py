@@ -11,7 +11,7 @@ import torch
 from cocktail.config import ModelConfig
 from cocktail.prompts import Item, TrainingRow, training_rows
 from cocktail.training.base import new_model, save_base
-from cocktail.training.sft import Recipe
+from cocktail.training.recipe import Recipe
 from cocktail.training.tokenizer import train_tokenizer
 
 STOP = "<|end|>"
@@ -57,7 +57,7 @@ RECIPE = Recipe(
     max_length=128,
     packing=False,
     precision="fp32",
-    checkpointing=False,
+    checkpointing="never",
     group_by_length=True,
 )
 ITEMS = [

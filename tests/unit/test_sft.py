@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,10 @@ from trl import SFTTrainer
 from cocktail.errors import RunError
 from cocktail.prompts import IGNORED
 from cocktail.training import sft
-from cocktail.training.sft import LoraShape, fine_tune, make_trainer, recipe_from
+from cocktail.training.checkpoints import Checkpoints
+from cocktail.training.methods import ready_to_answer
+from cocktail.training.recipe import LoraShape, Training, recipe_from
+from cocktail.training.sft import fine_tune, make_trainer
 
 LORA = LoraShape(rank=2, alpha=4, dropout=0.0)
 
@@ -24,16 +28,17 @@ def one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def tuned(tokenizer: Any, folder: Path, **changes: Any) -> tuple[dict[str, torch.Tensor], sft.Training]:
+def tuned(tokenizer: Any, folder: Path, **changes: Any) -> tuple[dict[str, torch.Tensor], Training]:
     model, training = fine_tune(
         tiny_model(tokenizer),
         tokenizer,
         tiny_rows(tokenizer),
         recipe=recipe(**changes),
         stop_token=STOP,
-        workdir=folder,
+        checkpoints=Checkpoints(folder, math.inf),
     )
-    return {name: value.clone() for name, value in model.state_dict().items()}, training
+    answering = ready_to_answer(model, recipe(**changes))
+    return {name: value.clone() for name, value in answering.model.state_dict().items()}, training
 
 
 def differ(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> float:
@@ -53,7 +58,9 @@ def test_a_batch_holds_exactly_these_labels(tokenizer: Any, tmp_path: Path) -> N
 def test_our_loss_is_the_loss_of_trl(tokenizer: Any, tmp_path: Path) -> None:
     """Same weights and history from SFTTrainer's own loss, to float tolerance."""
     rows, runs = tiny_rows(tokenizer), []
-    for kind in (sft.CompletionTrainer, SFTTrainer):
+    ours = sft.CompletionTrainer
+    same_order = {"_get_train_sampler": ours._get_train_sampler, "_epoch": ours._epoch}
+    for kind in (ours, type("Plain", (SFTTrainer,), same_order)):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(sft, "CompletionTrainer", kind)
             trainer = make_trainer(
@@ -133,7 +140,12 @@ def test_rows_that_teach_something_else_fail_the_run(tokenizer: Any, tmp_path: P
     for wrong in ([], [replace(row, answer="neutral"), *rest], [replace(row, prompt=row.prompt * 9), *rest]):
         with pytest.raises(RunError):
             fine_tune(
-                tiny_model(tokenizer), tokenizer, wrong, recipe=recipe(), stop_token=STOP, workdir=tmp_path
+                tiny_model(tokenizer),
+                tokenizer,
+                wrong,
+                recipe=recipe(),
+                stop_token=STOP,
+                checkpoints=Checkpoints(tmp_path, math.inf),
             )
 
 

@@ -33,7 +33,8 @@ from cocktail.errors import RunError
 from cocktail.prompts import Item, Tokenizer, training_rows
 from cocktail.records import digest_file, write_json
 from cocktail.training.progress import StepBar
-from cocktail.training.sft import Recipe, Training, fine_tune
+from cocktail.training.recipe import Recipe, Training
+from cocktail.training.sft import fine_tune
 from cocktail.training.tokenizer import DOCUMENT_END, train_tokenizer
 
 PROBES, PROBE_LENGTH = 200, 8
@@ -210,7 +211,7 @@ def _instruct(
         max_length=config.context,
         packing=False,
         precision="fp32",
-        checkpointing=False,
+        checkpointing="never",
         group_by_length=True,
     )
     return fine_tune(model, tokenizer, rows, recipe=recipe, stop_token=config.stop_token, workdir=workdir)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, PreTrainedModel
 
 from cocktail.errors import RunError
 from cocktail.prompts import Tokenizer
@@ -35,23 +35,55 @@ def load_tokenizer(folder: Path) -> Tokenizer:
     return tokenizer
 
 
-def load_model(folder: Path, *, half: bool) -> PreTrainedModel:
+def load_model(
+    folder: Path, *, half: bool, four_bit: bool = False, attention: str = "sdpa"
+) -> PreTrainedModel:
     """Load a model from safetensors; in bfloat16 if ``half``, else in float32.
+
+    Args:
+        four_bit: weights in 4 bits (NF4, as in the QLoRA paper, arXiv 2305.14314); needs bitsandbytes.
+        attention: the name transformers gives an implementation of attention.
 
     Raises:
         RunError: the folder holds none that can be read.
     """
+    dtype = torch.bfloat16 if half else torch.float32
+    quantised = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=dtype,
+    )
     try:
         model = AutoModelForCausalLM.from_pretrained(
             folder,
-            dtype=torch.bfloat16 if half else torch.float32,
+            dtype=dtype,
+            quantization_config=quantised if four_bit else None,
             use_safetensors=True,
             trust_remote_code=False,
-            attn_implementation="sdpa",
+            attn_implementation=attention,
         )
     except (OSError, ValueError) as error:
         raise RunError(f"no model can be read ({_first_line(error)})", where=str(folder)) from None
-    return model.to("cuda" if torch.cuda.is_available() else "cpu")
+    return model if four_bit else model.to(device())
+
+
+def device() -> torch.device:
+    """Return the device this process works on."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether torch or Python say that memory did not suffice; the CPU allocator only says so in words."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and "not enough memory" in str(error)
+
+
+def free_memory() -> None:
+    """Give back what torch keeps of a GPU's memory for later."""
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def peak_memory() -> int:

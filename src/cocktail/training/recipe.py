@@ -1,0 +1,95 @@
+"""What decides what a run learns, and how a training went. No library of training is imported here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class LoraShape:
+    """A LoRA adapter on all linear layers but the head; with method qlora on a 4-bit base."""
+
+    rank: int
+    alpha: int
+    dropout: float
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides what a run learns, resolved: no default of a library is left in charge.
+
+    Attributes:
+        batch_size: rows (packed: sequences of ``max_length`` tokens) per step, over all devices.
+        max_steps: optimiser steps; 0 means ``epochs`` decides.
+        max_length: tokens of a packed sequence; longer rows are refused.
+        checkpointing: whether activations are computed twice instead of kept; ``by_need``: only if the
+            memory does not suffice without. It changes no number.
+        group_by_length: batches of rows of like length: less padding where rows are not packed.
+        attention: what computes attention; all isolate packed rows.
+        compile, liger: ``torch.compile``, Liger kernels; other last bits, so part of the recipe.
+        virtual_tokens: length of the learned prompt of method prompt_tuning.
+    """
+
+    method: Literal["full", "lora", "qlora", "prompt_tuning"]
+    seed: int
+    learning_rate: float
+    epochs: float
+    max_steps: int
+    warmup_steps: int
+    batch_size: int
+    accumulation: int
+    scheduler: str
+    clip: float
+    weight_decay: float
+    max_length: int
+    packing: bool
+    precision: Literal["fp32", "bf16"]
+    checkpointing: Literal["never", "by_need", "always"]
+    group_by_length: bool
+    attention: Literal["sdpa", "flash_attention_2", "flex_attention"] = "sdpa"
+    compile: bool = False
+    liger: bool = False
+    lora: LoraShape | None = None
+    virtual_tokens: int = 0
+
+    @property
+    def half(self) -> bool:
+        """Adapters are tuned on a bfloat16 base; full training keeps float32, or small steps are lost."""
+        return self.precision == "bf16" and self.method != "full"
+
+    def as_record(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def recipe_from(record: Mapping[str, Any]) -> Recipe:
+    """Return the recipe that :meth:`Recipe.as_record` wrote."""
+    lora = record["lora"]
+    return Recipe(**{**record, "lora": LoraShape(**lora) if lora else None})
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a training went: the part of a run's receipt that any machine of one kind repeats, and its time.
+
+    Attributes:
+        loss: optimiser step, mean loss of a trained token since the point before.
+        trained_tokens, total_tokens: of all rows once: completions; prompts and completions.
+        seconds: of the steps, those of earlier goes that were killed included.
+    """
+
+    steps: int
+    epochs: float
+    loss: list[tuple[int, float]]
+    trained_tokens: int
+    total_tokens: int
+    trainable_parameters: int
+    total_parameters: int
+    seconds: float = field(compare=False)
+
+    def as_record(self) -> dict[str, Any]:
+        """Everything but the seconds."""
+        record = asdict(self)
+        del record["seconds"]
+        return record
