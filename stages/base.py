@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from cocktail.config import load_params
 from cocktail.execution.environment import LIBRARY_SETTINGS
-from cocktail.records import fresh_folder
+from cocktail.execution.identity import BASE_CODE, code_digest, machine
+from cocktail.records import digest_value, fresh_folder
 from cocktail.sources.embedded import instruction_rows, pretraining_text
 from cocktail.stage import run_stage
+from cocktail.store import Store, store_root
 
 
 def main() -> None:
@@ -19,17 +21,20 @@ def main() -> None:
     parser.add_argument("--model", required=True)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    config = load_params(Path("params.yaml")).model(arguments.model)
+    params = load_params(Path("params.yaml"))
+    config = params.model(arguments.model)
     os.environ.update(LIBRARY_SETTINGS)  # before the libraries read them at import
-    with fresh_folder(arguments.out) as folder, TemporaryDirectory() as workdir:
+    store, key = Store(store_root()), digest_value([config.model_dump(), code_digest(BASE_CODE), machine()])
+    with store.lock(key), fresh_folder(arguments.out) as folder:
         if config.kind == "hub":
             from cocktail.training.hub import fetch_base
 
             fetch_base(config, out=folder)
         elif config.pretrain:
             from cocktail.training.base import build_base, instruction_items
+            from cocktail.training.checkpoints import Checkpoints
 
-            pretrain = config.pretrain
+            pretrain, folders = config.pretrain, store.path("checkpoints", key)
             build_base(
                 config,
                 texts=pretraining_text(seed=pretrain.seed, num_tokens_hint=pretrain.text_tokens),
@@ -37,8 +42,9 @@ def main() -> None:
                     instruction_rows(seed=pretrain.seed, count=pretrain.instruction_rows)
                 ),
                 out=folder,
-                workdir=Path(workdir),
+                checkpoints=Checkpoints(folders, 60 * params.execute.checkpoint_minutes),
             )
+    shutil.rmtree(store.path("checkpoints", key), ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -147,12 +147,19 @@ class LoraConfig(Section):
     learning_rate: Rate  # conf/method/lora.yaml makes it train.learning_rate
 
 
+class PromptTuningConfig(Section):
+    """A learned prompt before every row."""
+
+    virtual_tokens: Positive
+    learning_rate: Rate  # conf/method/prompt_tuning.yaml makes it train.learning_rate
+
+
 class TrainConfig(Section):
     """Fine-tuning: one recipe for all runs, with epochs and warm-up by kind of mixture."""
 
-    method: Literal["full", "lora"]
+    method: Literal["full", "lora", "qlora", "prompt_tuning"]
     learning_rate: Rate
-    batch_size: Positive  # rows (packed: sequences) per device and step
+    batch_size: Positive  # rows (packed: sequences) per step, over all its devices
     accumulation: Positive
     epochs: dict[MixtureKind, Rate]
     warmup_steps: dict[MixtureKind, Count]
@@ -163,8 +170,20 @@ class TrainConfig(Section):
     overlong: Literal["fail", "drop", "cut"]  # cut: the middle of the prompt's input
     packing: bool
     precision: Literal["fp32", "bf16"]
-    checkpointing: bool
+    checkpointing: Literal["never", "by_need", "always"]  # of activations; by_need: where memory runs out
+    attention: Literal["auto", "sdpa", "flash_attention_2", "flex_attention"]
+    compile: bool  # torch.compile
+    liger: bool  # Liger kernels; need a GPU
     lora: LoraConfig
+    prompt_tuning: PromptTuningConfig
+
+    @model_validator(mode="after")
+    def _method_fits(self) -> TrainConfig:
+        if self.method == "prompt_tuning" and self.packing:
+            raise ValueError("a packed sequence has one learned prompt for many rows; set packing: false")
+        if self.method == "qlora" and self.precision != "bf16":
+            raise ValueError("qlora computes in bf16 on a 4-bit base; set precision: bf16")
+        return self
 
 
 class TuneConfig(Section):
@@ -180,6 +199,7 @@ class AnswerConfig(Section):
 
     batch_size: Positive
     max_prompt: Positive  # longer prompts have the middle of their input cut, and are counted
+    engine: Literal["builtin", "vllm"]
 
 
 class ExecuteConfig(Section):
@@ -187,6 +207,8 @@ class ExecuteConfig(Section):
 
     workers: Positive | None = None  # None: one per GPU, else one per CPU core
     keep_weights: Literal["all", "none"]
+    gpus_per_run: Positive  # more than one: a run is trained by as many processes (accelerate)
+    checkpoint_minutes: Annotated[float, Field(ge=0.0)]  # from one to the next; 0: every logged step
 
 
 class PretrainConfig(Section):
@@ -276,11 +298,13 @@ class Params(Section):
         ]
         if self.prepare.filler_from not in self.fetch.sources:
             problems.append(f"prepare.filler_from: fetch.sources lacks {self.prepare.filler_from!r}")
+        virtual = self.train.prompt_tuning.virtual_tokens if self.train.method == "prompt_tuning" else 0
         longest = self.train.max_length
         problems += [
             f"models.{name}.context ({model.context}) is smaller than train.max_length ({longest})"
+            + (f" and the learned prompt ({virtual})" if virtual else "")
             for name, model in self.models.items()
-            if model.context < longest
+            if model.context < longest + virtual
         ]
         if problems:
             raise ValueError("; ".join(dict.fromkeys(problems)))

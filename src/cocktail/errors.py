@@ -51,6 +51,10 @@ class RunError(CocktailError):
     """A training or answering run cannot be started or did not end well."""
 
 
+class BusyError(RunError):
+    """Another process is making the same thing right now."""
+
+
 class RecordError(CocktailError):
     """Recorded and fresh results differ, or a result file is missing or broken."""
 

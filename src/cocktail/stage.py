@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from cocktail.errors import CocktailError
 
@@ -17,4 +19,13 @@ def run_stage(main: Callable[[], None]) -> None:
         main()
     except CocktailError as error:
         print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        print(
+            f"error: the disk is full\n  where: {error.filename or Path.cwd()}\n"
+            "  to mend it: make room; the same command goes on, nothing half written is kept",
+            file=sys.stderr,
+        )
         raise SystemExit(2) from None

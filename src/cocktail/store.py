@@ -9,15 +9,15 @@ key keeps two processes from making the same entry.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
-from cocktail.errors import RunError
+from cocktail.errors import BusyError, RunError
 from cocktail.records import digest_file, fresh_folder, read_json, write_json
 
 DIGESTS = "digests.json"
@@ -73,12 +73,33 @@ class Store:
             write_json(draft / DIGESTS, {n: d for n, d in digests.items() if n not in UNCHECKED})
 
     @contextmanager
-    def lock(self, key: str) -> Iterator[None]:
-        """Hold the key's lock; the system lets go of it when the process dies."""
+    def lock(self, key: str, *, wait: bool = True) -> Iterator[None]:
+        """Hold the key's lock; the system lets go of it when the process dies.
+
+        The lock is the system's own (``flock``): it holds between machines that share the store over NFS 4.
+
+        Raises:
+            BusyError: another process holds it, and ``wait`` is false.
+        """
         folder = self.root / "locks"
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / f"{key}.lock"):
-            yield
+        try:
+            with FileLock(folder / f"{key}.lock", blocking=wait):
+                yield
+        except Timeout:
+            raise BusyError("another process is at it", where=key) from None
+
+    def note_failure(self, key: str, facts: Mapping[str, Any]) -> Path:
+        """Write why a run failed; :meth:`forget_failure` takes it away when it did not fail again."""
+        note = self._failure(key)
+        write_json(note, facts)
+        return note
+
+    def forget_failure(self, key: str) -> None:
+        self._failure(key).unlink(missing_ok=True)
+
+    def _failure(self, key: str) -> Path:
+        return self.root / "failed" / f"{key}.json"
 
 
 def write_runtime(folder: Path, facts: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +20,7 @@ from cocktail.prompts import render_prompts, stop_id
 from cocktail.records import read_json
 from cocktail.training import hub
 from cocktail.training.base import build_base, copy_probe, instruction_items, pretrain_on
+from cocktail.training.checkpoints import Checkpoints
 from cocktail.training.device import load_model, load_tokenizer
 from cocktail.training.hub import fetch_base
 
@@ -33,7 +35,11 @@ def build(out: Path, **changes: Any) -> Path:
     ]
     config = MODEL.model_copy(update=changes)
     build_base(
-        config, texts=TEXTS, instructions=instruction_items(rows), out=out, workdir=out.with_suffix(".work")
+        config,
+        texts=TEXTS,
+        instructions=instruction_items(rows),
+        out=out,
+        checkpoints=Checkpoints(out.with_suffix(".work"), math.inf),
     )
     return out
 
@@ -69,17 +75,57 @@ def test_llama_has_its_own_architecture(tmp_path: Path) -> None:
 def test_too_little_text_is_an_error(tokenizer: Any, tmp_path: Path) -> None:
     assert MODEL.pretrain
     with pytest.raises(RunError):
-        pretrain_on(tiny_model(tokenizer), tokenizer, ["One line."], config=MODEL.pretrain, workdir=tmp_path)
+        pretrain_on(
+            tiny_model(tokenizer),
+            tokenizer,
+            ["One line."],
+            config=MODEL.pretrain,
+            checkpoints=Checkpoints(tmp_path, math.inf),
+        )
 
 
 def test_pretraining_lowers_the_loss_and_sees_the_tokens_asked_for(tokenizer: Any, tmp_path: Path) -> None:
     assert MODEL.pretrain
     config = MODEL.pretrain.model_copy(update={"text_tokens": 4 * 32 * 100})
-    seen = pretrain_on(tiny_model(tokenizer), tokenizer, TEXTS * 60, config=config, workdir=tmp_path)
+    seen = pretrain_on(
+        tiny_model(tokenizer),
+        tokenizer,
+        TEXTS * 60,
+        config=config,
+        checkpoints=Checkpoints(tmp_path, math.inf),
+    )
     assert (seen.steps, seen.tokens) == (100, 12800)
     assert [step for step, _ in seen.loss] == [1, 100]
     assert seen.loss[0][1] == pytest.approx(np.log(len(tokenizer)), abs=0.2)
     assert seen.loss[1][1] < seen.loss[0][1] - 1
+
+
+def test_a_killed_pretraining_ends_with_the_same_bytes(
+    tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class KilledError(Exception):
+        """Stands for the end of the process."""
+
+    def end_at_150(self: Any, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if state.global_step == 150:
+            raise KilledError
+
+    assert MODEL.pretrain
+    config = MODEL.pretrain.model_copy(update={"text_tokens": 4 * 32 * 201})
+
+    def pretrained(checkpoints: Checkpoints) -> tuple[Any, Any]:
+        model = tiny_model(tokenizer)
+        seen = pretrain_on(model, tokenizer, TEXTS * 120, config=config, checkpoints=checkpoints)
+        return model.state_dict(), seen
+
+    weights, seen = pretrained(Checkpoints(tmp_path / "whole", math.inf))
+    with monkeypatch.context() as patch, pytest.raises(KilledError):
+        patch.setattr("cocktail.training.progress.StepBar.on_step_end", end_at_150)
+        pretrained(Checkpoints(tmp_path / "killed", 0.0))
+    assert sorted(path.name for path in (tmp_path / "killed").iterdir()) == ["checkpoint-1", "checkpoint-100"]
+    went_on, the_same = pretrained(Checkpoints(tmp_path / "killed", 0.0))
+    assert seen == the_same
+    assert [name for name in weights if not torch.equal(weights[name], went_on[name])] == []
 
 
 def test_the_copy_probe_tells_a_copier_from_a_random_model(tokenizer: Any) -> None:

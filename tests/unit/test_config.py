@@ -54,6 +54,16 @@ def test_a_target_must_be_a_finance_task_of_the_study(tiny: dict[str, Any]) -> N
     assert "target 'orca_math'" in problems(raw)
 
 
+def test_methods_say_what_they_cannot_do(tiny: dict[str, Any]) -> None:
+    raw = copy.deepcopy(tiny)
+    raw["train"] |= {"method": "prompt_tuning", "packing": True}
+    assert "packing: false" in problems(raw)
+    raw["train"] |= {"packing": False, "max_length": 500}
+    assert "the learned prompt (16)" in problems(raw)
+    raw["train"] |= {"method": "qlora", "max_length": 256}
+    assert "precision: bf16" in problems(raw)
+
+
 def test_sections_must_agree(tiny: dict[str, Any]) -> None:
     raw = copy.deepcopy(tiny)
     del raw["fetch"]["sources"]["fpb"]

@@ -8,15 +8,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from tiny_model import STOP, tiny_model
+from peft import PromptTuningConfig, get_peft_model
+from tiny_model import STOP, recipe, tiny_model
 from transformers import GenerationConfig
 
 from cocktail.errors import RunError
 from cocktail.exam import ExamSheet, TaskSettings
-from cocktail.inference import generate as generation
 from cocktail.inference.answer import answer_exam, prepare_exam
-from cocktail.inference.generate import Question, generate
+from cocktail.inference.engine import Generated, Question
+from cocktail.inference.generate import TorchEngine
 from cocktail.inference.labels import choose_labels, label_trie
+from cocktail.training.methods import ready_to_answer, without_rename_warnings
 
 LABELS = {
     "Gold": "Gold",
@@ -30,6 +32,12 @@ LABELS = {
 @pytest.fixture(autouse=True)
 def one_thread() -> None:
     torch.set_num_threads(1)
+
+
+def generate(
+    model: Any, questions: list[Question], *, stop: int, pad: int, batch_size: int
+) -> list[Generated]:
+    return TorchEngine(model, stop, pad, batch_size).generate(questions)
 
 
 def random_prompts(tokenizer: Any, count: int, *, seed: int = 5) -> list[tuple[int, ...]]:
@@ -81,12 +89,77 @@ def test_positions_count_from_the_first_real_token(tokenizer: Any, monkeypatch: 
     forward = model.forward
 
     def noted(**inputs: Any) -> Any:
-        seen.append(inputs["position_ids"].tolist())
+        if "position_ids" in inputs:
+            seen.append(inputs["position_ids"].tolist())
         return forward(**inputs)
 
     monkeypatch.setattr(model, "forward", noted)
     generate(model, [Question((7, 8, 9), 2), Question((7,), 2)], stop=-1, pad=0, batch_size=2)
     assert seen == [[[0, 0, 0], [0, 1, 2]], [[1], [3]]]
+    del seen[:]
+    generate(model, [Question((7, 8, 9), 2), Question((7, 6), 2)], stop=-1, pad=0, batch_size=2)
+    assert seen == [[[0, 1], [1, 2]], [[2], [3]]]  # the shared 7 stands at 0 and is read once
+
+
+def shared_prompts(tokenizer: Any) -> list[tuple[int, ...]]:
+    """Prompts of two groups that begin alike; one is the whole prefix of the others, one is short."""
+    prefixes = random_prompts(tokenizer, 2, seed=9)
+    rest = random_prompts(tokenizer, 12, seed=10)
+    rows = [prefixes[n % 2] + row for n, row in enumerate(rest)]
+    return [*rows, prefixes[0], prefixes[0][:2]]
+
+
+def test_a_shared_prefix_is_read_once_and_changes_nothing(
+    tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, stop = model_that_stops(tokenizer)
+    prompts = shared_prompts(tokenizer)
+    groups = [str(n % 2) for n in range(len(prompts))]
+    questions = [Question(p, 6, (7, 8, 9), group) for p, group in zip(prompts, groups, strict=True)]
+    alone = generate(model, questions, stop=stop, pad=0, batch_size=1)
+    read = []
+    forward = model.forward
+
+    def noted(**inputs: Any) -> Any:
+        given = inputs.get("inputs_embeds", inputs.get("input_ids"))
+        read.append(given.shape[0] * given.shape[1])
+        return forward(**inputs)
+
+    monkeypatch.setattr(model, "forward", noted)
+    for group in ("0", "1"):
+        chosen = [n for n, name in enumerate(groups) if name == group and n < 12]
+        del read[:]
+        assert generate(model, [questions[n] for n in chosen], stop=stop, pad=0, batch_size=6) == [
+            alone[n] for n in chosen
+        ]
+        prefix = len(random_prompts(tokenizer, 2, seed=9)[int(group)])
+        longest = max(len(prompts[n]) for n in chosen) - prefix
+        assert read[:2] == [prefix, len(chosen) * longest]
+    assert generate(model, questions, stop=stop, pad=0, batch_size=5) == alone
+
+
+def test_a_learned_prompt_is_what_peft_computes(tokenizer: Any) -> None:
+    """The same scores from the learned prompt before each row as from peft's own forward pass."""
+    config = PromptTuningConfig(
+        task_type="CAUSAL_LM", num_virtual_tokens=3, prompt_tuning_init="SAMPLE_VOCAB"
+    )
+    with without_rename_warnings():
+        tuned = get_peft_model(tiny_model(tokenizer, spread=4.0), config).eval()
+    answering = ready_to_answer(tuned, recipe(method="prompt_tuning", virtual_tokens=3))
+    engine = TorchEngine(answering.model, -1, 0, 4, answering.soft_prompt)
+    prompts = random_prompts(tokenizer, 9)
+    answers = engine.generate([Question(prompt, 4) for prompt in prompts])
+    without = TorchEngine(answering.model, -1, 0, 4).generate([Question(prompt, 4) for prompt in prompts])
+    assert [answer.ids for answer in answers] != [answer.ids for answer in without]
+    best = engine.choose(prompts, [range(len(tokenizer))] * len(prompts))
+    for prompt, answer, token in zip(prompts, answers, best, strict=True):
+        written: list[int] = []
+        for _ in range(4):
+            with torch.no_grad():
+                scores = tuned(input_ids=torch.tensor([[*prompt, *written]])).logits[0, -1]
+            written.append(int(scores.argmax()))
+        assert answer.ids == tuple(written)
+        assert token == written[0]
 
 
 def test_what_the_generation_config_says_is_not_read(tokenizer: Any) -> None:
@@ -127,7 +200,7 @@ def test_label_decoding_equals_brute_force(tokenizer: Any) -> None:
         questions = [Question(prompt, 1, tuple(trie)) for prompt in prompts]
         first = [answer.first_choice for answer in generate(model, questions, stop=5, pad=0, batch_size=8)]
         labels = choose_labels(
-            model, prompts, trie=trie, first_choices=[token or 0 for token in first], pad=0, batch_size=8
+            TorchEngine(model, 5, 0, 8), prompts, trie=trie, first_choices=[token or 0 for token in first]
         )
         assert labels == [brute_force(model, tokenizer, text) for text in texts]
         chosen |= set(labels)
@@ -161,7 +234,7 @@ def sheet() -> ExamSheet:
 def test_answers_are_one_row_per_item(tokenizer: Any) -> None:
     exam = prepare_exam(tokenizer, sheet(), max_prompt=40, stop_token=STOP)
     model, _ = model_that_stops(tokenizer)
-    table = answer_exam(model, tokenizer, exam, stop_token=STOP, batch_size=2)
+    table = answer_exam(TorchEngine(model, 5, 0, 2), tokenizer, exam)
     assert table["item"].tolist() == ["tone:dev:0", "tone:test:0", "sum:test:0"]
     assert table["cut"].tolist() == [False, True, False]
     assert [label in ("Positive", "Negative") for label in table["label_choice"]] == [False, True, False]
@@ -172,7 +245,7 @@ def test_answers_are_one_row_per_item(tokenizer: Any) -> None:
 
 def test_all_answers_empty_is_an_error(tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     exam = prepare_exam(tokenizer, sheet(), max_prompt=40, stop_token=STOP)
-    at_once = [generation.Generated((), stopped=True, first_choice=None)] * 3
-    monkeypatch.setattr("cocktail.inference.answer.generate", lambda *_, **__: at_once)
+    at_once = [Generated((), stopped=True, first_choice=None)] * 3
+    monkeypatch.setattr(TorchEngine, "generate", lambda *_: at_once)
     with pytest.raises(RunError):
-        answer_exam(tiny_model(tokenizer), tokenizer, exam, stop_token=STOP, batch_size=2)
+        answer_exam(TorchEngine(tiny_model(tokenizer), 5, 0, 2), tokenizer, exam)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cocktail.errors import RunError
+from cocktail.errors import BusyError, RunError
 from cocktail.execution import pool
 from cocktail.execution.pool import Job, run_jobs
 
@@ -22,7 +22,7 @@ def light_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "PRELOAD", [])
 
 
-def note(path: Path) -> None:
+def note(path: Path, wait: bool) -> None:
     """A job: leave a file with the settings of the process."""
     if path.name == "told":
         raise RunError("no rows", where=path.name)
@@ -59,13 +59,51 @@ def test_a_failed_run_is_named_and_the_others_go_on(tmp_path: Path) -> None:
     assert sorted(file.name for file in tmp_path.iterdir()) == ["a", "b"]
 
 
-def test_a_killed_worker_is_a_clear_error(tmp_path: Path) -> None:
-    with pytest.raises(RunError) as caught:
-        run_jobs(jobs_for(tmp_path, "a", "killed"), note, workers=1, label="test")
-    assert "killed" in caught.value.where
+def test_a_killed_worker_fails_its_own_run_only(tmp_path: Path) -> None:
+    """A new worker takes its place; the others, before and after, are done."""
+    for workers in (1, 2):
+        folder = tmp_path / str(workers)
+        folder.mkdir()
+        failed = run_jobs(jobs_for(folder, "a", "b", "killed", "c"), note, workers=workers, label="test")
+        assert list(failed) == ["killed"]
+        assert "killed" in failed["killed"]
+        assert sorted(file.name for file in folder.iterdir()) == ["a", "b", "c"]
 
 
-def stay(path: Path) -> None:
+def take_turns(path: Path, wait: bool) -> None:
+    """A job: others are at "held" until "free" is done."""
+    if path.name == "held" and not wait:
+        raise BusyError("another process is at it")
+    path.write_text(" ".join(sorted(file.name for file in path.parent.iterdir())))
+
+
+def test_a_run_that_another_process_makes_is_put_off(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """First all that is free, then those are waited for."""
+    assert run_jobs(jobs_for(tmp_path, "free", "held"), take_turns, workers=1, label="test") == {}
+    assert (tmp_path / "held").read_text() == "free"
+    assert [line.split()[2] for line in capfd.readouterr().err.splitlines()] == ["free", "held"]
+
+
+def test_gpus_are_dealt_in_groups() -> None:
+    assert pool._gpu_groups(["0", "1", "2", "3", "4"], 2) == [("0", "1"), ("2", "3")]
+    assert pool._gpu_groups(["0", "1"], 1) == [("0",), ("1",)]
+    assert pool._gpu_groups([], 1) == []
+
+
+def see(path: Path, wait: bool) -> None:
+    """A job: say which GPUs its process may use."""
+    path.write_text(os.environ["CUDA_VISIBLE_DEVICES"])
+
+
+def test_each_worker_has_gpus_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "visible_gpus", lambda: ["4", "5", "6", "7"])
+    assert run_jobs(jobs_for(tmp_path, "a", "b"), see, workers=None, label="test", gpus_per_worker=2) == {}
+    assert {file.read_text() for file in tmp_path.iterdir()} <= {"4,5", "6,7"}
+
+
+def stay(path: Path, wait: bool) -> None:
     """A job: say who does it, and go on for long."""
     path.write_text(str(os.getpid()))
     time.sleep(60)
@@ -98,10 +136,3 @@ def wait_for(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.1)
-
-
-def test_a_killed_worker_takes_no_finished_run_with_it(tmp_path: Path) -> None:
-    with pytest.raises(RunError) as caught:
-        run_jobs(jobs_for(tmp_path, "killed", "z"), note, workers=1, label="test")
-    assert (tmp_path / "z").exists()
-    assert "z" not in caught.value.where

@@ -29,7 +29,7 @@ RECIPES: dict[str, dict[str, Any]] = {
 }
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """Stands for the end of the process."""
 
 
@@ -39,7 +39,7 @@ class KillAt(TrainerCallback):  # type: ignore[misc]
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         if state.global_step == self.step:
-            raise Killed
+            raise KilledError
 
 
 @pytest.fixture(autouse=True)
@@ -89,12 +89,12 @@ def assert_equal(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) 
 def test_a_killed_training_ends_with_the_same_bytes(
     tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """Killed twice, in a later epoch: order of rows, optimiser, random numbers and losses all go on."""
+    """KilledError twice, in a later epoch: order of rows, optimiser, random numbers and losses all go on."""
     changes = RECIPES[name]
     whole = train(tokenizer, Checkpoints(tmp_path / "whole", math.inf), monkeypatch, **changes)
     checkpoints = Checkpoints(tmp_path / "killed", 0.0)
     for step in (17, 25):
-        with pytest.raises(Killed):
+        with pytest.raises(KilledError):
             train(tokenizer, checkpoints, monkeypatch, kill_at=step, **changes)
     newest = checkpoints.newest()
     assert newest is not None
@@ -118,7 +118,7 @@ def test_half_a_checkpoint_is_taken_away(
     whole = train(tokenizer, Checkpoints(tmp_path / "whole", math.inf), monkeypatch)
     for number, damage in enumerate(("unfinished", "flipped")):
         checkpoints = Checkpoints(tmp_path / str(number), 0.0)
-        with pytest.raises(Killed):
+        with pytest.raises(KilledError):
             train(tokenizer, checkpoints, monkeypatch, kill_at=25)
         newest = tmp_path / str(number) / "checkpoint-20"
         if damage == "unfinished":
@@ -138,7 +138,7 @@ def test_the_time_of_killed_goes_counts(
     tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checkpoints = Checkpoints(tmp_path, 0.0)
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         train(tokenizer, checkpoints, monkeypatch, kill_at=25)
     marker = tmp_path / "checkpoint-20" / COMPLETE
     marker.write_text(marker.read_text().replace('"seconds": 0.', '"seconds": 1000.'))

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import shutil
+import subprocess
+import sys
 from collections import namedtuple
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,11 +24,13 @@ from cocktail.data.table import write_split
 from cocktail.errors import RunError
 from cocktail.execution import jobs as job_module
 from cocktail.execution import runs as execution
+from cocktail.execution.jobs import execute
 from cocktail.execution.pool import Job
 from cocktail.execution.runs import run_all
 from cocktail.grid import Run
 from cocktail.inference.answer import answer_exam
 from cocktail.records import read_json, read_table, write_json
+from cocktail.training.sft import fine_tune
 
 LABELS = {"fpb": ["negative", "positive"], "twitter_sa": ["bearish", "bullish"]}
 BASE = Run(id="base", kind="base", sources=(), seed=42)
@@ -38,7 +44,7 @@ PAIR = Run(
     learning_rate=1e-2,
 )
 STEPS = replace(FPB, id="steps", kind="steps", like=PAIR.id)
-SIZE = replace(FPB, id="size", kind="size", like=PAIR.id)
+SIZE = replace(FPB, id="size", kind="size", like=PAIR.id, learning_rate=1e-3)
 
 
 def examples(task: str, split: str, count: int) -> pd.DataFrame:
@@ -90,9 +96,9 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     seen: list[str] = []
     train = job_module._train
 
-    def noted(job: Any, tokenizer: Any) -> Any:
+    def noted(job: Any, *given: Any) -> Any:
         seen.append(job.run.id)
-        return train(job, tokenizer)
+        return train(job, *given)
 
     monkeypatch.setattr(job_module, "_train", noted)
     monkeypatch.setattr(execution, "run_jobs", in_process)
@@ -232,10 +238,17 @@ def test_a_failed_run_is_named_and_only_it_is_tried_again(
     assert PAIR.id in caught.value.what
     assert "all answers are empty" in caught.value.what
     assert not (tmp_path / "out").exists()
+    (note,) = (store / "failed").iterdir()
+    assert read_json(note) == {
+        "run": PAIR.id,
+        "stage": "test",
+        "reason": str(RunError("all answers are empty")),
+    }
     trained.clear()
     shutil.rmtree(store / "runs")  # a stored answer needs no weights
     go([FPB, PAIR], prepared=prepared, base=base, out=tmp_path / "out")
     assert trained == [PAIR.id]
+    assert not note.exists()
 
 
 def test_a_changed_byte_of_the_base_is_found(
@@ -280,3 +293,164 @@ def test_the_stop_token_of_the_model_is_used(
         go([FPB], prepared=prepared, base=base, out=tmp_path / "out", params=params)
     assert "<|none|>" in caught.value.what
     assert STOP not in caught.value.what
+
+
+ADAPTERS: dict[str, dict[str, Any]] = {
+    "lora": {"method": "lora", "lora": {"rank": 2, "alpha": 4, "dropout": 0.1, "learning_rate": 1e-2}},
+    "prompt_tuning": {"method": "prompt_tuning"},
+}
+
+
+@pytest.mark.parametrize("method", ADAPTERS)
+def test_adapters_answer_alike_when_they_come_from_the_store(
+    method: str, prepared: Path, base: Path, tmp_path: Path, store: Path, trained: list[str]
+) -> None:
+    """Only the adapter is stored; the receipt says how many parameters were trained."""
+    params = study(train=ADAPTERS[method])
+    first = go([FPB], prepared=prepared, base=base, out=tmp_path / "out", params=params)
+    full = go([FPB], prepared=prepared, base=base, out=tmp_path / "full")
+    receipt = read_json(tmp_path / "out" / "single_fpb.json")
+    assert 0 < receipt["trainable_parameters"] < receipt["total_parameters"] / 10
+    assert receipt["config"]["method"] == method
+    assert first["single_fpb.parquet"] != full["single_fpb.parquet"]
+    sizes = sorted(file.stat().st_size for file in (store / "runs").rglob("*.safetensors"))
+    assert sizes[0] < sizes[1] / 10
+    shutil.rmtree(store / "answers")
+    trained.clear()
+    assert go([FPB], prepared=prepared, base=base, out=tmp_path / "out", params=params) == first
+    assert trained == []
+
+
+def test_activations_are_computed_twice_where_memory_runs_out(
+    prepared: Path,
+    base: Path,
+    tmp_path: Path,
+    store: Path,
+    trained: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plain = go([FPB], prepared=prepared, base=base, out=tmp_path / "plain")
+    tried = []
+
+    def small_memory(*args: Any, recipe: Any, **kwargs: Any) -> Any:
+        tried.append(recipe.checkpointing)
+        if recipe.checkpointing != "always":
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return fine_tune(*args, recipe=recipe, **kwargs)
+
+    monkeypatch.setattr("cocktail.training.sft.fine_tune", small_memory)
+    by_need = study(train={"checkpointing": "by_need"})
+    frugal = go([FPB], prepared=prepared, base=base, out=tmp_path / "out", params=by_need)
+    assert tried == ["by_need", "always"]
+    assert frugal["single_fpb.parquet"] == plain["single_fpb.parquet"]
+    faster = replace(FPB, learning_rate=2e-2)
+    with pytest.raises(RunError) as caught:
+        go([faster], prepared=prepared, base=base, out=tmp_path / "out")
+    assert "out of memory" in caught.value.what
+
+
+def test_checkpoints_go_when_the_run_is_stored(
+    prepared: Path, base: Path, tmp_path: Path, store: Path, trained: list[str]
+) -> None:
+    """Also those a killed go left behind."""
+    params = study(execute={"keep_weights": "none", "checkpoint_minutes": 0.0})
+    undisturbed = go([PAIR], prepared=prepared, base=base, out=tmp_path / "out")
+    shutil.rmtree(store)
+    assert go([PAIR], prepared=prepared, base=base, out=tmp_path / "out", params=params) == undisturbed
+    assert not list((store / "checkpoints").rglob("checkpoint-*"))
+
+
+def test_the_time_and_speed_of_a_run_stay_in_the_store(
+    prepared: Path, base: Path, tmp_path: Path, store: Path, trained: list[str]
+) -> None:
+    go([BASE, FPB], prepared=prepared, base=base, out=tmp_path / "out")
+    times = [read_json(path) for path in (store / "answers").rglob("runtime.json")]
+    assert len(times) == 2
+    (tuned,) = [facts for facts in times if "tokens_per_second" in facts]
+    assert tuned["tokens_per_second"] > 0
+    assert 0 < tuned["share_of_ceiling"] < 1
+    assert (tuned["gpus"], tuned["energy_joules"]) == (0, None)
+    assert set(tuned["seconds"]) == {"training", "answering"}
+
+
+def both_at_once(job: Any, wait: bool = True) -> None:
+    """What a worker does, and a line for each training that was begun."""
+    train = job_module._train
+
+    def noted(job: Any, *given: Any) -> Any:
+        with Path(os.environ["TRAININGS"]).open("a") as file:
+            file.write(f"{job.run.id}\n")
+        return train(job, *given)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(job_module, "_train", noted)
+        execute(job, wait)
+
+
+def stage(prepared: Path, base: Path, out: Path) -> None:
+    execution.execute = both_at_once
+    go([BASE, FPB, PAIR, STEPS, SIZE], prepared=prepared, base=base, out=out)
+
+
+@pytest.mark.slow
+def test_two_stages_at_once_train_no_run_twice(
+    prepared: Path, base: Path, tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two processes with one store, as on two machines; each ends with the whole output."""
+    monkeypatch.setenv("TRAININGS", str(tmp_path / "trainings"))
+    context = multiprocessing.get_context("spawn")
+    outs = [tmp_path / "one", tmp_path / "two"]
+    stages = [context.Process(target=stage, args=(prepared, base, out)) for out in outs]
+    for process in stages:
+        process.start()
+    for process in stages:
+        process.join(120)
+    assert [process.exitcode for process in stages] == [0, 0]
+    lines = (tmp_path / "trainings").read_text().split()
+    assert sorted(lines) == sorted({FPB.id, PAIR.id, STEPS.id, SIZE.id})
+    one, two = ({file.name: file.read_bytes() for file in out.iterdir()} for out in outs)
+    assert one == two
+
+
+FULL_DISK = """
+import sys, torch
+sys.path[:0] = {path!r}
+from pathlib import Path
+import test_runs
+torch.set_num_threads(1)
+test_runs.execution.run_jobs = test_runs.in_process
+test_runs.go([test_runs.FPB], prepared=Path({prepared!r}), base=Path({base!r}), out=Path({out!r}))
+"""
+
+
+@pytest.mark.skipif(
+    subprocess.run(["unshare", "-rm", "true"], capture_output=True, check=False).returncode != 0
+    if shutil.which("unshare")
+    else True,
+    reason="needs a file system of its own (unshare -rm)",
+)
+def test_a_full_disk_is_a_clear_error_and_the_rerun_succeeds(
+    prepared: Path, base: Path, tmp_path: Path, store: Path, trained: list[str]
+) -> None:
+    """The store on a disk of 64 KB: nothing truncated is taken for a run, and with room it goes on."""
+    program = FULL_DISK.format(
+        path=[*sys.path], prepared=str(prepared), base=str(base), out=str(tmp_path / "out")
+    )
+    store.mkdir()
+    small = f'mount -t tmpfs -o size=64k none {store} && {sys.executable} -c "$PROGRAM"'
+    # The first check of room is told that there is plenty: here the disk fills while a run is written.
+    blind = program.replace(
+        "test_runs.go(", "test_runs.execution._check_room = lambda *_, **__: None\ntest_runs.go("
+    )
+    ended = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", small],
+        env={**os.environ, "PROGRAM": blind},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode != 0
+    assert "the disk is full" in ended.stderr
+    assert not (tmp_path / "out").exists()
+    go([FPB], prepared=prepared, base=base, out=tmp_path / "out")
+    assert trained == [FPB.id]

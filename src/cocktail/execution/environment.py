@@ -5,7 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import version
+from importlib.util import find_spec
+from typing import Literal
+
+from cocktail.config import TrainConfig
 
 LIBRARIES = ("accelerate", "peft", "tokenizers", "torch", "transformers", "trl")
 
@@ -21,6 +27,21 @@ WORKER_SETTINGS = {
     "OMP_NUM_THREADS": "1",  # with a fixed number of threads weights are bit-identical across processes
     "HF_HUB_OFFLINE": "1",  # everything that a run needs is on disk
 }
+
+
+@contextmanager
+def environment(settings: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables for the processes that start within the block."""
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def visible_gpus() -> list[str]:
@@ -55,3 +76,11 @@ def device_name() -> str:
 def library_versions() -> dict[str, str]:
     """Return the versions of the libraries that decide a run's bytes."""
     return {name: version(name) for name in LIBRARIES}
+
+
+def choose_attention(train: TrainConfig) -> Literal["sdpa", "flash_attention_2", "flex_attention"]:
+    """Return the attention of ``train.attention``; auto: FlashAttention where it is installed and can run."""
+    if train.attention != "auto":
+        return train.attention
+    flash = bool(visible_gpus()) and train.precision == "bf16" and find_spec("flash_attn") is not None
+    return "flash_attention_2" if flash else "sdpa"

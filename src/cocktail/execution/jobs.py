@@ -5,23 +5,29 @@ from __future__ import annotations
 import os
 import platform
 import resource
+import shutil
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
 from cocktail.config import AnswerConfig
 from cocktail.data.mixture import Mixture, mixture_rows
-from cocktail.errors import RunError
 from cocktail.exam import read_exam
+from cocktail.execution.energy import energy_joules
+from cocktail.execution.environment import visible_gpus
+from cocktail.execution.shortage import shortage
 from cocktail.grid import Run
-from cocktail.prompts import Tokenizer, items_of, training_rows
+from cocktail.prompts import RowCounts, Tokenizer, items_of, stop_id, training_rows
 from cocktail.records import read_json, write_json, write_table
 from cocktail.store import Store, write_runtime
+from cocktail.training.recipe import Recipe, Training
+
+if TYPE_CHECKING:
+    from cocktail.training.methods import Answering
 
 NOT_TRAINED: dict[str, Any] = {
     "rows": {},
@@ -39,7 +45,9 @@ class RunJob:
 
     Attributes:
         mixture: the rows to train on; None for the untouched base.
-        recipe: fields of ``cocktail.training.sft.Recipe``; empty for the base.
+        recipe: None for the base.
+        half: whether answers are computed in bfloat16.
+        checkpoint_seconds: time from one checkpoint to the next.
         training_key, answers_key: where the store keeps weights and answers.
         identity: what the receipt says the keys were made of.
     """
@@ -48,100 +56,146 @@ class RunJob:
     model: str
     stop_token: str
     mixture: Mixture | None
-    recipe: dict[str, Any]
+    recipe: Recipe | None
+    half: bool
     overlong: Literal["fail", "drop", "cut"]
     base: Path
     prepared: Path
     evaluations: tuple[str, ...]
     answer: AnswerConfig
     keep_weights: bool
+    checkpoint_seconds: float
     store: Store
     training_key: str
     answers_key: str
     identity: dict[str, str]
 
-    @property
-    def half(self) -> bool:
-        """Adapters are tuned on a bfloat16 base; full training keeps float32, or small steps are lost."""
-        return bool(self.recipe) and self.recipe["precision"] == "bf16" and self.recipe["method"] == "lora"
 
-
-def execute(job: RunJob) -> None:
+def execute(job: RunJob, wait: bool = True) -> None:
     """Train and answer, unless the store has it: another process may have been faster.
 
+    Args:
+        wait: whether to wait while another process is at this run.
+
     Raises:
+        BusyError: another process is at this run, and ``wait`` is false.
         RunError: the run cannot be trained or answered; the reason is meant for people.
     """
-    with job.store.lock(job.training_key):
+    with job.store.lock(job.training_key, wait=wait):
         if job.store.have("answers", job.answers_key):
             return
-        started = time.perf_counter()
-        model, tokenizer, trained = _tuned_model(job)
-        trained_at = time.perf_counter()
-        table = _answers(job, model, tokenizer)
-        seconds = {"training": trained_at - started, "answering": time.perf_counter() - trained_at}
-        with job.store.publish("answers", job.answers_key) as folder:
-            write_table(folder / "answers.parquet", table)
-            write_json(folder / "receipt.json", _receipt(job, trained, table))
-            write_runtime(folder, {"seconds": seconds, **_machine()})
+        try:
+            _train_and_answer(job)
+        except Exception as error:
+            reason = shortage(error, job.store.root)
+            if reason is None:
+                raise
+            raise reason from error
 
 
-def _tuned_model(job: RunJob) -> tuple[Any, Tokenizer, dict[str, Any]]:
-    """Return the run's model, the tokenizer and the training's part of the receipt."""
+def _train_and_answer(job: RunJob) -> None:
+    started, energy = time.perf_counter(), energy_joules()
+    answering, tokenizer, trained, speed = _tuned_model(job)
+    trained_at = time.perf_counter()
+    table = _answers(job, answering, tokenizer)
+    answered_at = time.perf_counter()
+    seconds = {"training": trained_at - started, "answering": answered_at - trained_at}
+    used = None if energy is None else (energy_joules() or energy) - energy
+    with job.store.publish("answers", job.answers_key) as folder:
+        write_table(folder / "answers.parquet", table)
+        write_json(folder / "receipt.json", _receipt(job, trained, table))
+        write_runtime(folder, {"seconds": seconds, **speed, "energy_joules": used, **_machine()})
+    shutil.rmtree(_checkpoints(job), ignore_errors=True)
+
+
+def _tuned_model(job: RunJob) -> tuple[Answering, Tokenizer, dict[str, Any], dict[str, Any]]:
+    """Return the run's model, the tokenizer, the training's part of the receipt, and its speed."""
     from cocktail.training.device import load_model
+    from cocktail.training.methods import Answering, load_tuned, ready_to_answer
 
     tokenizer = _tokenizer(job.base)
-    if job.mixture is None:
-        return load_model(job.base, half=job.half), tokenizer, {}
+    if job.mixture is None or job.recipe is None:
+        return Answering(load_model(job.base, half=job.half)), tokenizer, {}, {}
     stored = job.store.have("runs", job.training_key)
     if stored:
-        return load_model(stored, half=job.half), tokenizer, read_json(stored / "training.json")
-    model, trained = _train(job, tokenizer)
-    if job.keep_weights:
-        with job.store.publish("runs", job.training_key) as folder:
-            model.save_pretrained(folder)
-            write_json(folder / "training.json", trained)
-    return model, tokenizer, trained
+        model = load_tuned(job.base, stored, job.recipe)
+        trained, speed = read_json(stored / "training.json"), read_json(stored / "runtime.json")
+    else:
+        model, trained, speed = _train(job, job.mixture, job.recipe, tokenizer)
+    return ready_to_answer(model, job.recipe), tokenizer, trained, speed
 
 
-def _train(job: RunJob, tokenizer: Tokenizer) -> tuple[Any, dict[str, Any]]:
-    from cocktail.training.device import load_model
-    from cocktail.training.sft import fine_tune, recipe_from
+def _train(
+    job: RunJob, mixture: Mixture, recipe: Recipe, tokenizer: Tokenizer
+) -> tuple[Any, dict[str, Any], dict[str, Any]]:
+    """Train, and store the weights if they are kept."""
+    from cocktail.training.checkpoints import Checkpoints
+    from cocktail.training.device import free_memory, is_out_of_memory
+    from cocktail.training.methods import load_base
+    from cocktail.training.sft import fine_tune
+    from cocktail.training.speed import training_speed
 
-    if job.mixture is None:
-        raise RunError("a run without rows cannot be trained", where=job.run.id)
-    items = items_of(mixture_rows(job.mixture, job.prepared))
-    recipe = recipe_from(job.recipe)
     rows, counts = training_rows(
         tokenizer,
-        items,
+        items_of(mixture_rows(mixture, job.prepared)),
         stop_token=job.stop_token,
         max_length=recipe.max_length,
         overlong=job.overlong,
     )
-    with TemporaryDirectory() as workdir:
-        model, training = fine_tune(
-            load_model(job.base, half=job.half),
-            tokenizer,
-            rows,
-            recipe=recipe,
-            stop_token=job.stop_token,
-            workdir=Path(workdir),
+    checkpoints = Checkpoints(_checkpoints(job), job.checkpoint_seconds)
+
+    def fit(recipe: Recipe) -> tuple[Any, Training]:
+        base = load_base(job.base, recipe)
+        return fine_tune(
+            base, tokenizer, rows, recipe=recipe, stop_token=job.stop_token, checkpoints=checkpoints
         )
-    record = asdict(training)
+
+    frugal = replace(recipe, checkpointing="always")
+    try:
+        model, training = fit(recipe)
+    except Exception as error:
+        if recipe.checkpointing != "by_need" or not is_out_of_memory(error):
+            raise
+        free_memory()
+        model, training = fit(frugal)
+    trained = _training_record(training, counts)
+    speed = training_speed(training, recipe)
+    if job.keep_weights:
+        with job.store.publish("runs", job.training_key) as folder:
+            model.save_pretrained(folder)
+            write_json(folder / "training.json", trained)
+            write_runtime(folder, speed)
+    return model, trained, speed
+
+
+def _checkpoints(job: RunJob) -> Path:
+    return job.store.path("checkpoints", job.training_key)
+
+
+def _training_record(training: Training, counts: dict[str, RowCounts]) -> dict[str, Any]:
+    record = training.as_record()
     trained, total = record.pop("trained_tokens"), record.pop("total_tokens")
-    return model, {
+    return {
         **record,
         "tokens": {"trained": trained, "total": total},
         "rows": {source: count.as_record() for source, count in counts.items()},
     }
 
 
-def _answers(job: RunJob, model: Any, tokenizer: Tokenizer) -> pd.DataFrame:
+def _answers(job: RunJob, answering: Answering, tokenizer: Tokenizer) -> pd.DataFrame:
     from cocktail.inference.answer import answer_exam
+    from cocktail.inference.generate import TorchEngine
 
-    exam = _exam(job.base, job.prepared, job.evaluations, job.answer, job.stop_token)
-    return answer_exam(model, tokenizer, exam, stop_token=job.stop_token, batch_size=job.answer.batch_size)
+    engine = TorchEngine(
+        answering.model,
+        stop=stop_id(tokenizer, job.stop_token),
+        pad=tokenizer.pad_token_id,
+        batch_size=job.answer.batch_size,
+        soft_prompt=answering.soft_prompt,
+    )
+    return answer_exam(
+        engine, tokenizer, _exam(job.base, job.prepared, job.evaluations, job.answer, job.stop_token)
+    )
 
 
 @lru_cache(maxsize=1)
@@ -170,7 +224,11 @@ def _receipt(job: RunJob, trained: dict[str, Any], table: pd.DataFrame) -> dict[
         "kind": job.run.kind,
         "sources": list(job.run.sources),
         "seed": job.run.seed,
-        "config": {**job.recipe, "overlong": job.overlong, "answer": job.answer.model_dump()},
+        "config": {
+            **(job.recipe.as_record() if job.recipe else {}),
+            "overlong": job.overlong,
+            "answer": job.answer.model_dump(),
+        },
         **job.identity,
         **(trained or NOT_TRAINED),
         "answered": len(table),
@@ -186,6 +244,7 @@ def _machine() -> dict[str, Any]:
     return {
         "host": platform.node(),
         "process": os.getpid(),
+        "gpus": len(visible_gpus()),
         "peak_memory_bytes": usage.ru_maxrss * 1024,  # Linux counts in KiB
         "peak_gpu_memory_bytes": peak_memory(),
     }

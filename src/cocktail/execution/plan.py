@@ -6,30 +6,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-import cocktail
 from cocktail.config import Params
 from cocktail.data.mixture import Mixture
 from cocktail.data.table import read_split
 from cocktail.errors import RunError
 from cocktail.exam import ExamSheet, read_exam
-from cocktail.execution.environment import device_name, library_versions
+from cocktail.execution.environment import choose_attention
+from cocktail.execution.identity import ANSWERING_CODE, TRAINING_CODE, code_digest, machine
 from cocktail.execution.jobs import RunJob
 from cocktail.execution.pool import Job
 from cocktail.grid import Run
 from cocktail.records import digest_file, digest_text, digest_value, read_json
 from cocktail.store import Store
+from cocktail.training.recipe import LoraShape, Recipe
 
-PACKAGE = Path(cocktail.__file__).parent
-TRAINING_CODE = ("prompts.py", "training/sft.py", "training/device.py")
-ANSWERING_CODE = (
-    "prompts.py",
-    "exam.py",
-    "inference/generate.py",
-    "inference/labels.py",
-    "inference/answer.py",
-)
+ADAPTER_PART = 20  # an adapter is smaller than this part of its base by far
 
 
 @dataclass(frozen=True)
@@ -50,16 +42,16 @@ class Planner:
             max_steps: optimiser steps of a steps-matched run; 0: its epochs decide.
         """
         mixture = self.mixtures.get(run.id)
-        recipe = self._recipe(run, max_steps=max_steps) if mixture else {}
+        recipe = self._recipe(run, max_steps=max_steps) if mixture else None
         identity = {"base_digest": self._base_digest, "rows_digest": self._rows_digest(mixture)}
         training_key = digest_value(
             {
-                "recipe": recipe,
+                "recipe": recipe.as_record() if recipe else {},
                 "overlong": self.params.train.overlong,
                 "stop_token": self._stop_token,
-                "code": _code_digest(TRAINING_CODE),
+                "code": code_digest(TRAINING_CODE),
                 **identity,
-                **self._machine,
+                **machine(),
             }
         )
         answer = self.params.answer
@@ -69,7 +61,7 @@ class Planner:
                 "run": [run.id, run.kind, list(run.sources), run.seed],
                 "exam": self._exam_digest,
                 "answer": answer.model_dump(),
-                "code": _code_digest(ANSWERING_CODE),
+                "code": code_digest(ANSWERING_CODE),
             }
         )
         payload = RunJob(
@@ -78,12 +70,14 @@ class Planner:
             stop_token=self._stop_token,
             mixture=mixture,
             recipe=recipe,
+            half=self.params.train.precision == "bf16",
             overlong=self.params.train.overlong,
             base=self.base.resolve(),
             prepared=self.prepared.resolve(),
             evaluations=tuple(self.params.study.evaluations),
             answer=answer,
             keep_weights=self.params.execute.keep_weights == "all",
+            checkpoint_seconds=60 * self.params.execute.checkpoint_minutes,
             store=self.store,
             training_key=training_key,
             answers_key=answers_key,
@@ -91,30 +85,33 @@ class Planner:
         )
         return Job(name=run.id, size=self._size(mixture, run, max_steps), payload=payload)
 
-    def _recipe(self, run: Run, *, max_steps: int) -> dict[str, Any]:
-        """The fields of ``cocktail.training.sft.Recipe``, resolved from params and run."""
+    def _recipe(self, run: Run, *, max_steps: int) -> Recipe:
+        """Everything that decides what a run learns, resolved from params and run."""
         train = self.params.train
-        return {
-            "method": train.method,
-            "seed": run.seed,
-            "learning_rate": run.learning_rate,
-            "epochs": run.epochs,
-            "max_steps": max_steps,
-            "warmup_steps": run.warmup_steps,
-            "batch_size": train.batch_size,
-            "accumulation": train.accumulation,
-            "scheduler": train.scheduler,
-            "clip": train.clip,
-            "weight_decay": train.weight_decay,
-            "max_length": train.max_length,
-            "packing": train.packing,
-            "precision": train.precision,
-            "checkpointing": train.checkpointing,
-            "group_by_length": not train.packing,
-            "lora": train.lora.model_dump(include={"rank", "alpha", "dropout"})
-            if train.method == "lora"
-            else None,
-        }
+        adapted = train.method in ("lora", "qlora")
+        return Recipe(
+            method=train.method,
+            seed=run.seed,
+            learning_rate=run.learning_rate,
+            epochs=run.epochs,
+            max_steps=max_steps,
+            warmup_steps=run.warmup_steps,
+            batch_size=train.batch_size,
+            accumulation=train.accumulation,
+            scheduler=train.scheduler,
+            clip=train.clip,
+            weight_decay=train.weight_decay,
+            max_length=train.max_length,
+            packing=train.packing,
+            precision=train.precision,
+            checkpointing=train.checkpointing,
+            group_by_length=not train.packing,
+            attention=choose_attention(train),
+            compile=train.compile,
+            liger=train.liger,
+            lora=LoraShape(train.lora.rank, train.lora.alpha, train.lora.dropout) if adapted else None,
+            virtual_tokens=train.prompt_tuning.virtual_tokens if train.method == "prompt_tuning" else 0,
+        )
 
     def _rows_digest(self, mixture: Mixture | None) -> str:
         """The digest of the rows' contents in training order; "" for the base."""
@@ -158,10 +155,6 @@ class Planner:
     def _base_digest(self) -> str:
         return check_base(self.base)
 
-    @cached_property
-    def _machine(self) -> dict[str, Any]:
-        return {"device": device_name(), "versions": library_versions()}
-
     @property
     def _stop_token(self) -> str:
         return self.params.model(self.model).stop_token
@@ -186,9 +179,6 @@ def planned_bytes(base: Path, *, jobs: Sequence[Job[RunJob]]) -> int:
     """Return how many bytes of weights the store will take for ``jobs``."""
     weights = sum(file.stat().st_size for file in base.glob("*.safetensors"))
     stored_as_float32 = read_json(base / "config.json").get("dtype", "float32") == "float32"
-    kept = [job for job in jobs if job.payload.keep_weights and job.payload.mixture]
-    return sum(weights * (1 if stored_as_float32 or job.payload.half else 2) for job in kept)
-
-
-def _code_digest(files: Sequence[str]) -> str:
-    return digest_value({name: digest_file(PACKAGE / name) for name in files})
+    whole = weights * (1 if stored_as_float32 else 2)
+    kept = [job.payload.recipe for job in jobs if job.payload.keep_weights and job.payload.recipe]
+    return sum(whole if recipe.method == "full" else whole // ADAPTER_PART for recipe in kept)

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from cocktail.config import Params
+from cocktail.config import ExecuteConfig, Params
 from cocktail.data.mixture import draw_all, read_mixture
 from cocktail.errors import RunError
 from cocktail.execution.jobs import RunJob, execute
@@ -52,7 +52,7 @@ def run_all(
         for run in wave:
             steps = _steps(jobs[run.like]) if run.kind == "steps" else 0
             jobs[run.id] = planner.job(run, max_steps=steps)
-        _make([jobs[run.id] for run in wave], base=base, workers=params.execute.workers, label=label)
+        _make([jobs[run.id] for run in wave], base=base, settings=params.execute, label=label)
     with fresh_folder(out) as folder:
         for run in runs:
             entry = _entry(jobs[run.id])
@@ -61,13 +61,25 @@ def run_all(
         write_json(folder / "index.json", {"runs": [run.id for run in runs]})
 
 
-def _make(jobs: Sequence[Job[RunJob]], *, base: Path, workers: int | None, label: str) -> None:
-    """Do those jobs that the store has no answers of."""
+def _make(jobs: Sequence[Job[RunJob]], *, base: Path, settings: ExecuteConfig, label: str) -> None:
+    """Do those jobs that the store has no answers of; the store notes why a run failed."""
     missing = [job for job in jobs if not job.payload.store.have("answers", job.payload.answers_key)]
     if not missing:
         return
     _check_room(missing, base=base)
-    failed = run_jobs(missing, execute, workers=workers, label=label)
+    failed = run_jobs(
+        missing,
+        execute,
+        workers=settings.workers,
+        label=label,
+        gpus_per_worker=settings.gpus_per_run,
+    )
+    for job in missing:
+        store, key = job.payload.store, job.payload.answers_key
+        if job.name in failed:
+            store.note_failure(key, {"run": job.name, "stage": label, "reason": failed[job.name]})
+        else:
+            store.forget_failure(key)
     if failed:
         reasons = "\n".join(f"  - {name}: {reason}" for name, reason in sorted(failed.items()))
         raise RunError(

@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
-from transformers import PreTrainedModel
 
 from cocktail.errors import RunError
 from cocktail.exam import ExamSheet
-from cocktail.inference.generate import Generated, Question, generate
+from cocktail.inference.engine import Engine, Generated, Question
 from cocktail.inference.labels import Trie, choose_labels, label_trie
-from cocktail.prompts import Prompt, Tokenizer, items_of, render_prompts, stop_id
+from cocktail.prompts import Prompt, Tokenizer, items_of, render_prompts
 from cocktail.records import digest_text
 
 
@@ -40,9 +39,7 @@ def prepare_exam(tokenizer: Tokenizer, sheet: ExamSheet, *, max_prompt: int, sto
     return Exam(sheet, tuple(prompts), tries)
 
 
-def answer_exam(
-    model: PreTrainedModel, tokenizer: Tokenizer, exam: Exam, *, stop_token: str, batch_size: int
-) -> pd.DataFrame:
+def answer_exam(engine: Engine, tokenizer: Tokenizer, exam: Exam) -> pd.DataFrame:
     """Answer every item freely, and label items of the test split by label decoding as well.
 
     Returns:
@@ -51,17 +48,17 @@ def answer_exam(
     Raises:
         RunError: not one answer has any text.
     """
-    stop, pad = stop_id(tokenizer, stop_token), tokenizer.pad_token_id
     table, tasks = exam.sheet.table, exam.sheet.tasks
     questions = [
         Question(
             prompt.ids,
             tasks[task].max_new_tokens,
             tuple(exam.tries[task]) if split == "test" and task in exam.tries else (),
+            group=task,
         )
         for prompt, task, split in zip(exam.prompts, table["task"], table["split"], strict=True)
     ]
-    written = generate(model, questions, stop=stop, pad=pad, batch_size=batch_size)
+    written = engine.generate(questions)
     texts = tokenizer.batch_decode([answer.ids for answer in written], skip_special_tokens=True)
     if not any(text.strip() for text in texts):
         raise RunError("all answers are empty", fix="models.<name>.stop_token")
@@ -71,13 +68,11 @@ def answer_exam(
         num_tokens=[len(answer.ids) + answer.stopped for answer in written],
         stopped=[answer.stopped for answer in written],
         cut=[prompt.cut for prompt in exam.prompts],
-        label_choice=_labels(model, exam, written, pad=pad, batch_size=batch_size),
+        label_choice=_labels(engine, exam, written),
     )
 
 
-def _labels(
-    model: PreTrainedModel, exam: Exam, written: Sequence[Generated], *, pad: int, batch_size: int
-) -> list[str]:
+def _labels(engine: Engine, exam: Exam, written: Sequence[Generated]) -> list[str]:
     """The label each labelled item is given by label decoding, "" for the others."""
     tasks = exam.sheet.table["task"].tolist()
     labels = [""] * len(tasks)
@@ -88,12 +83,10 @@ def _labels(
             if answer.first_choice is not None and task == name
         ]
         decoded = choose_labels(
-            model,
+            engine,
             [exam.prompts[index].ids for index, _ in chosen],
             trie=trie,
             first_choices=[token for _, token in chosen],
-            pad=pad,
-            batch_size=batch_size,
         )
         for (index, _), label in zip(chosen, decoded, strict=True):
             labels[index] = label

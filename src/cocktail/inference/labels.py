@@ -11,11 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-import torch
-from transformers import PreTrainedModel
-
 from cocktail.errors import RunError
-from cocktail.inference.generate import left_padded
+from cocktail.inference.engine import Engine
 from cocktail.prompts import Tokenizer
 
 Trie: TypeAlias = dict[int, Any]
@@ -46,13 +43,7 @@ def label_trie(tokenizer: Tokenizer, spellings: Mapping[str, str], *, prompt: st
 
 
 def choose_labels(
-    model: PreTrainedModel,
-    prompts: Sequence[Sequence[int]],
-    *,
-    trie: Trie,
-    first_choices: Sequence[int],
-    pad: int,
-    batch_size: int,
+    engine: Engine, prompts: Sequence[Sequence[int]], *, trie: Trie, first_choices: Sequence[int]
 ) -> list[str]:
     """Follow the trie from each prompt's first choice to a label.
 
@@ -63,15 +54,12 @@ def choose_labels(
     paths = [[token] for token in first_choices]
     nodes = [_follow(trie[token], path) for token, path in zip(first_choices, paths, strict=True)]
     while open_rows := [i for i, node in enumerate(nodes) if isinstance(node, dict)]:
-        open_rows.sort(key=lambda i: (len(prompts[i]) + len(paths[i]), i))
-        for start in range(0, len(open_rows), batch_size):
-            chosen = open_rows[start : start + batch_size]
-            scores = _next_scores(model, [[*prompts[i], *paths[i]] for i in chosen], pad=pad)
-            for row, i in enumerate(chosen):
-                allowed = list(nodes[i])
-                token = allowed[int(scores[row, allowed].argmax())]
-                paths[i].append(token)
-                nodes[i] = _follow(nodes[i][token], paths[i])
+        tokens = engine.choose(
+            [[*prompts[i], *paths[i]] for i in open_rows], [list(nodes[i]) for i in open_rows]
+        )
+        for i, token in zip(open_rows, tokens, strict=True):
+            paths[i].append(token)
+            nodes[i] = _follow(nodes[i][token], paths[i])
     return [str(node) for node in nodes]
 
 
@@ -81,15 +69,3 @@ def _follow(node: Any, path: list[int]) -> Any:
         ((token, node),) = node.items()
         path.append(token)
     return node
-
-
-@torch.inference_mode()
-def _next_scores(model: PreTrainedModel, rows: Sequence[Sequence[int]], *, pad: int) -> torch.Tensor:
-    """Scores of the token after each row, (rows, vocabulary)."""
-    ids, mask = left_padded(rows, pad=pad, device=model.device)
-    positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
-    output = model(
-        input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=False, logits_to_keep=1
-    )
-    scores: torch.Tensor = output.logits[:, -1].float()
-    return scores

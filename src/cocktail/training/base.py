@@ -32,10 +32,12 @@ from cocktail.config import ModelConfig, PretrainConfig
 from cocktail.errors import RunError
 from cocktail.prompts import Item, Tokenizer, training_rows
 from cocktail.records import digest_file, write_json
+from cocktail.training.checkpoints import KEPT, Checkpoints, SaveByTime
 from cocktail.training.progress import StepBar
 from cocktail.training.recipe import Recipe, Training
 from cocktail.training.sft import fine_tune
 from cocktail.training.tokenizer import DOCUMENT_END, train_tokenizer
+from cocktail.training.trainer import LossWatch
 
 PROBES, PROBE_LENGTH = 200, 8
 
@@ -50,14 +52,19 @@ class Pretraining:
 
 
 def build_base(
-    config: ModelConfig, *, texts: Iterable[str], instructions: Sequence[Item], out: Path, workdir: Path
+    config: ModelConfig,
+    *,
+    texts: Iterable[str],
+    instructions: Sequence[Item],
+    out: Path,
+    checkpoints: Checkpoints,
 ) -> None:
     """Pretrain, tune on instructions, and write model, tokenizer and receipt into ``out``.
 
     Args:
         texts: pretraining documents.
         instructions: rows of the instruction phase.
-        workdir: for what trainers may write.
+        checkpoints: where both phases keep theirs; a killed phase goes on from its last one.
     """
     pretrain = _pretrain_config(config)
     torch.set_num_threads(pretrain.threads)
@@ -70,15 +77,16 @@ def build_base(
         context=config.context,
     )
     model = new_model(config, tokenizer)
-    seen = pretrain_on(model, tokenizer, documents, config=pretrain, workdir=workdir)
+    first, second = checkpoints.part("pretraining"), checkpoints.part("instruction")
+    seen = pretrain_on(model, tokenizer, documents, config=pretrain, checkpoints=first)
     copied = copy_probe(model, tokenizer, seed=pretrain.seed)
-    model, tuned = _instruct(model, tokenizer, instructions, config=config, workdir=workdir)
+    model, tuned = _instruct(model, tokenizer, instructions, config=config, checkpoints=second)
     receipt = {
         "kind": "scratch",
         "parameters": model.num_parameters(),
         "vocabulary": len(tokenizer),
         "pretraining": asdict(seen),
-        "instruction": asdict(tuned),
+        "instruction": tuned.as_record(),
         "copy_probe": {
             "after_pretraining": copied,
             "at_the_end": copy_probe(model, tokenizer, seed=pretrain.seed),
@@ -121,7 +129,7 @@ def pretrain_on(
     texts: Sequence[str],
     *,
     config: PretrainConfig,
-    workdir: Path,
+    checkpoints: Checkpoints,
 ) -> Pretraining:
     """Train on the texts, joined and cut into blocks; each token is seen once.
 
@@ -138,13 +146,16 @@ def pretrain_on(
     steps = num_blocks // config.batch_size
     trainer = Trainer(
         model=model,
-        args=_pretrain_arguments(config, steps=steps, workdir=workdir),
+        args=_pretrain_arguments(config, steps=steps, workdir=checkpoints.folder),
         train_dataset=[{"input_ids": block, "labels": block} for block in blocks],
         data_collator=default_data_collator,
     )
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(StepBar("pretraining, steps"))
-    trainer.train()
+    resumed = checkpoints.newest()
+    trainer.add_callback(LossWatch(len(tokenizer)))
+    trainer.add_callback(SaveByTime(checkpoints, resumed=resumed))
+    trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
     loss = [(int(e["step"]), float(e["loss"])) for e in trainer.state.log_history if "loss" in e]
     return Pretraining(tokens=steps * config.batch_size * config.block, steps=steps, loss=loss)
 
@@ -189,7 +200,7 @@ def _instruct(
     instructions: Sequence[Item],
     *,
     config: ModelConfig,
-    workdir: Path,
+    checkpoints: Checkpoints,
 ) -> tuple[PreTrainedModel, Training]:
     """The instruction phase, through the same function as every run of the study."""
     pretrain = _pretrain_config(config)
@@ -214,7 +225,9 @@ def _instruct(
         checkpointing="never",
         group_by_length=True,
     )
-    return fine_tune(model, tokenizer, rows, recipe=recipe, stop_token=config.stop_token, workdir=workdir)
+    return fine_tune(
+        model, tokenizer, rows, recipe=recipe, stop_token=config.stop_token, checkpoints=checkpoints
+    )
 
 
 def _pretrain_arguments(config: PretrainConfig, *, steps: int, workdir: Path) -> TrainingArguments:
@@ -237,7 +250,8 @@ def _pretrain_arguments(config: PretrainConfig, *, steps: int, workdir: Path) ->
         use_cpu=not on_gpu,
         bf16=False,
         fp16=False,
-        save_strategy="no",
+        save_strategy="no",  # SaveByTime asks for checkpoints
+        save_total_limit=KEPT,
         eval_strategy="no",
         report_to="none",
         logging_steps=100,

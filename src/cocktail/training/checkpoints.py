@@ -36,6 +36,10 @@ class Checkpoints:
     folder: Path
     seconds: float
 
+    def part(self, name: str) -> Checkpoints:
+        """Return those of one phase of a longer training."""
+        return Checkpoints(self.folder / name, self.seconds)
+
     def newest(self) -> Path | None:
         """Return the last whole checkpoint, and take away what is none; None if there is none."""
         found = self.folder.glob(f"{PREFIX_CHECKPOINT_DIR}-*")

@@ -5,6 +5,9 @@ Of an adapter only its own weights are stored; the base is at hand wherever it i
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -41,7 +44,9 @@ def check_method(recipe: Recipe) -> None:
         if not torch.cuda.is_available():
             raise RunError(f"{package} needs an NVIDIA GPU, and there is none", fix=_without(package))
         if find_spec(package) is None:
-            raise RunError(f"{package} is not installed", fix=f"pip install {package}, or {_without(package)}")
+            raise RunError(
+                f"{package} is not installed", fix=f"pip install {package}, or {_without(package)}"
+            )
     if recipe.attention == "flex_attention" and not torch.cuda.is_available():
         raise RunError("flex_attention trains on GPUs only", fix="train.attention=sdpa")
 
@@ -67,30 +72,51 @@ def adapter_config(recipe: Recipe) -> Any:
 
 def load_base(base: Path, recipe: Recipe) -> PreTrainedModel:
     """Load the base as the method trains it: float32, bfloat16, or 4 bits."""
-    return load_model(
-        base, half=recipe.half, four_bit=recipe.method == "qlora", attention=recipe.attention
-    )
+    return load_model(base, half=recipe.half, four_bit=recipe.method == "qlora", attention=recipe.attention)
 
 
 def load_tuned(base: Path, stored: Path, recipe: Recipe) -> PreTrainedModel | PeftModel:
     """Load what ``save_pretrained`` of a tuned model wrote into ``stored``."""
     if recipe.method == "full":
         return load_model(stored, half=recipe.half, attention=recipe.attention)
-    return PeftModel.from_pretrained(load_base(base, recipe), stored)
+    with without_rename_warnings():
+        return PeftModel.from_pretrained(load_base(base, recipe), stored)
 
 
 def ready_to_answer(model: PreTrainedModel | PeftModel, recipe: Recipe) -> Answering:
-    """Merge an adapter into its base, or take the learned prompt out; a 4-bit base keeps its adapter.
+    """Merge an adapter into its base, or take the learned prompt out, in the precision of training.
 
-    Merging into 4 bits would round the adapter away.
+    A 4-bit base keeps its adapter: merging would round it away.
     """
     model.eval()
+    if recipe.method == "qlora":
+        return Answering(model)
+    dtype = torch.bfloat16 if recipe.precision == "bf16" else torch.float32
     if recipe.method == "lora":
-        return Answering(model.merge_and_unload())
+        model = model.merge_and_unload()
     if recipe.method == "prompt_tuning":
-        learned: torch.Tensor = model.get_prompt(batch_size=1)[0].detach()
-        return Answering(model.get_base_model(), learned)
-    return Answering(model)
+        learned: torch.Tensor = model.get_prompt(batch_size=1)[0].detach().to(dtype)
+        return Answering(model.get_base_model().to(dtype), learned)
+    return Answering(model.to(dtype))
+
+
+def count_parameters(model: PreTrainedModel | PeftModel) -> tuple[int, int]:
+    """Return how many parameters are trained, and how many there are (4-bit ones counted as such)."""
+    if isinstance(model, PeftModel):
+        trained, total = model.get_nb_trainable_parameters()
+        return int(trained), int(total)
+    return int(model.num_parameters(only_trainable=True)), int(model.num_parameters())
+
+
+@contextmanager
+def without_rename_warnings() -> Iterator[None]:
+    """Silence what transformers 5.23 says to TRL 1.16 and peft 0.21, which use `gradient_checkpointing`.
+
+    Remove this when the lower bounds of all three speak of `activation_checkpointing`.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*gradient_checkpointing.*", category=FutureWarning)
+        yield
 
 
 def _without(package: str) -> str:

@@ -9,7 +9,6 @@ trained on is decoded and compared with the answers before the first step.
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,7 +22,12 @@ from trl import SFTConfig
 from cocktail.errors import RunError
 from cocktail.prompts import Tokenizer, TrainingRow, check_completions
 from cocktail.training.checkpoints import KEPT, Checkpoints, SaveByTime
-from cocktail.training.methods import adapter_config, check_method
+from cocktail.training.methods import (
+    adapter_config,
+    check_method,
+    count_parameters,
+    without_rename_warnings,
+)
 from cocktail.training.recipe import Recipe, Training
 from cocktail.training.trainer import CompletionTrainer, LossWatch, check_loss
 
@@ -63,14 +67,15 @@ def fine_tune(
     mean_loss = trainer.train(resume_from_checkpoint=str(resumed) if resumed else None).training_loss
     check_loss(mean_loss, step=trainer.state.global_step)
     history = [entry for entry in trainer.state.log_history if "loss" in entry]
+    trainable, total = count_parameters(trainer.model)
     report = Training(
         steps=int(trainer.state.global_step),
         epochs=round(float(trainer.state.epoch or 0.0), 6),
         loss=[(int(entry["step"]), float(entry["loss"])) for entry in history],
         trained_tokens=sum(len(row.completion) for row in rows),
         total_tokens=sum(len(row.input_ids) for row in rows),
-        trainable_parameters=trainer.model.num_parameters(only_trainable=True),
-        total_parameters=trainer.model.num_parameters(),
+        trainable_parameters=trainable,
+        total_parameters=total,
         seconds=saving.seconds_before + time.monotonic() - started,
     )
     return _usable(trainer.model), report
@@ -88,10 +93,7 @@ def make_trainer(
     data = Dataset.from_dict(
         {"input_ids": [row.input_ids for row in rows], "labels": [row.labels for row in rows]}
     )
-    with warnings.catch_warnings():
-        # TRL 1.16 and peft 0.21 use `gradient_checkpointing`, which transformers 5.23 renames. Remove this
-        # when the lower bounds of all three speak of `activation_checkpointing`.
-        warnings.filterwarnings("ignore", message=".*gradient_checkpointing.*", category=FutureWarning)
+    with without_rename_warnings():
         trainer = CompletionTrainer(
             model=model,
             args=sft_config(recipe, workdir=workdir),

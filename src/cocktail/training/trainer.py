@@ -123,6 +123,4 @@ class LossWatch(TrainerCallback):  # type: ignore[misc]  # transformers is untyp
 def check_loss(loss: float, *, step: int) -> None:
     """Raise a RunError if the loss is no number."""
     if not math.isfinite(loss):
-        raise RunError(
-            f"the loss is no number any more at step {step}", fix="a smaller train.learning_rate"
-        )
+        raise RunError(f"the loss is no number any more at step {step}", fix="a smaller train.learning_rate")
