@@ -19,10 +19,10 @@ class Clone:
 
     root: Path
 
-    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
-        """Run a command of the environment's bin folder in the clone; the caller reads the exit code."""
+    def environment(self) -> dict[str, str]:
+        """The environment in which commands of the clone are run."""
         bin_folder = Path(sys.executable).parent
-        environment = {
+        settings = {
             **os.environ,
             "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": "src",
@@ -33,8 +33,12 @@ class Clone:
             "GIT_COMMITTER_NAME": "test",
             "GIT_COMMITTER_EMAIL": "test@example.org",
         }
-        environment.pop("COCKTAIL_STORE", None)
-        return subprocess.run(command, cwd=self.root, env=environment, capture_output=True, text=True)
+        settings.pop("COCKTAIL_STORE", None)
+        return settings
+
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of the environment's bin folder in the clone; the caller reads the exit code."""
+        return subprocess.run(command, cwd=self.root, env=self.environment(), capture_output=True, text=True)
 
     def done(self, *command: str) -> str:
         """Run a command that must end well and return what it printed."""
