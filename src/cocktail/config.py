@@ -306,6 +306,13 @@ class Params(Section):
             for name, model in self.models.items()
             if model.context < longest + virtual
         ]
+        several = self.execute.gpus_per_run
+        if self.train.batch_size % several:
+            problems.append(
+                f"train.batch_size {self.train.batch_size} is no multiple of execute.gpus_per_run {several}"
+            )
+        if several > 1 and self.train.method not in ("full", "lora"):
+            problems.append(f"method {self.train.method} trains on one GPU; set execute.gpus_per_run: 1")
         if problems:
             raise ValueError("; ".join(dict.fromkeys(problems)))
         return self

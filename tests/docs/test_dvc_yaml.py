@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -24,16 +25,23 @@ def module_file(name: str) -> Path | None:
 
 
 def imported_files(script: Path) -> set[Path]:
-    """Files of the package that one file imports, inside functions too, with their packages' __init__."""
-    names = set()
+    """Files of the package that one file uses, with their packages' __init__.
+
+    Imports, inside functions too, and YAML beside it that it names.
+    """
+    if script.suffix != ".py":
+        return set()
+    names, beside = set(), set()
     for node in ast.walk(ast.parse(script.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Constant) and re.fullmatch(r"\w+\.yaml", str(node.value)):
+            beside.add(script.with_name(str(node.value)))
     ours = {name for name in names if name.split(".")[0] == "cocktail"}
     parents = {".".join(name.split(".")[:depth]) for name in ours for depth in range(1, name.count(".") + 2)}
-    return {file for name in parents if (file := module_file(name))}
+    return {file for name in parents if (file := module_file(name))} | {f for f in beside if f.is_file()}
 
 
 def closure(script: Path) -> set[Path]:

@@ -95,3 +95,13 @@ def test_a_missing_or_broken_file_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("- a list\n", encoding="utf-8")
     with pytest.raises(ConfigError):
         load_params(tmp_path / "params.yaml")
+
+
+def test_a_run_on_several_gpus_can_share_its_batches(tiny: dict[str, Any]) -> None:
+    raw = copy.deepcopy(tiny)
+    raw["execute"]["gpus_per_run"] = 3
+    assert "train.batch_size 8 is no multiple of execute.gpus_per_run 3" in problems(raw)
+    raw["execute"]["gpus_per_run"] = 4
+    check_params(raw, where="params.yaml")
+    raw["train"]["method"] = "prompt_tuning"
+    assert "trains on one GPU" in problems(raw)

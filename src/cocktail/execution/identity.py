@@ -15,6 +15,8 @@ BASE_CODE = ("prompts.py", "sources/embedded", "training")
 TRAINING_CODE = (
     "prompts.py",
     "training/device.py",
+    "training/fsdp.yaml",
+    "training/launch.py",
     "training/methods.py",
     "training/recipe.py",
     "training/sft.py",

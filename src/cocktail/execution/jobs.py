@@ -131,6 +131,7 @@ def _train(
     """Train, and store the weights if they are kept."""
     from cocktail.training.checkpoints import Checkpoints
     from cocktail.training.device import free_memory, is_out_of_memory
+    from cocktail.training.launch import Task, fine_tune_on_devices
     from cocktail.training.methods import load_base
     from cocktail.training.sft import fine_tune
     from cocktail.training.speed import training_speed
@@ -145,6 +146,8 @@ def _train(
     checkpoints = Checkpoints(_checkpoints(job), job.checkpoint_seconds)
 
     def fit(recipe: Recipe) -> tuple[Any, Training]:
+        if recipe.devices > 1:
+            return fine_tune_on_devices(rows, Task(job.base, job.stop_token, recipe, checkpoints))
         base = load_base(job.base, recipe)
         return fine_tune(
             base, tokenizer, rows, recipe=recipe, stop_token=job.stop_token, checkpoints=checkpoints

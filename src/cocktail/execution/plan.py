@@ -12,7 +12,7 @@ from cocktail.data.mixture import Mixture
 from cocktail.data.table import read_split
 from cocktail.errors import RunError
 from cocktail.exam import ExamSheet, read_exam
-from cocktail.execution.environment import choose_attention
+from cocktail.execution.environment import choose_attention, visible_gpus
 from cocktail.execution.identity import ANSWERING_CODE, TRAINING_CODE, code_digest, machine
 from cocktail.execution.jobs import RunJob
 from cocktail.execution.pool import Job
@@ -111,6 +111,7 @@ class Planner:
             liger=train.liger,
             lora=LoraShape(train.lora.rank, train.lora.alpha, train.lora.dropout) if adapted else None,
             virtual_tokens=train.prompt_tuning.virtual_tokens if train.method == "prompt_tuning" else 0,
+            devices=self.params.execute.gpus_per_run if visible_gpus() else 1,
         )
 
     def _rows_digest(self, mixture: Mixture | None) -> str:

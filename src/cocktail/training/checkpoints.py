@@ -76,6 +76,8 @@ class SaveByTime(TrainerCallback):  # type: ignore[misc]  # transformers is unty
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         self._last = time.monotonic()
+        if torch.distributed.is_initialized():
+            torch.distributed.barrier()  # the others may still be writing their parts
         if state.is_world_process_zero:
             folder = self._checkpoints.folder / f"{PREFIX_CHECKPOINT_DIR}-{state.global_step}"
             spent = self.seconds_before + self._last - self._started

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import torch
@@ -69,8 +70,12 @@ def load_model(
 
 
 def device() -> torch.device:
-    """Return the device this process works on."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """Return the device on which this process loads models.
+
+    One of several processes loads into ordinary memory: accelerate deals the parts out to the GPUs.
+    """
+    alone = int(os.environ.get("WORLD_SIZE", "1")) == 1
+    return torch.device("cuda" if alone and torch.cuda.is_available() else "cpu")
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -30,6 +30,7 @@ class Recipe:
         attention: what computes attention; all isolate packed rows.
         compile, liger: ``torch.compile``, Liger kernels; other last bits, so part of the recipe.
         virtual_tokens: length of the learned prompt of method prompt_tuning.
+        devices: processes that share each batch, one per GPU; their order of sums is another than one's.
     """
 
     method: Literal["full", "lora", "qlora", "prompt_tuning"]
@@ -53,6 +54,7 @@ class Recipe:
     liger: bool = False
     lora: LoraShape | None = None
     virtual_tokens: int = 0
+    devices: int = 1
 
     @property
     def half(self) -> bool:
@@ -93,3 +95,8 @@ class Training:
         record = asdict(self)
         del record["seconds"]
         return record
+
+
+def training_from(record: Mapping[str, Any]) -> Training:
+    """Return the training whose ``asdict`` was written as JSON, where pairs became lists."""
+    return Training(**{**record, "loss": [(int(step), float(loss)) for step, loss in record["loss"]]})

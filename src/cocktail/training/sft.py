@@ -43,9 +43,25 @@ def fine_tune(
     stop_token: str,
     checkpoints: Checkpoints,
 ) -> tuple[PreTrainedModel | PeftModel, Training]:
-    """Train ``model`` on ``rows`` and return it, with its adapter if the method has one.
+    """Train ``model`` as :func:`train` does and return it, with its adapter if the method has one."""
+    trainer, report = train(
+        model, tokenizer, rows, recipe=recipe, stop_token=stop_token, checkpoints=checkpoints
+    )
+    return _usable(trainer.model), report
 
-    A training that was killed goes on from its last whole checkpoint.
+
+def train(
+    model: PreTrainedModel,
+    tokenizer: Tokenizer,
+    rows: Sequence[TrainingRow],
+    *,
+    recipe: Recipe,
+    stop_token: str,
+    checkpoints: Checkpoints,
+) -> tuple[CompletionTrainer, Training]:
+    """Train ``model`` on ``rows`` and return its trainer, and how it went.
+
+    A training that was killed goes on from its last whole checkpoint. Of several processes each calls this.
 
     Raises:
         RunError: no rows, a row longer than ``max_length``, a row that would teach something else than
@@ -60,6 +76,7 @@ def fine_tune(
     check_completions(tokenizer, rows, stop_token)
     check_method(recipe)
     trainer = make_trainer(model, tokenizer, rows, recipe=recipe, workdir=checkpoints.folder)
+    trainable, total = count_parameters(trainer.model)  # before it is cut into the parts of several GPUs
     resumed = checkpoints.newest()
     saving = SaveByTime(checkpoints, resumed=resumed)
     trainer.add_callback(saving)
@@ -67,7 +84,6 @@ def fine_tune(
     mean_loss = trainer.train(resume_from_checkpoint=str(resumed) if resumed else None).training_loss
     check_loss(mean_loss, step=trainer.state.global_step)
     history = [entry for entry in trainer.state.log_history if "loss" in entry]
-    trainable, total = count_parameters(trainer.model)
     report = Training(
         steps=int(trainer.state.global_step),
         epochs=round(float(trainer.state.epoch or 0.0), 6),
@@ -78,7 +94,7 @@ def fine_tune(
         total_parameters=total,
         seconds=saving.seconds_before + time.monotonic() - started,
     )
-    return _usable(trainer.model), report
+    return trainer, report
 
 
 def make_trainer(
@@ -120,7 +136,7 @@ def sft_config(recipe: Recipe, *, workdir: Path) -> SFTConfig:
         max_steps=recipe.max_steps or -1,
         warmup_steps=recipe.warmup_steps,
         lr_scheduler_type=SCHEDULERS[recipe.scheduler],
-        per_device_train_batch_size=recipe.batch_size,
+        per_device_train_batch_size=recipe.batch_size // recipe.devices,
         gradient_accumulation_steps=recipe.accumulation,
         max_grad_norm=recipe.clip,
         weight_decay=recipe.weight_decay,
@@ -153,7 +169,7 @@ def sft_config(recipe: Recipe, *, workdir: Path) -> SFTConfig:
         disable_tqdm=True,
         dataloader_num_workers=0,
         dataloader_pin_memory=on_gpu,
-        average_tokens_across_devices=False,
+        average_tokens_across_devices=True,
         remove_unused_columns=True,
     )
 

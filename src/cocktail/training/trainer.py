@@ -50,7 +50,8 @@ class CompletionTrainer(SFTTrainer):  # type: ignore[misc]
         scores = outputs.logits.float().flatten(0, 1)
         total = functional.cross_entropy(scores, targets, ignore_index=IGNORED, reduction="sum")
         count = (targets != IGNORED).sum() if num_items_in_batch is None else num_items_in_batch
-        return (total / count, outputs) if return_outputs else total / count
+        loss = total / count * self.accelerator.num_processes  # count is of all processes; they take a mean
+        return (loss, outputs) if return_outputs else loss
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Log without the metrics that the loss above does not gather."""

@@ -1,0 +1,110 @@
+"""One training by several processes: what one process learns, to the rounding of another order of sums."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import torch
+from tiny_model import STOP, recipe, tiny_rows, write_tiny_base
+
+from cocktail.errors import RunError
+from cocktail.training.checkpoints import Checkpoints
+from cocktail.training.device import load_model
+from cocktail.training.launch import Task, fine_tune_on_devices, read_task
+from cocktail.training.recipe import LoraShape, Recipe, Training
+from cocktail.training.sft import fine_tune
+
+FOUR = 4  # rows: they fill batches of four, and of two a process
+SHARED = {"batch_size": 4, "group_by_length": False, "epochs": 3.0, "learning_rate": 1e-3}
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_base(tmp_path_factory.mktemp("base") / "tiny")
+
+
+def task(base: Path, folder: Path, chosen: Recipe, seconds: float = 3600.0) -> Task:
+    return Task(base, STOP, chosen, Checkpoints(folder / "checkpoints", seconds))
+
+
+def several(tokenizer: Any, base: Path, folder: Path, **changes: Any) -> tuple[Any, Training]:
+    chosen = recipe(**SHARED | {"devices": 2} | changes)
+    return fine_tune_on_devices(tiny_rows(tokenizer)[:FOUR], task(base, folder, chosen))
+
+
+def test_a_task_survives_its_files(tokenizer: Any, base: Path, tmp_path: Path) -> None:
+    rows = tiny_rows(tokenizer)
+    rows[0] = replace(rows[0], cut=True)
+    given = task(base, tmp_path, recipe(lora=LoraShape(2, 4, 0.0), method="lora"), 3.0)
+    given.write(tmp_path, rows)
+    assert read_task(tmp_path) == (given, rows)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_two_processes_learn_what_one_does(tokenizer: Any, base: Path, tmp_path: Path, method: str) -> None:
+    """Rows of unequal answer length: only a mean over the tokens of both processes gives the same."""
+    changes = {"method": method, "lora": LoraShape(2, 4, 0.0) if method == "lora" else None}
+    torch.set_num_threads(1)
+    alone, training = fine_tune(
+        load_model(base, half=False),
+        tokenizer,
+        tiny_rows(tokenizer)[:FOUR],
+        recipe=recipe(**SHARED | changes),
+        stop_token=STOP,
+        checkpoints=Checkpoints(tmp_path / "alone", math.inf),
+    )
+    shared, shared_training = several(tokenizer, base, tmp_path, **changes)
+    one, two = alone.state_dict(), shared.state_dict()
+    assert one.keys() == two.keys()
+    assert max(float((one[name] - two[name]).abs().max()) for name in one) < 1e-4
+    untouched = load_model(base, half=False).state_dict()
+    moved = [name for name in one if name not in untouched or not torch.equal(one[name], untouched[name])]
+    assert moved
+    for count in ("steps", "trained_tokens", "trainable_parameters"):
+        assert getattr(training, count) == getattr(shared_training, count)
+    assert training.loss[0][1] == pytest.approx(shared_training.loss[0][1], abs=1e-4)
+
+
+@pytest.mark.slow
+def test_the_reason_of_a_failed_process_arrives(tokenizer: Any, base: Path, tmp_path: Path) -> None:
+    with pytest.raises(RunError) as caught:
+        several(tokenizer, base, tmp_path, learning_rate=1e30, clip=1e30, epochs=20.0)
+    assert "loss" in caught.value.what
+    assert "learning_rate" in caught.value.fix
+
+
+ASKING = """
+import sys
+sys.path[:0] = {path!r}
+from pathlib import Path
+from tiny_model import tiny_rows, tiny_tokenizer
+from test_launch import several
+several(tiny_tokenizer(), Path({base!r}), Path({folder!r}), epochs=100000.0)
+"""
+
+
+@pytest.mark.slow
+def test_the_processes_go_when_the_one_that_asked_is_killed(base: Path, tmp_path: Path) -> None:
+    script = ASKING.format(path=sys.path, base=str(base), folder=str(tmp_path))
+    asking = subprocess.Popen([sys.executable, "-c", script])
+    family = psutil.Process(asking.pid)
+    end = time.monotonic() + 60
+    while sum("training.launch" in " ".join(one.cmdline()) for one in family.children(recursive=True)) < 3:
+        assert time.monotonic() < end and asking.poll() is None
+        time.sleep(0.2)
+    everyone = family.children(recursive=True)
+    os.kill(asking.pid, signal.SIGKILL)
+    asking.wait()
+    _, alive = psutil.wait_procs(everyone, timeout=40)
+    assert alive == []
