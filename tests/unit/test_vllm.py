@@ -1,0 +1,236 @@
+"""The vLLM engine answers as our own loop does (on a stand-in for vLLM), and says early what it cannot."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import fake_vllm
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+from test_generate import model_that_stops, random_prompts, sheet
+from tiny_model import STOP, tiny_model
+
+from cocktail.errors import RunError
+from cocktail.inference.answer import answer_exam, prepare_exam
+from cocktail.inference.compare import SHOWN, compare_engines
+from cocktail.inference.engine import Generated, Question
+from cocktail.inference.generate import TorchEngine
+from cocktail.inference.vllm_engine import VllmEngine, check_vllm, needed_context, vllm_engine
+from cocktail.training.methods import Answering, without_rename_warnings
+
+CONTEXT = 64
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def vllm(monkeypatch: pytest.MonkeyPatch) -> type[fake_vllm.LLM]:
+    """The stand-in installed, on a machine that says it has a GPU."""
+    monkeypatch.setitem(sys.modules, "vllm", fake_vllm.fake_module())
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    return fake_vllm.LLM
+
+
+def mixed_questions(tokenizer: Any, count: int = 40) -> list[Question]:
+    """Questions with several limits; two of three ask for a first choice."""
+    return [
+        Question(prompt, 1 + n % 7, (40 + n, 7, 90, 200) if n % 3 else ())
+        for n, prompt in enumerate(random_prompts(tokenizer, count))
+    ]
+
+
+@pytest.mark.usefixtures("vllm")
+def test_answers_are_those_of_our_own_loop(tokenizer: Any, tmp_path: Path) -> None:
+    model, stop = model_that_stops(tokenizer)
+    questions = mixed_questions(tokenizer)
+    ours = TorchEngine(model, stop, 0, 4).generate(questions)
+    with vllm_engine(Answering(model), tokenizer, stop=stop, context=CONTEXT, workdir=tmp_path) as engine:
+        theirs = engine.generate(questions)
+    assert theirs == ours
+    assert {answer.stopped for answer in ours} == {True, False}
+    # The stop token as the last one allowed counts as a stop; the limit counts it.
+    assert any(a.stopped and len(a.ids) == q.limit - 1 for a, q in zip(ours, questions, strict=True))
+    assert any(not a.stopped and len(a.ids) == q.limit for a, q in zip(ours, questions, strict=True))
+    assert len({answer.first_choice for answer in ours}) > 4
+
+
+@pytest.mark.usefixtures("vllm")
+def test_choices_are_those_of_our_own_loop(tokenizer: Any, tmp_path: Path) -> None:
+    """The stop token, too, can be chosen: it ends a label that begins another one."""
+    model, stop = model_that_stops(tokenizer)
+    rows = random_prompts(tokenizer, 30)
+    allowed = [[stop, 10 + n] for n in range(30)]
+    ours = TorchEngine(model, stop, 0, 4).choose(rows, allowed)
+    with vllm_engine(Answering(model), tokenizer, stop=stop, context=CONTEXT, workdir=tmp_path) as engine:
+        assert engine.choose(rows, allowed) == ours
+        assert engine.choose([], []) == []
+        assert engine.generate([]) == []
+    assert stop in ours and len(set(ours)) > 5
+
+
+@pytest.mark.usefixtures("vllm")
+def test_an_exam_ends_with_the_same_table(tokenizer: Any, tmp_path: Path) -> None:
+    exam = prepare_exam(tokenizer, sheet(), max_prompt=40, stop_token=STOP)
+    model, stop = model_that_stops(tokenizer)
+    ours = answer_exam(TorchEngine(model, stop, 0, 2), tokenizer, exam)
+    context = needed_context(exam)
+    with vllm_engine(Answering(model), tokenizer, stop=stop, context=context, workdir=tmp_path) as engine:
+        assert answer_exam(engine, tokenizer, exam).equals(ours)
+    with (
+        vllm_engine(Answering(model), tokenizer, stop=stop, context=context - 1, workdir=tmp_path) as engine,
+        pytest.raises(RunError, match="do not fit"),
+    ):
+        answer_exam(engine, tokenizer, exam)
+
+
+def test_a_label_longer_than_the_answers_makes_the_context_longer(tokenizer: Any) -> None:
+    short = sheet()
+    short.tasks["tone"] = replace(short.tasks["tone"], max_new_tokens=1)
+    short.tasks["sum"] = replace(short.tasks["sum"], max_new_tokens=1)
+    exam = prepare_exam(tokenizer, short, max_prompt=40, stop_token=STOP)
+    label = len(tokenizer("negative" + STOP, add_special_tokens=False)["input_ids"])
+    assert label > 1
+    assert needed_context(exam) == max(len(prompt.ids) for prompt in exam.prompts) + label
+
+
+@pytest.mark.usefixtures("vllm")
+def test_what_the_generation_config_says_is_not_read(tokenizer: Any, tmp_path: Path) -> None:
+    model, stop = model_that_stops(tokenizer)
+    questions = mixed_questions(tokenizer, 9)
+    ours = TorchEngine(model, stop, 0, 4).generate(questions)
+    model.generation_config.eos_token_id = [0, *range(6, len(tokenizer))]
+    with vllm_engine(Answering(model), tokenizer, stop=stop, context=CONTEXT, workdir=tmp_path) as engine:
+        assert engine.generate(questions) == ours
+
+
+def test_what_vllm_is_given_and_that_nothing_is_left(
+    tokenizer: Any, tmp_path: Path, vllm: type[fake_vllm.LLM]
+) -> None:
+    answering = Answering(tiny_model(tokenizer).to(torch.bfloat16))
+    with (
+        pytest.raises(KeyboardInterrupt),
+        vllm_engine(answering, tokenizer, stop=5, context=CONTEXT, workdir=tmp_path / "new"),
+    ):
+        (made,) = vllm.made
+        assert made.folder.parent == tmp_path / "new"
+        raise KeyboardInterrupt
+    assert {"model.safetensors", "config.json", "tokenizer.json"} <= made.files
+    assert not any(name.endswith((".bin", ".pt")) for name in made.files)
+    share = made.settings.pop("gpu_memory_utilization")
+    assert 0.0 < share < 0.92  # vLLM's own default would leave nothing for this process
+    assert made.settings == {
+        "skip_tokenizer_init": True,
+        "trust_remote_code": False,
+        "dtype": "bfloat16",
+        "max_model_len": CONTEXT,
+        "load_format": "safetensors",
+        "enable_prefix_caching": True,
+        "generation_config": "vllm",
+    }
+    assert not made.llm_engine.engine_core.alive
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+@pytest.mark.usefixtures("vllm")
+def test_a_model_that_cannot_be_loaded_is_a_clear_error(
+    tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise RuntimeError("Engine core initialization failed.\nmore")
+
+    monkeypatch.setattr(sys.modules["vllm"], "LLM", fail)
+    answering = Answering(tiny_model(tokenizer))
+    with (
+        pytest.raises(RunError, match=r"\(Engine core initialization failed\.\)"),
+        vllm_engine(answering, tokenizer, stop=5, context=CONTEXT, workdir=tmp_path),
+    ):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("vllm")
+def test_a_context_beyond_the_model_is_a_clear_error(tokenizer: Any, tmp_path: Path) -> None:
+    model = tiny_model(tokenizer)
+    context = model.config.max_position_embeddings + 1
+    with (
+        pytest.raises(RunError) as caught,
+        vllm_engine(Answering(model), tokenizer, stop=5, context=context, workdir=tmp_path),
+    ):
+        pass
+    assert caught.value.fix == "answer.max_prompt"
+
+
+@pytest.mark.usefixtures("vllm")
+def test_learned_prompts_and_adapters_are_refused(tokenizer: Any, tmp_path: Path) -> None:
+    with without_rename_warnings():
+        adapted = get_peft_model(tiny_model(tokenizer), LoraConfig(target_modules="all-linear"))
+    for answering, method in (
+        (Answering(tiny_model(tokenizer), torch.zeros(3, 32)), "prompt_tuning"),
+        (Answering(adapted), "qlora"),
+    ):
+        with (
+            pytest.raises(RunError, match=method) as caught,
+            vllm_engine(answering, tokenizer, stop=5, context=CONTEXT, workdir=tmp_path),
+        ):
+            pass
+        assert caught.value.fix == "answer.engine=builtin"
+        with pytest.raises(RunError, match=method):
+            check_vllm(method)
+
+
+def test_what_the_machine_lacks_is_said_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    with pytest.raises(RunError, match="GPU"):
+        check_vllm("full")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    monkeypatch.delitem(sys.modules, "vllm", raising=False)
+    monkeypatch.setattr(sys, "path", [])
+    monkeypatch.setattr(sys, "meta_path", sys.meta_path[-1:])
+    with pytest.raises(RunError) as caught:
+        check_vllm("full")
+    assert "cocktail[vllm]" in caught.value.fix
+    monkeypatch.setitem(sys.modules, "vllm", fake_vllm.fake_module())
+    check_vllm("full")
+    check_vllm("lora")
+
+
+@pytest.mark.usefixtures("vllm")
+@pytest.mark.parametrize(("ids", "reason"), [([7, 8], "abort"), ([7, 8], "stop"), ([7, 5], "length")])
+def test_an_answer_that_vllm_gave_up_is_an_error(ids: list[int], reason: str) -> None:
+    class Broken:
+        def generate(self, prompts: Any, params: Any, *, use_tqdm: bool) -> list[fake_vllm.RequestOutput]:
+            return [fake_vllm.RequestOutput([fake_vllm.CompletionOutput(ids, reason)]) for _ in prompts]
+
+    with pytest.raises(RunError, match=reason):
+        VllmEngine(Broken(), stop=5, context=CONTEXT).generate([Question((7,), 2)])
+
+
+def test_engines_are_compared_row_by_row() -> None:
+    ours = [
+        Generated((1, 2), True, 4),
+        Generated((1, 2), False, 4),
+        Generated((1,), False, None),
+        Generated((3,), True, 4),
+    ]
+    theirs = [
+        Generated((1, 2), True, 4),
+        Generated((1, 2), True, 4),
+        Generated((1, 5), False, None),
+        Generated((3,), True, 6),
+    ]
+    found = compare_engines(ours, theirs)
+    assert (found.num_rows, found.num_equal) == (4, 2)
+    assert (found.num_choices, found.num_equal_choices) == (3, 2)
+    assert found.first_different == (1, 2, 3)
+    many = compare_engines([ours[0]] * 40, [ours[0], *[theirs[2]] * 39])
+    assert (many.num_equal, many.num_choices) == (1, 1)
+    assert many.first_different == tuple(range(1, SHOWN + 1))
+    with pytest.raises(ValueError, match="zip"):
+        compare_engines(ours, theirs[:3])
