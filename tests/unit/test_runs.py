@@ -454,3 +454,18 @@ def test_a_full_disk_is_a_clear_error_and_the_rerun_succeeds(
     assert not (tmp_path / "out").exists()
     go([FPB], prepared=prepared, base=base, out=tmp_path / "out")
     assert trained == [FPB.id]
+
+
+def test_what_vllm_cannot_answer_here_is_not_trained(
+    prepared: Path,
+    base: Path,
+    tmp_path: Path,
+    store: Path,
+    trained: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    with pytest.raises(RunError) as caught:
+        go([FPB], prepared=prepared, base=base, out=tmp_path / "out", params=study(answer={"engine": "vllm"}))
+    assert "vLLM needs an NVIDIA GPU" in caught.value.what
+    assert trained == []

@@ -72,11 +72,12 @@ def test_our_loss_is_the_loss_of_trl(tokenizer: Any, tmp_path: Path) -> None:
     assert differ(runs[0][1], runs[1][1]) < 1e-4
 
 
-def test_accumulation_equals_one_large_batch(tokenizer: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("rows", [4, 8])
+def test_accumulation_equals_one_large_batch(tokenizer: Any, tmp_path: Path, rows: int) -> None:
     """Rows of unequal answer length: only a mean over tokens, not over batches, gives the same."""
     changes = {"group_by_length": False, "epochs": 3.0}
-    many, _ = tuned(tokenizer, tmp_path, batch_size=1, accumulation=4, **changes)
-    once, _ = tuned(tokenizer, tmp_path, batch_size=4, accumulation=1, **changes)
+    many, _ = tuned(tokenizer, tmp_path, batch_size=1, accumulation=rows, **changes)
+    once, _ = tuned(tokenizer, tmp_path, batch_size=rows, accumulation=1, **changes)
     assert differ(many, once) < 1e-4
 
 
@@ -87,6 +88,39 @@ def test_packed_loss_equals_unpacked_loss(tokenizer: Any, tmp_path: Path) -> Non
     packed, two = tuned(tokenizer, tmp_path, packing=True, group_by_length=False, **changes)
     assert one.loss[0][1] == pytest.approx(two.loss[0][1], abs=1e-5)
     assert differ(plain, packed) < 1e-4
+
+
+def gradients(tokenizer: Any, folder: Path, **changes: Any) -> dict[str, torch.Tensor]:
+    """The gradients of one step over all rows."""
+    chosen = recipe(batch_size=5, max_length=256, **changes)
+    model = tiny_model(tokenizer)
+    trainer = make_trainer(model, tokenizer, tiny_rows(tokenizer), recipe=chosen, workdir=folder)
+    (batch,) = list(trainer.get_train_dataloader())
+    trainer.compute_loss(model, dict(batch)).backward()
+    return {name: value.grad for name, value in model.named_parameters() if value.grad is not None}
+
+
+def test_packed_gradients_equal_unpacked_ones(tokenizer: Any, tmp_path: Path) -> None:
+    """Not after the optimiser, whose first step looks at signs only."""
+    plain = gradients(tokenizer, tmp_path)
+    packed = gradients(tokenizer, tmp_path, packing=True, group_by_length=False)
+    largest = max(float(value.abs().max()) for value in plain.values())
+    assert plain.keys() == packed.keys()
+    assert differ(plain, packed) < 1e-5 * largest
+
+
+def test_packed_rows_that_see_their_neighbours_fail_the_run(
+    tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without positions that begin anew nothing keeps rows apart."""
+    monkeypatch.setattr(
+        "trl.trainer.sft_trainer.DataCollatorForLanguageModeling.get_position_ids_from_packed_seq_lengths",
+        staticmethod(lambda lengths: [torch.arange(sum(one)) for one in lengths]),
+    )
+    with pytest.raises(RunError) as caught:
+        tuned(tokenizer, tmp_path, packing=True, group_by_length=False, max_length=256)
+    assert "packed rows are not kept apart" in caught.value.what
+    assert "train.packing=false" in caught.value.fix
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_does_not(tokenizer: Any, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ TRAINING_CODE = (
     "training/fsdp.yaml",
     "training/launch.py",
     "training/methods.py",
+    "training/packing.py",
     "training/recipe.py",
     "training/sft.py",
     "training/trainer.py",
@@ -29,6 +30,7 @@ ANSWERING_CODE = (
     "inference/generate.py",
     "inference/labels.py",
     "inference/answer.py",
+    "inference/vllm_engine.py",
 )
 
 

@@ -94,6 +94,10 @@ def execute(job: RunJob, wait: bool = True) -> None:
 
 
 def _train_and_answer(job: RunJob) -> None:
+    if job.answer.engine == "vllm":
+        from cocktail.inference.vllm_engine import check_vllm
+
+        check_vllm(job.recipe.method if job.recipe else "full")  # what cannot be answered is not trained
     started, energy = time.perf_counter(), energy_joules()
     answering, tokenizer, trained, speed = _tuned_model(job)
     trained_at = time.perf_counter()
@@ -189,15 +193,24 @@ def _answers(job: RunJob, answering: Answering, tokenizer: Tokenizer) -> pd.Data
     from cocktail.inference.answer import answer_exam
     from cocktail.inference.generate import TorchEngine
 
-    engine = TorchEngine(
-        answering.model,
-        stop=stop_id(tokenizer, job.stop_token),
-        pad=tokenizer.pad_token_id,
-        batch_size=job.answer.batch_size,
-        soft_prompt=answering.soft_prompt,
-    )
+    exam = _exam(job.base, job.prepared, job.evaluations, job.answer, job.stop_token)
+    stop = stop_id(tokenizer, job.stop_token)
+    if job.answer.engine == "vllm":
+        from cocktail.inference.vllm_engine import needed_context, vllm_engine
+
+        workdir, context = job.store.root / "vllm", needed_context(exam)
+        with vllm_engine(answering, tokenizer, stop=stop, context=context, workdir=workdir) as engine:
+            return answer_exam(engine, tokenizer, exam)
     return answer_exam(
-        engine, tokenizer, _exam(job.base, job.prepared, job.evaluations, job.answer, job.stop_token)
+        TorchEngine(
+            answering.model,
+            stop=stop,
+            pad=tokenizer.pad_token_id,
+            batch_size=job.answer.batch_size,
+            soft_prompt=answering.soft_prompt,
+        ),
+        tokenizer,
+        exam,
     )
 
 

@@ -28,6 +28,7 @@ from cocktail.training.methods import (
     count_parameters,
     without_rename_warnings,
 )
+from cocktail.training.packing import PackingProof
 from cocktail.training.recipe import Recipe, Training
 from cocktail.training.trainer import CompletionTrainer, LossWatch, check_loss
 
@@ -121,6 +122,9 @@ def make_trainer(
     trainer.batch_rows = recipe.batch_size * recipe.accumulation if recipe.group_by_length else None
     trainer.remove_callback(PrinterCallback)  # the executor shows progress for all runs at once
     trainer.add_callback(LossWatch(len(tokenizer)))
+    if recipe.packing:
+        precision = torch.bfloat16 if recipe.precision == "bf16" else torch.float32
+        trainer.add_callback(PackingProof(trainer.train_dataset[0], trainer.data_collator, precision))
     return trainer
 
 
