@@ -81,16 +81,18 @@ def write_study(root: Path, params: Params, *, skill: Skill = default_skill) -> 
     write_mixtures(root / "artifacts/mixtures", explore_runs(params))
     for model in params.models:
         answers = root / "artifacts/answers" / model
-        write_answers(answers / "explore", prepared, explore_runs(params), skill=skill)
+        method = params.train.method
+        write_answers(answers / "explore", prepared, explore_runs(params), skill=skill, method=method)
         out = root / f"artifacts/selected/{model}.json"
         selected = select_study(prepared, answers / "explore", out, params=params)
         chosen = {target: selected[target].chosen for target in params.study.targets}
-        write_answers(answers / "confirm", prepared, confirm_runs(params, chosen), skill=skill)
+        runs = confirm_runs(params, chosen)
+        write_answers(answers / "confirm", prepared, runs, skill=skill, method=method)
 
 
-def finish_study(root: Path, params: Params) -> None:
+def finish_study(root: Path, params: Params, *, skill: Skill = default_skill) -> None:
     """:func:`write_study`, then score, compare and report as the stages do, in a git repository."""
-    write_study(root, params)
+    write_study(root, params, skill=skill)
     prepared, reports, scores = root / "data/prepared", root / "reports", root / "artifacts/scores"
     score_study(
         prepared, root / "artifacts/answers", scores, models=list(params.models), tolerance=tolerance(params)
@@ -142,26 +144,36 @@ def write_mixtures(folder: Path, runs: Sequence[Run]) -> None:
     write_json(folder / "index.json", {"runs": [run.id for run in mixed]})
 
 
-def write_answers(folder: Path, prepared: Path, runs: Sequence[Run], *, skill: Skill = default_skill) -> None:
+def write_answers(
+    folder: Path,
+    prepared: Path,
+    runs: Sequence[Run],
+    *,
+    skill: Skill = default_skill,
+    method: str = "full",
+) -> None:
     """Answers, receipt and index of ``runs``; the draw hangs on the run's id alone."""
     tasks = [task for task, facts in read_json(prepared / "tasks.json").items() if facts["evaluates"]]
     for run in runs:
         rng = np.random.default_rng(int(digest_text(run.id)[:8], 16))
         table = pd.concat([_answers(prepared, task, rng, skill=skill(run, task)) for task in tasks])
         write_table(folder / f"{run.id}.parquet", table.reset_index(drop=True))
-        write_json(folder / f"{run.id}.json", receipt(run, model=folder.parent.name, answered=len(table)))
+        facts = receipt(run, model=folder.parent.name, answered=len(table), method=method)
+        write_json(folder / f"{run.id}.json", facts)
     write_json(folder / "index.json", {"runs": [run.id for run in runs]})
 
 
-def receipt(run: Run, *, model: str, answered: int) -> dict[str, object]:
-    """A receipt with the contract's keys."""
+def receipt(run: Run, *, model: str, answered: int, method: str = "full") -> dict[str, object]:
+    """A receipt with the contract's keys; the base's tells no method and no total of parameters."""
+    trained = {"trainable_parameters": 1000 if method == "full" else 50, "total_parameters": 1000}
+    recipe = {"method": method, "learning_rate": run.learning_rate, "epochs": run.epochs}
     return {
         "run": run.id,
         "model": model,
         "kind": run.kind,
         "sources": list(run.sources),
         "seed": run.seed,
-        "config": {"learning_rate": run.learning_rate, "epochs": run.epochs},
+        "config": {"overlong": "drop", **(recipe if run.sources else {})},
         "base_digest": "0" * 64,
         "rows_digest": "1" * 64,
         "rows": {source: {"in": 30, "kept": 29, "cut": 1, "dropped": 1} for source in run.sources},
@@ -169,8 +181,7 @@ def receipt(run: Run, *, model: str, answered: int) -> dict[str, object]:
         "steps": 4 * len(run.sources),
         "epochs": run.epochs,
         "loss": [[step, 2.0 / step] for step in range(1, 4 * len(run.sources) + 1)],
-        "trainable_parameters": 1000,
-        "total_parameters": 1000,
+        **(trained if run.sources else {"trainable_parameters": 0}),
         "answered": answered,
         "empty_answers": 0,
         "not_stopped": 0,

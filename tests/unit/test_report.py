@@ -24,7 +24,7 @@ from cocktail.report.study import report_study
 from cocktail.report.table import Table, to_latex, to_markdown, write_table_files
 
 TABLES = ("main", "contrasts", "effects", "transfer", "leave_one_out", "base", "scores", "winners_curse")
-TABLES += ("mixtures", "runs", "data")
+TABLES += ("label_agreement", "mixtures", "runs", "data")
 
 
 def table(**columns: list[object]) -> Table:
@@ -85,6 +85,12 @@ def test_tables_say_which_study_they_show_and_lack_no_column(finished_study: Pat
     assert set(main["paper: single"]) == {NOT_AVAILABLE}
     runs = pd.read_csv(finished_study / "reports/tables/runs.csv")
     assert {"base", "all", "all-s101", "steps_fpb_as_all-s102"} <= set(runs["run"])
+    runs = runs.set_index("run")
+    assert runs.loc["all-s101", ["method", "trainable", "of"]].tolist() == ["full", 1000, 1000]
+    assert runs.loc["base", "trainable"] == 0
+    assert runs.loc["base", ["method", "of"]].isna().all()  # nothing was tuned
+    shown = (finished_study / "reports/tables/runs.md").read_text(encoding="utf-8")
+    assert " | full | 1000 | 1000 | " in shown and " | – | 0 | – | " in shown
     mixtures = pd.read_csv(finished_study / "reports/tables/mixtures.csv", dtype=str)
     assert mixtures.loc[mixtures["run"] == "all", "fpb"].item() == "29/30"
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from cocktail.comparison.agreement import SUM
 from cocktail.comparison.overview import Row
 from cocktail.comparison.scores import ModelScores
 from cocktail.config import GENERAL_TASKS
@@ -18,7 +19,9 @@ NAMES = {"steps_as_chosen": "steps_matched", "size_as_chosen": "size_matched"}
 CONFIRMED = ("single", "chosen", "all", *NAMES)
 
 
-def metrics(models: Sequence[ModelScores], arms: Sequence[Row], effects: Sequence[Row]) -> dict[str, Any]:
+def metrics(
+    models: Sequence[ModelScores], arms: Sequence[Row], effects: Sequence[Row], agreement: Sequence[Row]
+) -> dict[str, Any]:
     """Return the nested numbers, by model."""
     return {
         scores.model: _of_model(
@@ -26,6 +29,7 @@ def metrics(models: Sequence[ModelScores], arms: Sequence[Row], effects: Sequenc
             [row for row in arms if row["model"] == scores.model],
             [row for row in effects if row["model"] == scores.model and row["reading"] == "strict"],
         )
+        | _label_agreement([row for row in agreement if row["model"] == scores.model])
         for scores in models
     }
 
@@ -53,6 +57,12 @@ def _of_model(scores: ModelScores, arms: Sequence[Row], effects: Sequence[Row]) 
         **{f"tasks_at_{flag}": len(tasks) for flag, tasks in flagged.items()},
     }
     return {group: numbers for group, numbers in result.items() if numbers}
+
+
+def _label_agreement(rows: Sequence[Row]) -> dict[str, Any]:
+    """The share of the sum row; nothing where no free answer can be held against label decoding."""
+    shares = [row["share"] for row in rows if row["task"] == SUM and row["share"] is not None]
+    return {"label_agreement": {"share": round(shares[0], 2)}} if shares else {}
 
 
 def _group(row: Row, *, confirmed: bool) -> str:

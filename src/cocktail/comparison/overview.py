@@ -67,6 +67,7 @@ def _scores(scores: ModelScores, stage: str, runs: list[str], task: str, *, conf
         **means,
         **invalid,
         "empty_share": float((mine["empty"] / mine["n"]).mean()),
+        "limit_share": float((mine["not_stopped"] / mine["n"]).mean()),
         "low": interval.low,
         "high": interval.high,
         "scope": interval.scope,

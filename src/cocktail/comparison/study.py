@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from cocktail.comparison.agreement import agreement_rows
 from cocktail.comparison.effects import effect_rows
 from cocktail.comparison.explored import curse_rows, leave_one_out_rows, transfer_rows
 from cocktail.comparison.metrics import metrics
@@ -21,13 +22,14 @@ def compare_study(
     """Write metrics.json, effects.json and comparison.json below ``out``; return the metrics.
 
     ``comparison.json`` holds flat tables (lists of rows) for the report: arms, transfer, leave_one_out,
-    curse.
+    curse, label_agreement.
 
     Raises:
         RecordError: scores are missing or are not those of the study in params.
     """
     evaluations = read_evaluations(prepared)
-    tables: dict[str, list[dict[str, Any]]] = {"arms": [], "transfer": [], "leave_one_out": [], "curse": []}
+    names = ("arms", "transfer", "leave_one_out", "curse", "label_agreement")
+    tables: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     effects = []
     models = read_scores(scores, selected, params=params)
     for model in models:
@@ -36,9 +38,10 @@ def compare_study(
         tables["transfer"] += transfer_rows(model, params=params)
         tables["leave_one_out"] += leave_one_out_rows(model, params=params)
         tables["curse"] += curse_rows(model)
+        tables["label_agreement"] += agreement_rows(model, params=params)
         flags = {row["task"]: row["flag"] for row in arms if row["stage"] == "confirm"}
         effects += effect_rows(model, flags, params=params)
-    numbers = metrics(models, tables["arms"], effects)
+    numbers = metrics(models, tables["arms"], effects, tables["label_agreement"])
     write_json(out / "comparison.json", {"study": params.study.name, **tables})
     write_json(out / "effects.json", {"study": params.study.name, "rows": effects})
     write_json(out / "metrics.json", numbers)

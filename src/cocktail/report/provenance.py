@@ -82,7 +82,7 @@ def read_receipts(answers: Path, models: Iterable[str]) -> list[dict[str, Any]]:
 
 
 def runs_table(receipts: Iterable[Mapping[str, Any]], *, note: str) -> Table:
-    """Every run: seed, rows, steps, tokens, last loss, and how its answers ended."""
+    """Every run: seed, rows, tokens, method, tuned parameters, loss, steps, and how its answers ended."""
     rows = []
     for receipt in receipts:
         per_source = receipt["rows"].values()
@@ -93,9 +93,11 @@ def runs_table(receipts: Iterable[Mapping[str, Any]], *, note: str) -> Table:
             {name: receipt[name] for name in plain}
             | {"rows": counted["kept"], "cut": counted["cut"], "dropped": counted["dropped"]}
             | {"trained tokens": receipt["tokens"]["trained"], "tokens": receipt["tokens"]["total"]}
+            | {"method": receipt["config"].get("method", "")}
+            | {"trainable": receipt["trainable_parameters"], "of": receipt.get("total_parameters", "")}
             | {"last loss": float(receipt["loss"][-1][1]) if receipt["loss"] else None}
             | {name: receipt[name] for name in ends}
         )
     frame = pd.DataFrame(rows).rename(columns=lambda name: name.replace("_", " "))
-    title = "Runs: rows, steps, tokens and loss from each run's receipt"
+    title = "Runs: rows, tokens, method, tuned parameters, loss and steps from each run's receipt"
     return Table(name="runs", title=title, note=note, frame=frame, hidden=("rows digest",), digits=3)

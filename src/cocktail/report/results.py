@@ -25,9 +25,14 @@ CONTRASTS = (
     "steps, size: the task alone with the mixture's optimiser steps, or with filler rows up to its size. "
     "floor, ceiling: the single task is no better than a blind guess, or perfect; then nothing is tested."
 )
+AGREEMENT = (
+    "All explored and confirmed runs that were trained on the task. rows: test rows with a label by label "
+    "decoding; INVALID, valid: of these, by the free answer read strictly; agree: valid rows where both "
+    "name one label; share: of the valid rows. lowest runs: the lowest first, with the share of the first."
+)
 SHARES = [
     "guess", "accuracy_strict", "low", "high", "seed_sd", "accuracy_lenient", "macro_f1", "weighted_f1",
-    "knowledge_accuracy", "invalid_strict_share", "invalid_lenient_share", "empty_share",
+    "knowledge_accuracy", "invalid_strict_share", "invalid_lenient_share", "empty_share", "limit_share",
 ]  # fmt: skip
 
 
@@ -71,7 +76,7 @@ def main_table(comparison: Comparison, published: Sequence[Published], *, note: 
 
 
 def scores_table(comparison: Comparison, *, note: str) -> Table:
-    """Every compared arm with strict and lenient accuracy, F1, knowledge and INVALID."""
+    """Every compared arm: strict and lenient accuracy, F1, knowledge, INVALID, answers without end."""
     frame = arms_frame(comparison).drop(columns=["scope", "seed_sd", "flag"])
     order = [
         "model",
@@ -92,13 +97,13 @@ def scores_table(comparison: Comparison, *, note: str) -> Table:
 
 
 def base_table(comparison: Comparison, *, note: str) -> Table:
-    """What the untuned base gives: strict, lenient, knowledge (label decoding), INVALID."""
+    """What the untuned base gives: strict, lenient, knowledge (label decoding), INVALID, without end."""
     frame = arms_frame(comparison)
     frame = frame[frame["arm"] == "base"]
     names = {
         "n_items": "n", "guess": "guess", "accuracy_strict": "strict", "accuracy_lenient": "lenient",
         "knowledge_accuracy": "knowledge", "invalid_strict_share": "INVALID strict",
-        "invalid_lenient_share": "INVALID lenient", "empty_share": "empty",
+        "invalid_lenient_share": "INVALID lenient", "empty_share": "empty", "limit_share": "at length limit",
     }  # fmt: skip
     frame = frame[["model", "task", *names]].rename(columns=names)
     return Table(name="base", title="The untuned base on test (points)", note=note, frame=frame)
@@ -165,6 +170,17 @@ def curse_table(comparison: Comparison, *, note: str) -> Table:
     frame = pd.DataFrame(comparison["curse"], columns=columns)
     title = "Winner's curse: gain over the single task, mixture picked on dev or on test (points)"
     return Table(name="winners_curse", title=title, note=note, frame=frame)
+
+
+def agreement_table(comparison: Comparison, *, note: str) -> Table:
+    """Where the free answer and label decoding name another label."""
+    columns = ["model", "task", "runs", "rows", "invalid", "valid", "agree", "share", "flag"]
+    columns += ["lowest_share", "lowest_runs"]
+    frame = pd.DataFrame(comparison["label_agreement"], columns=columns).rename(
+        columns={"invalid": "INVALID", "lowest_share": "lowest share", "lowest_runs": "lowest runs"}
+    )
+    title = "Label decoding against the free answer on test, in runs trained on the task (points)"
+    return Table(name="label_agreement", title=title, note=f"{note} {AGREEMENT}", frame=frame, digits=2)
 
 
 def _mean_sd(row: Mapping[Any, Any] | None) -> str | float | None:

@@ -70,6 +70,7 @@ def study_tables(
         ),
         results.base_table(comparison, note=note),
         results.scores_table(comparison, note=note),
+        results.agreement_table(comparison, note=note),
         results.curse_table(comparison, note=one_seed),
         provenance.mixtures_table(inputs.mixtures, note=note),
         provenance.runs_table(receipts, note=note),

@@ -43,7 +43,7 @@ class Table:
 def cell_text(value: Any, *, digits: int) -> str:
     """Return a value as the tables show it: a dash for nothing, lists joined, floats rounded."""
     if isinstance(value, list):
-        return " ".join(str(one) for one in value)
+        return " ".join(str(one) for one in value) or MISSING
     if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
         return MISSING
     if isinstance(value, float):

@@ -21,7 +21,7 @@ def score_items(
 
     Returns:
         One row per item in the order of the prepared data: task, split, item, cluster, gold, answer, the
-        codes, what was read, and stopped, num_tokens.
+        codes, what was read, and label_choice, stopped, num_tokens.
 
     Raises:
         RecordError: the run does not answer each item exactly once.

@@ -24,19 +24,25 @@ class Summariser:
     ) -> dict[str, float | int | str]:
         """Return one row of the summary: the scores of one run on one split of one task.
 
+        ``decoded`` counts the rows with a label by label decoding; of these the free answer is INVALID in
+        ``decoded_invalid``, and in ``decoded_agree`` it is, read strictly, the same label.
+
         Raises:
             RecordError: the number of scored rows is not the number of rows of the split.
         """
         expected = int((evaluation.gold["split"] == split).sum())
         if len(items) != expected:
             raise RecordError(f"{len(items)} scored rows of {evaluation.task} {split}, but it has {expected}")
-        decoded = items["knowledge"][items["knowledge"] != ""]
+        decoded = items[items["label_choice"] != ""]
         return {
             "task": evaluation.task,
             "split": split,
             "n": expected,
             **self._scores(items, evaluation),
-            "knowledge_accuracy": float((decoded == "ok").mean()) if len(decoded) else float("nan"),
+            "knowledge_accuracy": float((decoded["knowledge"] == "ok").mean()),  # of none: NaN
+            "decoded": len(decoded),
+            "decoded_invalid": int((decoded["strict"] == "invalid").sum()),
+            "decoded_agree": int((decoded["read_strict"] == decoded["label_choice"]).sum()),
             "not_stopped": int((~items["stopped"]).sum()),
             "empty": int((items["answer"].str.strip() == "").sum()),
         }
