@@ -23,7 +23,7 @@ def params(arguments: argparse.Namespace) -> None:
 
 
 def verify(arguments: argparse.Namespace) -> None:
-    """Compare the fresh reports with the recorded study of the same name."""
+    """Compare the fresh reports with the record of the same study and method."""
     from cocktail.config import load_params
     from cocktail.record import verify as compare_with_record
 

@@ -1,4 +1,4 @@
-"""What a recorded study was made with: params, commit, libraries, hardware, digests, time and memory.
+"""What a recorded study was made with: params, commit, libraries, hardware, digests, time, memory and energy.
 
 Times and hosts are kept out of every DVC output; a recorded study is none, and says them.
 """
@@ -8,8 +8,10 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from collections.abc import Iterable, Mapping
 from importlib.metadata import distributions
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import yaml
@@ -24,7 +26,12 @@ LOCK = "requirements.lock"
 
 
 def make_manifest(root: Path, params: Params) -> dict[str, Any]:
-    """Return the manifest of the study whose outputs lie below ``root``, the top of the repository."""
+    """Return the manifest of the study whose outputs lie below ``root``, the top of the repository.
+
+    Raises:
+        RecordError: the answers are not those of the method in params, or something else is missing.
+    """
+    receipts = _receipts(root / "artifacts/answers", params)
     return {
         "study": params.study.name,
         "params": params.model_dump(),
@@ -38,7 +45,8 @@ def make_manifest(root: Path, params: Params) -> dict[str, Any]:
         },
         "hardware": hardware(),
         "digests": {LOCK: digest_file(root / LOCK), "outputs": _output_digests(root / "dvc.lock")},
-        "runtime": _runtime(root / "artifacts/answers", params),
+        "parameters": _parameters(receipts.values()),
+        "runtime": _runtime(receipts),
     }
 
 
@@ -97,21 +105,57 @@ def _output_digests(lock: Path) -> dict[str, str]:
     return {out["path"]: out["md5"] for stage in stages.values() for out in stage.get("outs", ())}
 
 
-def _runtime(answers: Path, params: Params) -> dict[str, Any]:
-    """Sum over the runs whose runtime.json is in the store; a run is found there by its receipt."""
-    kept = {digest_file(path): path.parent for path in (store_root() / "answers").glob("*/*/receipt.json")}
-    receipts = [
+def _receipts(answers: Path, params: Params) -> dict[Path, dict[str, Any]]:
+    """Return the receipt of every run; they must be of the method that the record will be named by."""
+    paths = [
         answers / model / stage / f"{run}.json"
         for model in params.models
         for stage in STAGES
         for run in read_runs(answers / model / stage)
     ]
+    receipts = {path: read_json(path) for path in paths}
+    methods = {one["config"]["method"] for one in receipts.values() if one["trainable_parameters"]}
+    if foreign := sorted(methods - {params.train.method}):
+        raise RecordError(
+            f"the answers are of method {', '.join(foreign)}, params of {params.train.method}",
+            where=str(answers),
+            fix="dvc repro",
+        )
+    return receipts
+
+
+def _parameters(receipts: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
+    """Return each model's numbers of tuned and of all parameters, which its trained runs share."""
+    return {
+        one["model"]: {"trainable": one["trainable_parameters"], "total": one["total_parameters"]}
+        for one in receipts
+        if one["trainable_parameters"]
+    }
+
+
+def _runtime(receipts: Iterable[Path]) -> dict[str, Any]:
+    """Sum over the runs whose runtime.json is in the store; a run is found there by its receipt.
+
+    What no run counted is null: energy without a counter, everything that entries of older versions lack.
+    """
+    kept = {digest_file(path): path.parent for path in (store_root() / "answers").glob("*/*/receipt.json")}
     digests = [digest_file(receipt) for receipt in receipts]
     times = [read_json(kept[one] / "runtime.json") for one in digests if one in kept]
+    energy, memory, tokens, share = (
+        [one[key] for one in times if one.get(key) is not None]
+        for key in ("energy_joules", "peak_gpu_memory_bytes", "tokens_per_second", "share_of_ceiling")
+    )
+    gpu_seconds = sum(sum(one["seconds"].values()) * one.get("gpus", 0) for one in times)
     return {
-        "runs": len(receipts),
+        "runs": len(digests),
         "runs_with_times": len(times),
+        "runs_with_energy": len(energy),
         "training_seconds": round(sum(one["seconds"]["training"] for one in times), 1),
         "answering_seconds": round(sum(one["seconds"]["answering"] for one in times), 1),
+        "gpu_hours": round(gpu_seconds / 3600, 4),
+        "watt_hours": round(sum(energy) / 3600, 2) if energy else None,
         "peak_memory_bytes": max((one["peak_memory_bytes"] for one in times), default=0),
+        "peak_gpu_memory_bytes": max(memory, default=None),
+        "median_tokens_per_second": median(tokens) if tokens else None,
+        "median_share_of_ceiling": median(share) if share else None,
     }

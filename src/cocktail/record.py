@@ -1,6 +1,7 @@
 """Keep a finished study beside the pipeline's outputs, and compare a fresh one with it.
 
-``reports/studies/<study>/`` is no DVC output: a variant in the work tree does not touch it.
+``reports/studies/<record>/`` is no DVC output: a variant in the work tree does not touch it. A study has one
+record per method of fine-tuning.
 """
 
 from __future__ import annotations
@@ -29,13 +30,19 @@ TOLERANCE_POINTS = 25.0
 EXACT = ("runs_explored", "runs_confirmed", "test_items")  # counts that do not hang on rounding
 
 
+def record_name(params: Params) -> str:
+    """Return the name of a study's record: the study, and its method where that is not full fine-tuning."""
+    study, method = params.study.name, params.train.method
+    return study if method == "full" else f"{study}-{method}"
+
+
 def record(reports: Path, params: Params) -> Path:
-    """Copy the study's results and its manifest to ``reports/studies/<study>/``; return that folder.
+    """Copy the study's results and its manifest to their folder below ``reports/studies``; return it.
 
     Item-level outcomes hold ids and codes, no text: the data's licences stay out of git.
 
     Raises:
-        RecordError: results are missing, or are those of another study than params names.
+        RecordError: results are missing, or are those of another study or method than params names.
     """
     root = reports.resolve().parent
     study: str = read_json(reports / "comparison.json")["study"]
@@ -43,7 +50,7 @@ def record(reports: Path, params: Params) -> Path:
         raise RecordError(f"reports are of study {study!r}, params of {params.study.name!r}", fix="dvc repro")
     manifest = make_manifest(root, params)
     items = read_table(root / "artifacts/scores/items.parquet")
-    target = reports / "studies" / study
+    target = reports / "studies" / record_name(params)
     with fresh_folder(target) as folder:
         for name in FOLDERS:
             shutil.copytree(reports / name, folder / name)
@@ -55,7 +62,7 @@ def record(reports: Path, params: Params) -> Path:
 
 
 def verify(reports: Path, params: Params) -> str:
-    """Compare fresh numbers with the recorded study of the same name; return what was found, in a sentence.
+    """Compare fresh numbers with the record of this study and method; return what was found, in a sentence.
 
     On the CPU type and lock of the record every number must be equal; elsewhere within
     ``TOLERANCE_POINTS``. A study that was never recorded, or whose params were changed, has nothing to be
@@ -64,15 +71,14 @@ def verify(reports: Path, params: Params) -> str:
     Raises:
         RecordError: numbers differ; lists which.
     """
-    recorded = reports / "studies" / params.study.name
+    name = record_name(params)
+    recorded = reports / "studies" / name
     if not recorded.is_dir():
-        return f"study {params.study.name} was never recorded: nothing to compare with (make record keeps it)"
+        return f"study {name} was never recorded: nothing to compare with (make record keeps it)"
     manifest = read_json(recorded / "manifest.json")
     changed = list(param_differences(params.model_dump(), manifest["params"]))
     if changed:
-        return (
-            f"a variant of study {params.study.name}, so not compared with its record: {'; '.join(changed)}"
-        )
+        return f"a variant of study {name}, so not compared with its record: {'; '.join(changed)}"
     exact = _same_machine(reports.resolve().parent, manifest)
     rule = "exactly" if exact else f"within {TOLERANCE_POINTS:g} points (another CPU type or lock)"
     found = differences(
@@ -89,7 +95,7 @@ def verify(reports: Path, params: Params) -> str:
             where=str(recorded),
             fix="find the reason, or, if the new numbers are meant, make record",
         )
-    return f"study {params.study.name}: all numbers are {rule} those of the record"
+    return f"study {name}: all numbers are {rule} those of the record"
 
 
 def differences(fresh: Mapping[str, Any], recorded: Mapping[str, Any], *, tolerance: float) -> list[str]:

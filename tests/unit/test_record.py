@@ -8,15 +8,17 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from answers_fixture import study_params
+from answers_fixture import default_skill, finish_study, study_params
 
 from cocktail import record as module
 from cocktail.errors import RecordError
-from cocktail.record import differences, record, verify
-from cocktail.records import read_json, write_json
+from cocktail.grid import Run
+from cocktail.record import differences, record, record_name, verify
+from cocktail.records import digest_folder, read_json, write_json
 from cocktail.report.readme import END, START, render_readme
 
 PARAMS = study_params()
+LORA = study_params("smoke", "study.targets=[fpb,finqa]", "method=lora")
 RUNS = 1 + 15 + 2 + 30  # base, mixtures, a tuned single of each target; confirmed: ten a seed
 
 
@@ -68,22 +70,121 @@ def test_a_record_holds_results_outcomes_and_manifest(reports: Path) -> None:
     assert manifest["digests"]["outputs"] == {"data/raw": "0a"}
     assert len(manifest["git"]["commit"]) == 40
     assert manifest["hardware"]["cpu"]
-    assert (manifest["runtime"]["runs"], manifest["runtime"]["runs_with_times"]) == (RUNS, 0)
+    assert manifest["parameters"] == {"phi3_smoke": {"trainable": 1000, "total": 1000}}
+    assert manifest["runtime"] == {
+        "runs": RUNS, "runs_with_times": 0, "runs_with_energy": 0,
+        "training_seconds": 0, "answering_seconds": 0, "gpu_hours": 0, "watt_hours": None,
+        "peak_memory_bytes": 0, "peak_gpu_memory_bytes": None,
+        "median_tokens_per_second": None, "median_share_of_ceiling": None,
+    }  # fmt: skip
 
 
-def test_times_come_from_the_store_by_the_receipt(reports: Path, tmp_path: Path) -> None:
-    receipt = reports.parent / "artifacts/answers/phi3_smoke/explore/all.json"
-    entry = tmp_path / "store/answers/ab/abcd"
+def keep_runtime(reports: Path, run: str, **facts: object) -> None:
+    """Put a run into the store as the executor does, with what it noted of time and machine."""
+    entry = reports.parents[1] / f"store/answers/ab/{run}"
     entry.mkdir(parents=True)
-    shutil.copyfile(receipt, entry / "receipt.json")
-    facts = {"seconds": {"training": 3.0, "answering": 1.0}, "peak_memory_bytes": 5}
-    write_json(entry / "runtime.json", facts)
-    runtime = read_json(record(reports, PARAMS) / "manifest.json")["runtime"]
-    assert (runtime["runs_with_times"], runtime["training_seconds"], runtime["peak_memory_bytes"]) == (
-        1,
-        3.0,
-        5,
+    shutil.copyfile(
+        reports.parent / f"artifacts/answers/phi3_smoke/explore/{run}.json", entry / "receipt.json"
     )
+    write_json(entry / "runtime.json", facts)
+
+
+def test_times_and_energy_come_from_the_store_by_the_receipt(reports: Path) -> None:
+    gpu = {"gpus": 2, "energy_joules": 5400.0, "peak_gpu_memory_bytes": 70}
+    speed = {"tokens_per_second": 100.0, "share_of_ceiling": 0.1}
+    seconds = {"training": 3000.0, "answering": 600.0}
+    keep_runtime(reports, "all", seconds=seconds, peak_memory_bytes=5, **gpu, **speed)
+    one_gpu = {**gpu, "gpus": 1, "peak_gpu_memory_bytes": 90}
+    faster = {"tokens_per_second": 300.0, "share_of_ceiling": 0.4}
+    keep_runtime(reports, "single_fpb", seconds=seconds, peak_memory_bytes=4, **one_gpu, **faster)
+    uncounted = {"gpus": 1, "energy_joules": None, "peak_gpu_memory_bytes": 10}  # no counter; and not trained
+    keep_runtime(
+        reports, "base", seconds={"training": 0.0, "answering": 360.0}, peak_memory_bytes=9, **uncounted
+    )
+    keep_runtime(reports, "single_finqa", seconds=seconds, peak_memory_bytes=1)  # of an older version
+    assert read_json(record(reports, PARAMS) / "manifest.json")["runtime"] == {
+        "runs": RUNS, "runs_with_times": 4, "runs_with_energy": 2,
+        "training_seconds": 9000, "answering_seconds": 2160, "gpu_hours": 3.1, "watt_hours": 3,
+        "peak_memory_bytes": 9, "peak_gpu_memory_bytes": 90,
+        "median_tokens_per_second": 200, "median_share_of_ceiling": 0.25,
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def lora_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The study of method full with adapters, which answer worse; read only."""
+
+    def skill(run: Run, task: str) -> float:
+        return default_skill(run, task) / 2
+
+    root = tmp_path_factory.mktemp("lora")
+    finish_study(root, LORA, skill=skill)
+    return root
+
+
+@pytest.fixture
+def lora_reports(recorded: Path, lora_study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The reports after ``dvc exp run -S method=lora``, beside the record of method full."""
+    monkeypatch.setenv("COCKTAIL_STORE", str(tmp_path / "store"))
+    shutil.copytree(lora_study, tmp_path / "clone")
+    shutil.copytree(recorded / "reports/studies", tmp_path / "clone/reports/studies")
+    return tmp_path / "clone/reports"
+
+
+def test_each_method_has_its_own_record(lora_reports: Path) -> None:
+    studies = lora_reports / "studies"
+    full = digest_folder(studies / "smoke")
+    assert (record_name(PARAMS), record_name(LORA)) == ("smoke", "smoke-lora")
+    assert verify(lora_reports, LORA).startswith("study smoke-lora was never recorded")
+    assert record(lora_reports, LORA) == studies / "smoke-lora"
+    assert digest_folder(studies / "smoke") == full
+    assert read_json(studies / "smoke-lora/manifest.json")["parameters"]["phi3_smoke"]["trainable"] == 50
+    assert verify(lora_reports, LORA) == "study smoke-lora: all numbers are exactly those of the record"
+    change_metric(lora_reports, 0.01)
+    with pytest.raises(RecordError, match="1 numbers are not exactly"):
+        verify(lora_reports, LORA)
+
+
+def test_answers_of_another_method_are_not_recorded(lora_reports: Path) -> None:
+    full = digest_folder(lora_reports / "studies")
+    with pytest.raises(RecordError, match="answers are of method lora, params of full"):
+        record(lora_reports, PARAMS)
+    assert digest_folder(lora_reports / "studies") == full
+
+
+def test_the_readme_shows_methods_under_the_study_and_no_second_section(lora_reports: Path) -> None:
+    text = f"{START}{END}"
+    before = render_readme(text, lora_reports / "studies")
+    assert "Methods" not in before
+    record(lora_reports, LORA)
+    rendered = render_readme(text, lora_reports / "studies")
+    head, _, methods = rendered.partition("**Methods: ")
+    assert head.rstrip() == before.removesuffix(END).rstrip()
+    assert rendered.count("### Study") == 1
+    assert "| phi3_smoke | full | 1000 |" in methods and "| phi3_smoke | lora | 50 |" in methods
+    assert "(reports/studies/smoke-lora/manifest.json)" in methods
+    shutil.rmtree(lora_reports / "studies/smoke")
+    alone = render_readme(text, lora_reports / "studies")
+    assert "### Study smoke\n" in alone and "| lora |" in alone and "| full |" not in alone
+
+
+def test_the_readme_tells_gpu_hours_and_energy_where_there_are_gpus(reports: Path) -> None:
+    path = reports / "studies/smoke/manifest.json"
+    manifest = read_json(path)
+    spent = {"training_seconds": 3600.0, "answering_seconds": 1800.0, "gpu_hours": 3.0, "watt_hours": 900.4}
+
+    def line(gpus: list[str], **runtime: object) -> str:
+        changed = {"runtime": {"runs": 40, **runtime}, "hardware": {**manifest["hardware"], "gpus": gpus}}
+        write_json(path, {**manifest, **changed})
+        rendered = render_readme(f"{START}{END}", reports / "studies")
+        return next(one for one in rendered.splitlines() if one.startswith("40 runs")).split(" on ")[0]
+
+    assert line(["G"], **spent, runs_with_energy=40) == "40 runs, 1.50 worker-hours, 3.00 GPU-hours, 900 Wh"
+    assert line(["G"], **spent, runs_with_energy=39).endswith("900 Wh (counted in 39 runs)")
+    assert line(["G"], **{**spent, "watt_hours": None}).endswith("3.00 GPU-hours")
+    assert line([], **spent, runs_with_energy=40) == "40 runs, 1.50 worker-hours"
+    old = {name: spent[name] for name in ("training_seconds", "answering_seconds")}
+    assert line(["G"], **old) == "40 runs, 1.50 worker-hours"
 
 
 def test_equal_numbers_pass(reports: Path) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from cocktail.errors import RecordError
-from cocktail.records import read_json
+from cocktail.report.methods import FULL, Record, methods_block, read_studies
 
 START, END = "<!-- cocktail:results -->", "<!-- /cocktail:results -->"
 ORDER = ("paper", "small", "tiny", "smoke")  # the largest first; others after them, by name
@@ -20,24 +22,27 @@ def render_readme(text: str, studies: Path) -> str:
     """
     if text.count(START) != 1 or text.count(END) != 1 or text.index(START) > text.index(END):
         raise RecordError(f"the README needs one {START} and one {END} after it", where="README.md")
-    names = [path.name for path in studies.iterdir()] if studies.is_dir() else []
+    found = read_studies(studies)
     rank = {name: place for place, name in enumerate(ORDER)}
-    ordered = sorted(names, key=lambda name: (rank.get(name, len(ORDER)), name))
-    body = "\n".join(_study(studies / name) for name in ordered) or "No study is recorded yet.\n"
+    ordered = sorted(found, key=lambda name: (rank.get(name, len(ORDER)), name))
+    body = "\n".join(_study(name, found[name]) for name in ordered) or "No study is recorded yet.\n"
     return re.sub(f"{START}.*{END}", lambda _: f"{START}\n\n{body}\n{END}", text, flags=re.DOTALL)
 
 
-def _study(folder: Path) -> str:
-    manifest = read_json(folder / "manifest.json")
-    runtime, hardware = manifest["runtime"], manifest["hardware"]
+def _study(name: str, records: Sequence[Record]) -> str:
+    """Full fine-tuning with its tables; then, where there are other methods, all methods side by side."""
+    parts = [_full(one) for one in records if one.method == FULL] + [methods_block(records)]
+    return "\n".join([f"### Study {name}", "", *filter(None, parts)])
+
+
+def _full(record: Record) -> str:
+    folder, hardware = record.folder, record.manifest["hardware"]
+    runtime = record.manifest["runtime"]
     device = ", ".join(hardware["gpus"]) or f"{hardware['cores']} cores of {hardware['cpu']}"
-    hours = (runtime["training_seconds"] + runtime["answering_seconds"]) / 3600
     here = f"reports/studies/{folder.name}"
     figures = sorted(path.name for path in (folder / "figures").glob("bars_*.svg"))
     lines = [
-        f"### Study {folder.name}",
-        "",
-        f"{runtime['runs']} runs, {hours:.2f} worker-hours on {device}. "
+        f"{runtime['runs']} runs, {_spent(runtime, gpus=bool(hardware['gpus']))} on {device}. "
         f"All tables: [{here}/tables]({here}/tables); how it was made: [manifest]({here}/manifest.json).",
         "",
         *(
@@ -48,3 +53,16 @@ def _study(folder: Path) -> str:
         *((folder / f"tables/{name}.md").read_text(encoding="utf-8") for name in ("main", "contrasts")),
     ]
     return "\n".join(lines)
+
+
+def _spent(runtime: Mapping[str, Any], *, gpus: bool) -> str:
+    """Hours of the workers and, on GPUs, GPU-hours and energy, as far as runs were counted."""
+    hours = (runtime["training_seconds"] + runtime["answering_seconds"]) / 3600
+    parts = [f"{hours:.2f} worker-hours"]
+    if gpus and runtime.get("gpu_hours") is not None:
+        parts.append(f"{runtime['gpu_hours']:.2f} GPU-hours")
+    if gpus and runtime.get("watt_hours") is not None:
+        counted, runs = runtime["runs_with_energy"], runtime["runs"]
+        some = "" if counted == runs else f" (counted in {counted} runs)"
+        parts.append(f"{runtime['watt_hours']:.0f} Wh{some}")
+    return ", ".join(parts)
