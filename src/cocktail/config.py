@@ -110,6 +110,7 @@ class StudyConfig(Section):
     include: list[str]  # kinds (single, pair, without, all, tuned) or single run ids
     targets: list[str]  # finance tasks that are confirmed with fresh seeds
     confirm_seeds: list[int]
+    confirm_also: list[str] = []  # ids of more mixtures that are confirmed with these seeds
     tries: Count  # tuned singles per target, beyond the paper's own recipe
 
     @model_validator(mode="after")
@@ -133,6 +134,8 @@ class StudyConfig(Section):
             )
         if len(set(self.confirm_seeds)) < len(self.confirm_seeds):
             problems.append("confirm_seeds names a seed twice")
+        if len(set(self.confirm_also)) < len(self.confirm_also):
+            problems.append("confirm_also names a mixture twice")
         if problems:
             raise ValueError("; ".join(problems))
         return self

@@ -3,7 +3,7 @@
 Explore holds the paper's grid for each model: singles, pairs, leave-one-out and all (9 + 36 + 9 + 1 = 55
 for nine sources), with the untuned base beside it and, if asked, tuned singles. Confirm holds, per
 target, what a claim compares: the single as the paper trains it, the mixture chosen on dev, all nine, and
-the single matched to either in optimiser steps and in rows.
+the single matched to either in optimiser steps and in rows; and the mixtures of ``study.confirm_also``.
 
 Leaving out is done on the list of names. The authors' script deletes a substring instead, so leaving out
 ``finqa`` also breaks ``convfinqa`` and trains 54 distinct models, not 55.
@@ -56,12 +56,8 @@ def explore_runs(params: Params) -> list[Run]:
     Raises:
         ConfigError: ``study.include`` names an unknown kind or run.
     """
-    tasks, include = params.study.tasks, params.study.include
-    grid = [_mixture_run(params, "single", (task,)) for task in tasks]
-    grid += [_mixture_run(params, "pair", pair) for pair in combinations(tasks, 2)]
-    grid += [_mixture_run(params, "without", tuple(t for t in tasks if t != left)) for left in tasks]
-    grid += [_mixture_run(params, "all", tuple(tasks))]
-    grid = _distinct(grid) + _tuned_singles(params)
+    include = params.study.include
+    grid = _mixtures(params) + _tuned_singles(params)
     known = {*KINDS, *(run.id for run in grid)}
     unknown = [name for name in include if name not in known]
     if unknown:
@@ -81,7 +77,7 @@ def confirm_runs(params: Params, chosen: Mapping[str, str]) -> list[Run]:
         chosen: for each target the id of the explored mixture that was best on dev.
 
     Raises:
-        ConfigError: a target has no choice, or one outside the grid.
+        ConfigError: a target has no choice, or one outside the grid; ``study.confirm_also`` names no mixture.
     """
     grid = {run.id: run for run in explore_runs(params)}
     lost = [target for target in params.study.targets if chosen.get(target) not in grid]
@@ -91,6 +87,7 @@ def confirm_runs(params: Params, chosen: Mapping[str, str]) -> list[Run]:
             where="study.targets",
         )
     every = _mixture_run(params, "all", tuple(params.study.tasks))
+    also = _confirmed_also(params)
     runs: dict[str, Run] = {}
     for seed in params.study.confirm_seeds:
         for target in params.study.targets:
@@ -98,6 +95,7 @@ def confirm_runs(params: Params, chosen: Mapping[str, str]) -> list[Run]:
             mixtures = [_seeded(grid[chosen[target]], seed), _seeded(every, seed)]
             controls = [_matched(kind, single, like) for like in mixtures for kind in ("steps", "size")]
             runs.update({run.id: run for run in (single, *mixtures, *controls)})
+        runs.update({run.id: run for run in (_seeded(mixture, seed) for mixture in also)})
     # Stable: what is matched first, so that its steps and rows are known when its controls start.
     return sorted(runs.values(), key=lambda run: bool(run.like))
 
@@ -109,6 +107,27 @@ def candidates(params: Params, target: str) -> list[str]:
         for run in explore_runs(params)
         if run.kind in ("pair", "without", "all") and target in run.sources
     ]
+
+
+def _mixtures(params: Params) -> list[Run]:
+    """Return the whole grid: singles, pairs, leave-one-out and all."""
+    tasks = params.study.tasks
+    grid = [_mixture_run(params, "single", (task,)) for task in tasks]
+    grid += [_mixture_run(params, "pair", pair) for pair in combinations(tasks, 2)]
+    grid += [_mixture_run(params, "without", tuple(t for t in tasks if t != left)) for left in tasks]
+    return _distinct([*grid, _mixture_run(params, "all", tuple(tasks))])
+
+
+def _confirmed_also(params: Params) -> list[Run]:
+    """Return the mixtures of ``study.confirm_also``; they need not be explored, as ``all`` need not."""
+    grid = {run.id: run for run in _mixtures(params)}
+    unknown = [name for name in params.study.confirm_also if name not in grid]
+    if unknown:
+        raise ConfigError(
+            [f"study.confirm_also: no mixture {name!r}{near(name, grid)}" for name in unknown],
+            where="params.yaml",
+        )
+    return [grid[name] for name in params.study.confirm_also]
 
 
 def _mixture_run(

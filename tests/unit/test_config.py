@@ -44,6 +44,8 @@ def test_all_problems_are_shown_at_once_with_near_names(tiny: dict[str, Any]) ->
 def test_confirmation_needs_fresh_seeds(tiny: dict[str, Any]) -> None:
     raw = copy.deepcopy(tiny)
     raw["study"]["confirm_seeds"] = [42, 7, 7]
+    raw["study"]["confirm_also"] = ["all", "all"]
+    assert "names a mixture twice" in problems(raw)
     assert "contains the grid's seed 42" in problems(raw)
     assert "names a seed twice" in problems(raw)
 

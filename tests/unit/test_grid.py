@@ -73,7 +73,7 @@ def test_include_takes_kinds_and_run_ids_and_refuses_others() -> None:
 
 
 def test_confirm_has_the_matched_controls_after_what_they_match() -> None:
-    params = study("tiny", "study.targets=[fpb]", "study.confirm_seeds=[101]")
+    params = study("tiny", "study.targets=[fpb]", "study.confirm_seeds=[101]", "study.confirm_also=[]")
     runs = confirm_runs(params, {"fpb": "pair_fpb_finqa"})
     ids = [run.id for run in runs]
     assert sorted(ids[:3]) == ["all-s101", "pair_fpb_finqa-s101", "single_fpb-s101"]
@@ -98,7 +98,7 @@ def test_confirm_has_the_matched_controls_after_what_they_match() -> None:
 
 
 def test_confirm_runs_a_mixture_once_where_targets_share_it() -> None:
-    params = study("tiny", "study.targets=[fpb,twitter_sa]", "study.confirm_seeds=[101]")
+    params = study("tiny", "study.confirm_seeds=[101]", "study.confirm_also=[]")
     ids = [run.id for run in confirm_runs(params, {"fpb": "all", "twitter_sa": "all"})]
     assert len(ids) == len(set(ids)) == 1 + 2 + 2 * 2
 
@@ -107,3 +107,30 @@ def test_a_choice_outside_the_grid_is_a_clear_error() -> None:
     params = study("tiny", "study.targets=[fpb]", "study.include=[single,all]")
     with pytest.raises(ConfigError, match="no explored mixture is chosen for target 'fpb'"):
         confirm_runs(params, {"fpb": "pair_fpb_finqa"})
+
+
+CHOSEN = {"fpb": "without_open_orca", "twitter_sa": "all"}
+
+
+def test_confirm_also_adds_mixtures_and_changes_no_other_run() -> None:
+    before = confirm_runs(study("tiny", "study.confirm_also=[]"), CHOSEN)
+    after = confirm_runs(study("tiny", "study.confirm_also=[without_orca_math]"), CHOSEN)
+    assert [run for run in after if run in before] == before
+    added = [run for run in after if run not in before]
+    assert [run.id for run in added] == [f"without_orca_math-s{seed}" for seed in (101, 102, 103)]
+    assert [run.seed for run in added] == [101, 102, 103]
+
+
+def test_a_mixture_that_is_confirmed_anyway_is_not_trained_twice() -> None:
+    before = confirm_runs(study("tiny", "study.confirm_also=[]"), CHOSEN)
+    again = study("tiny", "study.confirm_also=[without_open_orca,all,single_fpb]")
+    assert confirm_runs(again, CHOSEN) == before
+
+
+def test_confirm_also_takes_what_is_not_explored_and_refuses_what_is_no_mixture() -> None:
+    params = study("tiny", "study.include=[single,all]", "study.targets=[fpb]")
+    assert "without_open_orca-s101" in [run.id for run in confirm_runs(params, {"fpb": "all"})]
+    for name, hint in (("without_open_orc", "'without_open_orca'"), ("base", ""), ("tuned_fpb_1", "")):
+        params = study("tiny", f"study.confirm_also=[{name}]")
+        with pytest.raises(ConfigError, match=f"confirm_also: no mixture '{name}'.*{hint}"):
+            confirm_runs(params, CHOSEN)
