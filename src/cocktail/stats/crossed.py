@@ -16,6 +16,7 @@ wide than too narrow: in simulated nulls (seed SD 3 points, nominal 5 %) it miss
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -81,13 +82,30 @@ def _effect(arms: list[NDArray[np.float64]], clusters: ArrayLike, *, confidence:
         shapes = ", ".join(str(arm.shape) for arm in [*arms, ids])
         raise RecordError(f"outcomes and clusters are not of the same items: shapes {shapes}")
     values = arms[0].mean(axis=0) - sum(arm.mean(axis=0) for arm in arms[1:])
-    item_part, num_clusters = _cluster_variance(values, ids)
-    parts = [(item_part, num_clusters - 1)]
     num_seeds = min(len(arm) for arm in arms)
+    parts = []
     if num_seeds >= MIN_SEEDS:
-        parts += [(float(arm.mean(axis=1).var(ddof=1)) / len(arm), len(arm) - 1) for arm in arms]
-    variance = sum(part for part, _ in parts)
-    df = variance**2 / sum(part**2 / freedom for part, freedom in parts) if variance > 0 else math.inf
+        parts = [(float(arm.mean(axis=1).var(ddof=1)) / len(arm), len(arm) - 1) for arm in arms]
+    return effect_of_parts(values, ids, parts, num_seeds=num_seeds, confidence=confidence)
+
+
+def effect_of_parts(
+    values: NDArray[np.float64],
+    clusters: NDArray[np.generic],
+    parts: Sequence[tuple[float, int]],
+    *,
+    num_seeds: int,
+    confidence: float,
+) -> Effect:
+    """Return the mean of ``values``, one difference an item, with its interval.
+
+    Args:
+        parts: variances of the mean from elsewhere than the items, each with its degrees of freedom.
+    """
+    item_part, num_clusters = _cluster_variance(values, clusters)
+    every = [(item_part, num_clusters - 1), *parts]
+    variance = sum(part for part, _ in every)
+    df = variance**2 / sum(part**2 / freedom for part, freedom in every) if variance > 0 else math.inf
     estimate, se = float(values.mean()), math.sqrt(variance)
     half = float(stats.t.ppf((1 + confidence) / 2, df)) * se
     # Without any variance the difference is exact: it is there, or it is not.
@@ -99,7 +117,7 @@ def _effect(arms: list[NDArray[np.float64]], clusters: ArrayLike, *, confidence:
         se=se,
         df=df,
         p=p,
-        n_items=len(ids),
+        n_items=len(values),
         n_clusters=num_clusters,
         n_seeds=num_seeds,
         scope="training" if num_seeds >= MIN_SEEDS else "these weights",
