@@ -1,0 +1,158 @@
+"""The grid: our stage explore against a new process to mix and a new process to train for every run.
+
+Both train the same runs on the same rows with the same batch size, learning rate and epochs, from the same
+base, and store the weights. Inside our time: planning, worker processes with their imports, training,
+and answering a small exam, which the stage always does. Inside theirs: imports, mixing, training; no answers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from common import STUDIES, Measured, alternate, finish, made_with, parser, say, scratch, script, stage
+from llamafactory import make_environment, train_command
+from workbench import Workbench, empty_workbench, make_workbench
+
+from cocktail.errors import RunError
+from cocktail.execution.environment import visible_gpus
+from cocktail.grid import Run, explore_runs
+from cocktail.records import read_json
+from cocktail.report.benchmarks import Benchmark, Comparison, Goal, Series
+
+GOAL = Goal("at most", 0.4)
+EVERY = {"small": 7, "full": 5}  # full: 11 of 55 runs, in the grid's proportions
+EXAM = ["study.evaluations=[fpb]", "study.targets=[fpb]", "prepare.dev_rows=4", "prepare.test_rows=4"]
+
+
+def chosen_runs(folder: Path, study: str, *, every: int) -> list[Run]:
+    """Return every n-th run of the study's grid, counted from its end: the run of all sources is in."""
+    grid = [
+        run for run in explore_runs(empty_workbench(folder, study, ["study.tries=0"]).params) if run.sources
+    ]
+    return sorted(grid[::-1][::every], key=grid.index)
+
+
+def explore(bench: Workbench, runs: list[Run]) -> float:
+    """Time our stage, with an empty store; its receipts must say that all rows were trained on."""
+    shutil.rmtree(bench.folder / "store", ignore_errors=True)
+    command = stage(
+        "explore",
+        *("--model", bench.model, "--prepared", bench.prepared, "--mixtures", bench.mixtures),
+        *("--base", bench.base, "--out", "artifacts/answers"),
+    )
+    measured = bench.run(command, store="store")
+    for run in runs:
+        receipt = read_json(bench.folder / f"artifacts/answers/{run.id}.json")
+        kept = sum(count["kept"] for count in receipt["rows"].values())
+        check_rows(run, trained=kept, wanted=rows_of(bench, run))
+    return measured.seconds
+
+
+def one_by_one(
+    bench: Workbench, runs: list[Run], train: Callable[[Workbench, Run, Path, Path], Measured]
+) -> float:
+    """Time two new processes a run: one mixes, one trains."""
+    seconds = 0.0
+    for run in runs:
+        folder = bench.folder / "plain" / run.id
+        shutil.rmtree(folder, ignore_errors=True)
+        rows = folder / "rows.jsonl"
+        mixture = bench.mixtures / f"{run.id}.json"
+        mixed = bench.run(
+            script("plain.py", "mix", "--mixture", mixture, "--prepared", bench.prepared, "--out", rows)
+        )
+        check_rows(run, trained=mixed.said["rows"], wanted=rows_of(bench, run))
+        trained = train(bench, run, rows, folder / "model")
+        if not list((folder / "model").glob("*.safetensors")):
+            raise RunError("a plain training stored no weights", where=run.id)
+        seconds += mixed.seconds + trained.seconds
+        say(f"  {run.id}: mixed in {mixed.seconds:.1f} s, trained in {trained.seconds:.1f} s")
+    return seconds
+
+
+def train_plain(bench: Workbench, run: Run, rows: Path, out: Path, *, threads: int) -> Measured:
+    train = bench.params.train
+    command = script(
+        "plain.py",
+        *("train", "--rows", rows, "--base", bench.base, "--out", out, "--epochs", str(run.epochs)),
+        *("--batch-size", str(train.batch_size), "--learning-rate", str(run.learning_rate)),
+        *("--max-length", str(train.max_length), "--save"),
+    )
+    return bench.run(command, OMP_NUM_THREADS=str(threads))
+
+
+def train_llamafactory(
+    bench: Workbench, run: Run, rows: Path, out: Path, *, program: Path, threads: int
+) -> Measured:
+    command = train_command(program, bench, run, rows=rows, out=out)
+    return bench.run(command, OMP_NUM_THREADS=str(threads), PYTHONPATH="")
+
+
+def rows_of(bench: Workbench, run: Run) -> int:
+    return len(read_json(bench.mixtures / f"{run.id}.json")["rows"])
+
+
+def check_rows(run: Run, *, trained: int, wanted: int) -> None:
+    """Both sides must do the same work."""
+    if trained != wanted:
+        raise RunError(f"{trained} rows were trained on, {wanted} are in the mixture", where=run.id)
+
+
+def main() -> None:
+    options = parser(__doc__, repeats=1)
+    options.add_argument("--every", type=int, help="of the grid's runs, take every n-th (1: all)")
+    options.add_argument("--threads", type=int, default=1, help="threads of a plain training on CPU")
+    options.add_argument(
+        "--llamafactory", type=Path, metavar="FOLDER", help="also LLaMA-Factory, in this environment (made)"
+    )
+    arguments = options.parse_args()
+    with scratch() as folder:
+        finish(compare(folder, arguments), arguments)
+
+
+def compare(folder: Path, arguments: argparse.Namespace) -> Benchmark:
+    """Measure all sides in turn and return the result."""
+    study, every = STUDIES[arguments.size], arguments.every or EVERY[arguments.size]
+    runs = chosen_runs(folder / "list", study, every=every)
+    include = f"study.include=[{','.join(run.id for run in runs)}]"
+    bench = make_workbench(folder / "study", study, [*EXAM, "study.tries=0", include])
+    trainers = {"plain TRL": partial(train_plain, threads=arguments.threads)}
+    if arguments.llamafactory:
+        program = make_environment(arguments.llamafactory.resolve(), bench)
+        trainers["LLaMA-Factory"] = partial(train_llamafactory, program=program, threads=arguments.threads)
+    sides = {"stage explore": partial(explore, bench, runs)}
+    sides |= {name: partial(one_by_one, bench, runs, train) for name, train in trainers.items()}
+    seconds = {name: tuple(values) for name, values in alternate(sides, repeats=arguments.repeats).items()}
+    rows = sum(rows_of(bench, run) for run in runs)
+    return Benchmark(
+        name="grid",
+        title="Grid: our explore stage against two new processes a run",
+        command=f"python benchmarks/grid.py --every {every}"
+        + (" --llamafactory FOLDER" if arguments.llamafactory else ""),
+        comparisons=tuple(
+            Comparison(
+                name=f"{len(runs)} runs, {rows} rows",
+                unit="s",
+                ours=Series("stage explore", seconds["stage explore"]),
+                other=Series(name, seconds[name]),
+                goal=GOAL,
+                facts={"runs": [run.id for run in runs], "rows": rows, "threads_of_other": arguments.threads},
+            )
+            for name in trainers
+        ),
+        made_with=made_with(),
+        notes=(
+            f"Every {every}th run of the grid of study {study}, at its caps, from one base.",
+            "Ours also answers 8 items a run and the base's; the others answer nothing.",
+            f"The others train with {arguments.threads} thread(s), ours with as many workers as cores.",
+        ),
+        not_measured=() if visible_gpus() else ("the grid on a GPU",),
+    )
+
+
+if __name__ == "__main__":
+    main()

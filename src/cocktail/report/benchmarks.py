@@ -1,0 +1,213 @@
+"""Benchmark results: what was compared, at which values, and the table made of them.
+
+A result file holds the measured values and, for its readers, what follows from them (medians, ratio, whether
+the goal is met). Read back, the latter is worked out again and must agree: a table shows no edited number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any, Literal
+
+import pandas as pd
+
+from cocktail.errors import RecordError
+from cocktail.records import read_json
+from cocktail.report.table import MISSING, Table, to_markdown
+
+
+@dataclass(frozen=True)
+class Series:
+    """One side: what was measured, and its value at each repeat."""
+
+    what: str
+    values: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        return float(median(self.values))
+
+    def as_record(self) -> dict[str, Any]:
+        return {
+            "what": self.what,
+            "values": list(self.values),
+            "median": self.median,
+            "min": min(self.values),
+            "max": max(self.values),
+        }
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What the ratio (without another side: our median) is to be."""
+
+    kind: Literal["at most", "at least"]
+    value: float
+
+    def met(self, found: float) -> bool:
+        return found <= self.value if self.kind == "at most" else found >= self.value
+
+    def __str__(self) -> str:
+        return f"{'≤' if self.kind == 'at most' else '≥'} {number(self.value)}"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One row of the table.
+
+    Attributes:
+        unit: of the values of both sides.
+        other: what ours is compared with; None: it stands alone.
+        facts: what else a reader of the file may ask.
+    """
+
+    name: str
+    unit: str
+    ours: Series
+    other: Series | None = None
+    goal: Goal | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def ratio(self) -> float | None:
+        """Median of ours over median of the other."""
+        return self.ours.median / self.other.median if self.other else None
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the goal is met; None: there is none on this hardware."""
+        found = self.ours.median if self.ratio is None else self.ratio
+        return self.goal.met(found) if self.goal else None
+
+    def as_record(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "unit": self.unit,
+            "ours": self.ours.as_record(),
+            "other": self.other.as_record() if self.other else None,
+            "ratio": self.ratio,
+            "goal": {"kind": self.goal.kind, "value": self.goal.value} if self.goal else None,
+            "met": self.met,
+            "facts": dict(self.facts),
+        }
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """One benchmark's result.
+
+    Attributes:
+        command: what was run.
+        made_with: hardware, versions, commit, date.
+        notes: what is inside the measured times; how the sides differ.
+        not_measured: what this machine could not show.
+    """
+
+    name: str
+    title: str
+    command: str
+    comparisons: tuple[Comparison, ...]
+    made_with: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
+    not_measured: tuple[str, ...] = ()
+
+    def as_record(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "title": self.title,
+            "command": self.command,
+            "comparisons": [one.as_record() for one in self.comparisons],
+            "made_with": dict(self.made_with),
+            "notes": list(self.notes),
+            "not_measured": list(self.not_measured),
+        }
+
+
+def read_benchmark(path: Path) -> Benchmark:
+    """Read a result file.
+
+    Raises:
+        RecordError: it is missing or broken, or a number in it does not follow from its measured values.
+    """
+    record = read_json(path)
+    try:
+        benchmark = Benchmark(
+            name=record["name"],
+            title=record["title"],
+            command=record["command"],
+            comparisons=tuple(_comparison(one) for one in record["comparisons"]),
+            made_with=record["made_with"],
+            notes=tuple(record["notes"]),
+            not_measured=tuple(record["not_measured"]),
+        )
+        agrees = benchmark.as_record() == record
+    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+        raise RecordError(f"no benchmark result ({type(error).__name__}: {error})", where=str(path)) from None
+    if not agrees:
+        raise RecordError(
+            "a number does not follow from the measured values", where=str(path), fix=benchmark.command
+        )
+    return benchmark
+
+
+def render_benchmarks(folder: Path) -> str:
+    """Return the results of a folder as Markdown, one table a benchmark, in the order of their names."""
+    found = [read_benchmark(path) for path in sorted(folder.glob("*.json"))]
+    return "\n".join(to_markdown(_table(one)) for one in found) or "No benchmark is recorded yet.\n"
+
+
+def number(value: float) -> str:
+    """Return a measured number with three digits that count."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _comparison(record: Mapping[str, Any]) -> Comparison:
+    ours, other = (
+        Series(side["what"], tuple(side["values"])) if side else None
+        for side in (record["ours"], record["other"])
+    )
+    if ours is None:
+        raise ValueError("a comparison without our side")
+    return Comparison(
+        name=record["name"],
+        unit=record["unit"],
+        ours=ours,
+        other=other,
+        goal=Goal(**record["goal"]) if record["goal"] else None,
+        facts=record["facts"],
+    )
+
+
+def _table(benchmark: Benchmark) -> Table:
+    made = benchmark.made_with
+    hardware = made["hardware"]
+    device = ", ".join(hardware["gpus"]) or f"{hardware['cores']} cores of {hardware['cpu']}"
+    lines = [
+        f"`{benchmark.command}`, {made['date']}, {device}. Medians [smallest, largest].",
+        *benchmark.notes,
+        *(f"Not measured: {one}." for one in benchmark.not_measured),
+    ]
+    frame = pd.DataFrame([comparison_cells(one) for one in benchmark.comparisons])
+    return Table(name=benchmark.name, title=benchmark.title, note=" ".join(lines), frame=frame)
+
+
+def comparison_cells(one: Comparison) -> dict[str, str]:
+    """Return a comparison as the cells of its row, by column."""
+    return {
+        "measured": one.name,
+        "ours": _side(one.ours, one.unit),
+        "compared with": f"{one.other.what}: {_side(one.other, one.unit)}" if one.other else MISSING,
+        "ratio": MISSING if one.ratio is None else number(one.ratio),
+        "goal": str(one.goal) if one.goal else MISSING,
+        "met": {True: "yes", False: "**no**", None: MISSING}[one.met],
+    }
+
+
+def _side(series: Series, unit: str) -> str:
+    shown = f"{number(series.median)} {unit}"
+    if len(series.values) == 1:
+        return shown
+    return f"{shown} [{number(min(series.values))}, {number(max(series.values))}]"
