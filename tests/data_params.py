@@ -82,6 +82,14 @@ def make_params(**sections: dict[str, Any]) -> Params:
             "gpus_per_run": 1,
             "checkpoint_minutes": 10.0,
         },
+        "endpoint": {
+            "max_tokens": 64,
+            "concurrency": 2,
+            "tries": 3,
+            "timeout_seconds": 1.0,
+            "backoff_seconds": 0.0,
+        },
+        "judge": {"way": "rules", "max_tokens": 16},
         "score": {"relative_tolerance": 1.0e-2, "absolute_tolerance": 1.0e-6},
         "compare": {"confidence": 0.95},
     }

@@ -229,13 +229,15 @@ class PretrainConfig(Section):
 
 
 class ModelConfig(Section):
-    """One base model: from the Hub at a pinned revision, or from scratch."""
+    """One base model: from scratch, from the Hub at a pinned revision, or behind an endpoint."""
 
-    kind: Literal["scratch", "hub"]
+    kind: Literal["scratch", "hub", "endpoint"]
+    reference: bool = False  # larger and untuned: what small tuned models are held against
     architecture: Literal["phi3", "llama"] | None = None
     repo: str | None = None
     revision: str | None = None
-    stop_token: str
+    served: str | None = None  # the name that the endpoint knows the model by
+    stop_token: str = ""
     vocabulary: Positive | None = None
     hidden: Positive | None = None
     layers: Positive | None = None
@@ -244,10 +246,16 @@ class ModelConfig(Section):
     context: Positive
     pretrain: PretrainConfig | None = None
 
+    @property
+    def untuned(self) -> bool:
+        """Whether the model answers as it is: nothing is trained, chosen or confirmed for it."""
+        return self.reference or self.kind == "endpoint"
+
     @model_validator(mode="after")
     def _kind_has_its_fields(self) -> ModelConfig:
         needs = {
             "scratch": (
+                "stop_token",
                 "architecture",
                 "vocabulary",
                 "hidden",
@@ -256,9 +264,10 @@ class ModelConfig(Section):
                 "feed_forward",
                 "pretrain",
             ),
-            "hub": ("repo",),
+            "hub": ("stop_token", "repo"),
+            "endpoint": ("served",),
         }[self.kind]
-        missing = [name for name in needs if getattr(self, name) is None]
+        missing = [name for name in needs if not getattr(self, name)]
         if missing:
             raise ValueError(f"a {self.kind} model needs {', '.join(missing)}")
         return self
@@ -269,6 +278,30 @@ class ScoreConfig(Section):
 
     relative_tolerance: Annotated[float, Field(ge=0.0)]
     absolute_tolerance: Annotated[float, Field(ge=0.0)]
+
+
+class EndpointConfig(Section):
+    """Asking an OpenAI-compatible endpoint; its URL and key come from the environment alone."""
+
+    max_tokens: Positive  # of an external model's answer: generous, so that none is cut for its manners
+    concurrency: Positive  # questions under way at a time
+    tries: Positive  # of one question, where the server is busy, broken or slow
+    timeout_seconds: Rate
+    backoff_seconds: Annotated[float, Field(ge=0.0)]  # first pause; each further one is twice as long
+
+
+class JudgeConfig(Section):
+    """Stage ``judge``: who says whether a free answer is right."""
+
+    way: Literal["rules", "endpoint"]  # rules: nobody is asked beyond stage ``score``
+    model: str | None = None  # the name that the endpoint knows the judge by
+    max_tokens: Positive  # of a verdict; one word is asked for
+
+    @model_validator(mode="after")
+    def _judge_has_a_name(self) -> JudgeConfig:
+        if self.way == "endpoint" and not self.model:
+            raise ValueError("way endpoint needs a model")
+        return self
 
 
 class CompareConfig(Section):
@@ -289,7 +322,9 @@ class Params(Section):
     tune: TuneConfig
     answer: AnswerConfig
     execute: ExecuteConfig
+    endpoint: EndpointConfig
     score: ScoreConfig
+    judge: JudgeConfig
     compare: CompareConfig
 
     @model_validator(mode="after")
@@ -307,7 +342,7 @@ class Params(Section):
             f"models.{name}.context ({model.context}) is smaller than train.max_length ({longest})"
             + (f" and the learned prompt ({virtual})" if virtual else "")
             for name, model in self.models.items()
-            if model.context < longest + virtual
+            if not model.untuned and model.context < longest + virtual
         ]
         several = self.execute.gpus_per_run
         if self.train.batch_size % several:

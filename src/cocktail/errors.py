@@ -55,6 +55,10 @@ class BusyError(RunError):
     """Another process is making the same thing right now."""
 
 
+class EndpointError(CocktailError):
+    """An endpoint is not named, cannot be reached, or answers with something else than it should."""
+
+
 class RecordError(CocktailError):
     """Recorded and fresh results differ, or a result file is missing or broken."""
 

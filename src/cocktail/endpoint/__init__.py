@@ -1,0 +1,1 @@
+"""Models that answer behind an OpenAI-compatible ``/chat/completions`` address; nothing is asked twice."""
