@@ -97,6 +97,7 @@ class LLM:
         self, prompts: Sequence[TokensPrompt], sampling_params: Sequence[SamplingParams], *, use_tqdm: bool
     ) -> list[RequestOutput]:
         assert self.llm_engine.engine_core.alive
+        assert prompts, "what vLLM makes of no prompts is not documented"
         return [
             RequestOutput([self._complete(prompt["prompt_token_ids"], params)])
             for prompt, params in zip(prompts, sampling_params, strict=True)
