@@ -26,6 +26,8 @@ from scipy import stats
 
 from cocktail.errors import RecordError
 
+Arm = Literal["treatment", "control"]
+
 MIN_SEEDS = 3  # with two, a seed variance has one degree of freedom: intervals of 12 standard errors
 
 
@@ -55,6 +57,15 @@ class Effect:
     seed_share: float
 
 
+@dataclass(frozen=True)
+class TaskOutcomes:
+    """Both arms on one task: outcomes of shape (seeds, items), and the cluster id of each item."""
+
+    treatment: ArrayLike
+    control: ArrayLike
+    clusters: ArrayLike
+
+
 def crossed_effect(
     treatment: ArrayLike, control: ArrayLike, clusters: ArrayLike, *, confidence: float = 0.95
 ) -> Effect:
@@ -68,45 +79,89 @@ def crossed_effect(
     Raises:
         RecordError: shapes do not fit, a value is missing, or there are fewer than two clusters.
     """
-    return _effect([_arm(treatment), _arm(control)], clusters, confidence=confidence)
+    return crossed_macro([TaskOutcomes(treatment, control, clusters)], confidence=confidence)
+
+
+def crossed_macro(
+    tasks: Sequence[TaskOutcomes], *, fixed: Sequence[Arm] = (), confidence: float = 0.95
+) -> Effect:
+    """Return the mean over tasks of mean(treatment) - mean(control), each task with the same weight.
+
+    Tasks have items of their own, so their item parts are independent and, the mean being 1/T times a sum,
+    enter with 1/T^2. Seeds are shared: a run that answers several tasks is good or bad at all of them, so the
+    seed part is the variance of each seed's mean *over the tasks*, whatever its tasks' correlation:
+
+        SE^2 = s_a^2 / S_a + s_b^2 / S_b + (c_1^2 + ... + c_T^2) / T^2
+
+    with s_a^2 the variance over seeds of (m_1 + ... + m_T) / T, m_t the seed's mean score on task t, and c_t
+    of task t as for one task. Of one task it is :func:`crossed_effect`.
+
+    Args:
+        tasks: an arm has the same seeds, in the same order, on all tasks.
+        fixed: arms that are one given model, no draw of training: they have one row and no seed part.
+
+    Raises:
+        RecordError: as for one task; or the number of seeds differs between tasks.
+    """
+    sides = {"treatment": [_arm(task.treatment) for task in tasks]}
+    sides["control"] = [_arm(task.control) for task in tasks]
+    retrained = [arms for side, arms in sides.items() if side not in fixed]
+    return _effect(
+        list(sides.values()), [task.clusters for task in tasks], retrained=retrained, confidence=confidence
+    )
 
 
 def crossed_mean(outcomes: ArrayLike, clusters: ArrayLike, *, confidence: float = 0.95) -> Effect:
     """Return the mean of one recipe's outcomes, shape (seeds, items), with the crossed interval."""
-    return _effect([_arm(outcomes)], clusters, confidence=confidence)
+    side = [_arm(outcomes)]
+    return _effect([side], [clusters], retrained=[side], confidence=confidence)
 
 
-def _effect(arms: list[NDArray[np.float64]], clusters: ArrayLike, *, confidence: float) -> Effect:
-    ids = np.asarray(clusters)
-    if any(arm.shape[1:] != ids.shape for arm in arms):
-        shapes = ", ".join(str(arm.shape) for arm in [*arms, ids])
+def _effect(
+    sides: list[list[NDArray[np.float64]]],
+    clusters: list[ArrayLike],
+    *,
+    retrained: list[list[NDArray[np.float64]]],
+    confidence: float,
+) -> Effect:
+    """Each side holds an arm's outcomes on every task; the first side minus the second."""
+    ids = [np.asarray(one) for one in clusters]
+    if any(arm.shape[1:] != mine.shape for side in sides for arm, mine in zip(side, ids, strict=True)):
+        shapes = ", ".join(str(arm.shape) for side in [*sides, ids] for arm in side)
         raise RecordError(f"outcomes and clusters are not of the same items: shapes {shapes}")
-    values = arms[0].mean(axis=0) - sum(arm.mean(axis=0) for arm in arms[1:])
-    num_seeds = min(len(arm) for arm in arms)
+    if any(len({len(arm) for arm in side}) > 1 for side in sides):
+        raise RecordError("an arm has not the same number of seeds on all tasks")
+    values = [
+        arms[0].mean(axis=0) - sum(arm.mean(axis=0) for arm in arms[1:]) for arms in zip(*sides, strict=True)
+    ]
+    num_seeds = min((len(side[0]) for side in retrained), default=1)
     parts = []
     if num_seeds >= MIN_SEEDS:
-        parts = [(float(arm.mean(axis=1).var(ddof=1)) / len(arm), len(arm) - 1) for arm in arms]
+        by_seed = [np.mean([arm.mean(axis=1) for arm in side], axis=0) for side in retrained]
+        parts = [(float(means.var(ddof=1)) / len(means), len(means) - 1) for means in by_seed]
     return effect_of_parts(values, ids, parts, num_seeds=num_seeds, confidence=confidence)
 
 
 def effect_of_parts(
-    values: NDArray[np.float64],
-    clusters: NDArray[np.generic],
+    values: Sequence[NDArray[np.float64]],
+    clusters: Sequence[NDArray[np.generic]],
     parts: Sequence[tuple[float, int]],
     *,
     num_seeds: int,
     confidence: float,
 ) -> Effect:
-    """Return the mean of ``values``, one difference an item, with its interval.
+    """Return the mean over tasks of the mean of ``values``, one difference an item, with its interval.
 
     Args:
+        values, clusters: one array a task.
         parts: variances of the mean from elsewhere than the items, each with its degrees of freedom.
     """
-    item_part, num_clusters = _cluster_variance(values, clusters)
-    every = [(item_part, num_clusters - 1), *parts]
+    found = [_cluster_variance(mine, ids) for mine, ids in zip(values, clusters, strict=True)]
+    item_parts = [(part / len(found) ** 2, num - 1) for part, num in found]
+    every = [*item_parts, *parts]
     variance = sum(part for part, _ in every)
     df = variance**2 / sum(part**2 / freedom for part, freedom in every) if variance > 0 else math.inf
-    estimate, se = float(values.mean()), math.sqrt(variance)
+    estimate, se = float(np.mean([mine.mean() for mine in values])), math.sqrt(variance)
     half = float(stats.t.ppf((1 + confidence) / 2, df)) * se
     # Without any variance the difference is exact: it is there, or it is not.
     p = 2 * float(stats.t.sf(abs(estimate) / se, df)) if se > 0 else float(estimate == 0)
@@ -117,11 +172,11 @@ def effect_of_parts(
         se=se,
         df=df,
         p=p,
-        n_items=len(values),
-        n_clusters=num_clusters,
+        n_items=sum(len(mine) for mine in values),
+        n_clusters=sum(num for _, num in found),
         n_seeds=num_seeds,
         scope="training" if num_seeds >= MIN_SEEDS else "these weights",
-        seed_share=1 - item_part / variance if variance > 0 else 0.0,
+        seed_share=1 - sum(part for part, _ in item_parts) / variance if variance > 0 else 0.0,
     )
 
 

@@ -1,0 +1,48 @@
+"""The smallest effect that a design would find: what "nothing was seen" is worth.
+
+A study's standard error and degrees of freedom (seeds and clusters, :mod:`cocktail.stats.crossed`) say how
+large a true effect must be for its two-sided t-test to find it with the asked power: the noncentral t with
+these degrees of freedom and noncentrality effect / SE. Where the design is a paired t-test, this is
+statsmodels' TTestPower.
+"""
+
+from __future__ import annotations
+
+from scipy.optimize import brentq
+from statsmodels.stats.power import ttest_power
+
+from cocktail.errors import RecordError
+from cocktail.stats.crossed import Effect
+
+POWER = 0.8
+
+
+def smallest_detectable(effect: Effect, *, alpha: float, power: float = POWER) -> float:
+    """Return the smallest true effect that is found, with its sign, with probability ``power``.
+
+    Args:
+        effect: gives the standard error and degrees of freedom of the design at hand.
+        alpha: two-sided level of the test; with Holm over m tests alpha / m is what is sure to suffice.
+
+    Raises:
+        RecordError: alpha or power are no probabilities, or power is not above alpha.
+    """
+    if not 0 < alpha < power < 1:
+        raise RecordError(f"alpha {alpha:g} and power {power:g} must obey 0 < alpha < power < 1")
+    if effect.se == 0:
+        return 0.0
+    return effect.se * _noncentrality(effect.df, alpha=alpha, power=power)
+
+
+def _noncentrality(df: float, *, alpha: float, power: float) -> float:
+    """Solve for the noncentrality; findings on the wrong side do not count."""
+
+    def lacking(noncentrality: float) -> float:
+        # One "observation" makes statsmodels' effect size the noncentrality itself.
+        found = ttest_power(noncentrality, nobs=1, alpha=alpha / 2, df=df, alternative="larger")
+        return float(found) - power
+
+    upper = 1.0
+    while lacking(upper) <= 0:
+        upper *= 2
+    return float(brentq(lacking, upper / 2 if upper > 1 else 0.0, upper, xtol=1e-9))
