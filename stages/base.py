@@ -1,4 +1,4 @@
-"""Stage base: one base model, from scratch or from the Hub."""
+"""Stage base: one base model, from scratch, from the Hub, or a note that it is behind an endpoint."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from cocktail.config import load_params
 from cocktail.execution.environment import LIBRARY_SETTINGS
 from cocktail.execution.identity import BASE_CODE, code_digest, machine
-from cocktail.records import digest_value, fresh_folder
+from cocktail.records import digest_value, fresh_folder, write_json
 from cocktail.sources.embedded import instruction_rows, pretraining_text
 from cocktail.stage import run_stage
 from cocktail.store import Store, store_root
@@ -26,7 +26,9 @@ def main() -> None:
     os.environ.update(LIBRARY_SETTINGS)  # before the libraries read them at import
     store, key = Store(store_root()), digest_value([config.model_dump(), code_digest(BASE_CODE), machine()])
     with store.lock(key), fresh_folder(arguments.out) as folder:
-        if config.kind == "hub":
+        if config.kind == "endpoint":
+            write_json(folder / "base.json", {"kind": "endpoint", "served": config.served, "files": {}})
+        elif config.kind == "hub":
             from cocktail.training.hub import fetch_base
 
             fetch_base(config, out=folder)

@@ -23,7 +23,7 @@ def main() -> None:
     params = load_params(Path("params.yaml"))
     chosen = {target: entry["chosen"] for target, entry in read_json(arguments.selected).items()}
     run_all(
-        confirm_runs(params, chosen),
+        confirm_runs(params, chosen, model=arguments.model),
         params=params,
         model_name=arguments.model,
         prepared=arguments.prepared,

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from cocktail.config import load_params
+from cocktail.endpoint.answers import answer_all
 from cocktail.execution.runs import run_all
 from cocktail.grid import explore_runs
 from cocktail.stage import run_stage
@@ -19,17 +20,19 @@ def main() -> None:
     parser.add_argument("--base", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    params = load_params(Path("params.yaml"))
-    run_all(
-        explore_runs(params),
-        params=params,
-        model_name=arguments.model,
-        prepared=arguments.prepared,
-        base=arguments.base,
-        mixtures=arguments.mixtures,
-        out=arguments.out,
-        label=f"explore {arguments.model}",
-    )
+    params, name = load_params(Path("params.yaml")), arguments.model
+    given = {
+        "params": params,
+        "model_name": name,
+        "prepared": arguments.prepared,
+        "base": arguments.base,
+        "out": arguments.out,
+    }
+    if params.model(name).kind == "endpoint":
+        answer_all(**given)
+    else:
+        runs, label = explore_runs(params, model=name), f"explore {name}"
+        run_all(runs, mixtures=arguments.mixtures, label=label, **given)
 
 
 if __name__ == "__main__":

@@ -82,11 +82,12 @@ def write_study(root: Path, params: Params, *, skill: Skill = default_skill) -> 
     for model in params.models:
         answers = root / "artifacts/answers" / model
         method = params.train.method
-        write_answers(answers / "explore", prepared, explore_runs(params), skill=skill, method=method)
+        runs = explore_runs(params, model=model)
+        write_answers(answers / "explore", prepared, runs, skill=skill, method=method)
         out = root / f"artifacts/selected/{model}.json"
-        selected = select_study(prepared, answers / "explore", out, params=params)
-        chosen = {target: selected[target].chosen for target in params.study.targets}
-        runs = confirm_runs(params, chosen)
+        selected = select_study(prepared, answers / "explore", out, params=params, model=model)
+        chosen = {target: selection.chosen for target, selection in selected.items()}
+        runs = confirm_runs(params, chosen, model=model)
         write_answers(answers / "confirm", prepared, runs, skill=skill, method=method)
 
 

@@ -50,8 +50,12 @@ class Run:
     like: str = ""
 
 
-def explore_runs(params: Params) -> list[Run]:
+def explore_runs(params: Params, *, model: str = "") -> list[Run]:
     """Return the base and every run of the grid that ``study.include`` names.
+
+    Args:
+        params: the study.
+        model: whose runs; an untuned model has its base alone. "": of any model that is tuned.
 
     Raises:
         ConfigError: ``study.include`` names an unknown kind or run.
@@ -66,19 +70,23 @@ def explore_runs(params: Params) -> list[Run]:
             where="params.yaml",
         )
     wanted = [run for run in grid if run.kind in include or run.id in include]
-    return [Run(id="base", kind="base", sources=(), seed=params.study.seed), *wanted]
+    untuned = bool(model) and params.model(model).untuned
+    return [Run(id="base", kind="base", sources=(), seed=params.study.seed), *([] if untuned else wanted)]
 
 
-def confirm_runs(params: Params, chosen: Mapping[str, str]) -> list[Run]:
+def confirm_runs(params: Params, chosen: Mapping[str, str], *, model: str = "") -> list[Run]:
     """Return the runs of confirm, each matched control after the run that it matches.
 
     Args:
         params: the study.
         chosen: for each target the id of the explored mixture that was best on dev.
+        model: whose runs; an untuned model has none. "": of any model that is tuned.
 
     Raises:
         ConfigError: a target has no choice, or one outside the grid; ``study.confirm_also`` names no mixture.
     """
+    if model and params.model(model).untuned:
+        return []
     grid = {run.id: run for run in explore_runs(params)}
     lost = [target for target in params.study.targets if chosen.get(target) not in grid]
     if lost:

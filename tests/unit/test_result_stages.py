@@ -11,7 +11,16 @@ import yaml
 from answers_fixture import ROOT, study_params
 
 CALLS = {
-    "select": ["--prepared", "none", "--answers", "none", "--out", "out/selected.json"],
+    "select": [
+        "--model",
+        "phi3_smoke",
+        "--prepared",
+        "none",
+        "--answers",
+        "none",
+        "--out",
+        "out/selected.json",
+    ],
     "compare": ["--prepared", "none", "--scores", "none", "--selected", "none", "--out", "out"],
     "report": [
         *("--reports", "none", "--raw", "none", "--prepared", "none", "--mixtures", "none"),

@@ -41,7 +41,13 @@ def test_a_target_without_mixtures_is_an_error(tmp_path: Path) -> None:
     write_prepared(tmp_path / "prepared", params)
     write_answers(tmp_path / "explore", tmp_path / "prepared", explore_runs(params))
     with pytest.raises(ConfigError, match="no mixture that contains target 'fpb'"):
-        select_study(tmp_path / "prepared", tmp_path / "explore", tmp_path / "out.json", params=params)
+        select_study(
+            tmp_path / "prepared",
+            tmp_path / "explore",
+            tmp_path / "out.json",
+            params=params,
+            model="phi3_smoke",
+        )
     assert not (tmp_path / "out.json").exists()
 
 
@@ -50,4 +56,10 @@ def test_answers_of_another_grid_are_refused(tmp_path: Path) -> None:
     write_prepared(tmp_path / "prepared", params)
     write_answers(tmp_path / "explore", tmp_path / "prepared", explore_runs(params)[:3])
     with pytest.raises(RecordError, match="no answers of"):
-        select_study(tmp_path / "prepared", tmp_path / "explore", tmp_path / "out.json", params=params)
+        select_study(
+            tmp_path / "prepared",
+            tmp_path / "explore",
+            tmp_path / "out.json",
+            params=params,
+            model="phi3_smoke",
+        )

@@ -30,7 +30,7 @@ def effect_rows(scores: ModelScores, flags: Mapping[str, str], *, params: Params
         {"flag": flags[target]}
         | _row(scores, target, contrast=contrast, reading=reading, confidence=params.compare.confidence)
         for target in params.study.targets
-        if params.study.confirm_seeds
+        if scores.confirmed
         for reading in READINGS
         for contrast in CONTRASTS
     ]

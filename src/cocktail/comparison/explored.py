@@ -18,8 +18,11 @@ def transfer_rows(scores: ModelScores, *, params: Params) -> list[Row]:
     """Return for each (task, partner) of the mixed tasks what adding the partner changes on the task.
 
     A cell is empty (None) on the diagonal, where a task is not evaluated, and where the pair was not run.
+    An untuned model has no cells.
     """
-    rows = []
+    rows: list[Row] = []
+    if params.model(scores.model).untuned:
+        return rows
     for task in params.study.tasks:
         for partner in params.study.tasks:
             pair = _run_of(scores, {task, partner}) if partner != task else ""
@@ -29,6 +32,8 @@ def transfer_rows(scores: ModelScores, *, params: Params) -> list[Row]:
 
 def leave_one_out_rows(scores: ModelScores, *, params: Params) -> list[Row]:
     """Return for each (task, left out) what the left-out source gives the task: all minus without."""
+    if params.model(scores.model).untuned:
+        return []
     everything = set(params.study.tasks)
     return [
         _difference(scores, task, {"left_out": left}, more="all", less=_run_of(scores, everything - {left}))

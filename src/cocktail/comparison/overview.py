@@ -33,7 +33,7 @@ def arm_rows(scores: ModelScores, evaluations: Mapping[str, Evaluation], *, para
     for task in params.study.evaluations:
         explored = {arm: [run] for arm, run in explored_arms(scores, task).items()}
         stages = [("explore", explored)]
-        if task in params.study.targets and params.study.confirm_seeds:
+        if task in params.study.targets and scores.confirmed:
             stages.append(("confirm", confirmed_arms(scores, task)))
         guess = guess_share(evaluations[task])
         for stage, arms in stages:

@@ -58,20 +58,20 @@ class ModelScores:
 
 
 def read_scores(scores: Path, selected: Path, *, params: Params) -> list[ModelScores]:
-    """Return the test scores of each model of the study.
+    """Return the test scores of each model of the study; of an untuned one those of its base.
 
     Raises:
         RecordError: the scored runs are not those that params ask for.
     """
     items, summary = (read_table(scores / f"{name}.parquet") for name in ("items", "summary"))
-    runs = explore_runs(params)
-    explored = {run.id for run in runs}
     models = []
-    for model in params.models:
+    for model, config in params.models.items():
+        runs = explore_runs(params, model=model)
+        explored = {run.id for run in runs}
         choice = read_json(selected / f"{model}.json")
         chosen = {target: choice.get(target, {}).get("chosen", "") for target in params.study.targets}
         unknown = [target for target, run in chosen.items() if run not in explored]
-        if unknown:
+        if unknown and not config.untuned:
             raise RecordError(
                 f"no mixture of this study is chosen for {', '.join(unknown)}",
                 where=model,
@@ -83,7 +83,7 @@ def read_scores(scores: Path, selected: Path, *, params: Params) -> list[ModelSc
             items=_of(items, model),
             selected=choice,
             explored=tuple(runs),
-            confirmed=tuple(confirm_runs(params, chosen)),
+            confirmed=tuple(confirm_runs(params, chosen, model=model)),
         )
         _check_runs(mine)
         models.append(mine)

@@ -31,15 +31,21 @@ class Selection:
     chosen_on_test: str
 
 
-def select_study(prepared: Path, answers: Path, out: Path, *, params: Params) -> dict[str, Selection]:
+def select_study(
+    prepared: Path, answers: Path, out: Path, *, params: Params, model: str
+) -> dict[str, Selection]:
     """Choose for every mixed finance task that is evaluated; write and return the selections.
 
-    Confirm trains those of ``study.targets``; the others serve the explored tables.
+    Confirm trains those of ``study.targets``; the others serve the explored tables. For a model that is not
+    tuned there is nothing to choose.
 
     Raises:
         ConfigError: a target has no mixture in ``study.include``.
         RecordError: a candidate has no answers, or a task has no dev rows.
     """
+    if params.model(model).untuned:
+        write_json(out, {})
+        return {}
     tasks = [
         task for task in FINANCE_TASKS if task in params.study.tasks and task in params.study.evaluations
     ]
