@@ -65,9 +65,11 @@ def test_the_sum_weighs_rows_and_counts_a_run_once() -> None:
     both = tuple(replace(run, sources=("fpb", "convfinqa")) for run in EXPLORED[1:2])
     rows = [("explore", "single_fpb", "fpb", 300, 0, 300), ("explore", "single_fpb", "convfinqa", 100, 0, 97)]
     scores = replace(made_up(rows), explored=both, confirmed=())
-    _, second, total = agreement_rows(scores, params=PARAMS)
+    found = agreement_rows(scores, params=PARAMS)
+    _, second, total = found
     assert (second["task"], second["share"], second["flag"]) == ("convfinqa", 97, "under 99.5")
     assert (total["runs"], total["valid"], total["agree"], total["share"]) == (1, 400, 397, 99.25)
+    assert metrics([scores], [], [], found)["m"]["label_agreement"] == {"share": 99.25}
 
 
 @pytest.mark.parametrize(("agree", "flag"), [(199, ""), (198, "under 99.5")])

@@ -77,11 +77,11 @@ def methods_block(records: Sequence[Record]) -> str:
 
 
 def _accuracies(record: Record) -> dict[tuple[str, str, str], float]:
-    """The explored points of the compared arms, by model, finance task and arm."""
+    """The explored points of the compared arms, by model, task and arm."""
     return {
         (row["model"], row["task"], row["arm"]): 100 * row["accuracy_strict"]
         for row in read_json(record.folder / "comparison.json")["arms"]
-        if row["stage"] == "explore" and row["arm"] in ARMS and row["task"] in FINANCE_TASKS
+        if row["stage"] == "explore" and row["arm"] in ARMS
     }
 
 
