@@ -90,8 +90,8 @@ def best_of_effect(
     arms = (_checked(treatment, ids, k), _checked(control, ids, k))
     better, worse = (pick_weights(arm.dev, k) @ arm.test for arm in arms)
     return effect_of_parts(
-        better - worse,
-        ids,
+        [better - worse],
+        [ids],
         [(_tries_variance(arm, k), len(arm.dev) - 1) for arm in arms],
         num_seeds=min(len(arm.dev) for arm in arms),
         confidence=confidence,
