@@ -8,7 +8,7 @@ export PATH := $(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test check smoke params record report refetch lock
+.PHONY: help setup repro test check smoke bench params record report refetch lock
 
 help:  ## Show what make can do here
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */\1|/' | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -35,6 +35,10 @@ check: $(READY)  ## Style and types
 smoke: $(READY)  ## The smallest whole run, in a temporary clone
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && git clone --quiet . "$$folder/cocktail" && \
 	  cd "$$folder/cocktail" && cocktail params smoke && dvc repro && cat reports/tables/main.md
+
+bench: $(READY)  ## All benchmarks at full size, on a machine that does nothing else (about half an hour)
+	@for name in grid training answering overhead growth; do python benchmarks/$$name.py || exit 1; done
+	python benchmarks/table.py
 
 params: $(READY)  ## Write params.yaml for STUDY=smoke|tiny|small|paper
 	cocktail params $(STUDY)

@@ -25,6 +25,7 @@ from cocktail.grid import Run, explore_runs
 from cocktail.report.benchmarks import Benchmark, Comparison, Goal, Series
 
 SPEED, ALL_CORES = "tokens_per_second", "plain SFTTrainer on all cores"
+METHODS = {"small": ("full",), "full": ("full", "lora")}
 RUN = "pair_fpb_twitter_sa"
 SHORT_ROWS = ["study.tasks=[fpb,twitter_sa]", "study.evaluations=[fpb]", "study.targets=[fpb]"]
 ON_GPU = [
@@ -112,9 +113,10 @@ def compare(folder: Path, arguments: argparse.Namespace) -> Benchmark:
     mixture = bench.mixtures / f"{RUN}.json"
     mixing = ("mix", "--mixture", mixture, "--prepared", bench.prepared, "--out", folder / "rows.jsonl")
     bench.run(script("plain.py", *mixing))
-    ours = variants(on_gpu=on_gpu)
+    methods = METHODS[arguments.size]
+    ours = [one for one in variants(on_gpu=on_gpu) if one.method in methods]
     sides: dict[str, Callable[[], Measured]] = {one.name: partial(train_own, bench, one) for one in ours}
-    for method in ("full", "lora"):
+    for method in methods:
         sides[f"plain {method}"] = partial(train_plain, bench, run, method, threads=None if on_gpu else 1)
     if not on_gpu and arguments.size == "full":
         sides[ALL_CORES] = partial(train_plain, bench, run, "full", threads=None)

@@ -1,0 +1,225 @@
+"""The benchmarks: how they measure, what a result says, and that every script still runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cocktail.errors import RecordError, RunError
+from cocktail.records import read_json, write_json
+from cocktail.report.benchmarks import (
+    Benchmark,
+    Comparison,
+    Goal,
+    Series,
+    number,
+    read_benchmark,
+    render_benchmarks,
+)
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "benchmarks"
+SCRIPTS = ("grid", "training", "answering", "overhead", "growth")
+HARDWARE = {"gpus": [], "cores": 2, "cpu": "A CPU"}
+FASTER = Comparison(
+    "rows",
+    "s",
+    Series("ours", (3.0, 1.0, 2.0)),
+    Series("plain", (8.0, 10.0, 9.0)),
+    goal=Goal("at most", 0.4),
+    facts={"rows": 5},
+)
+SLOWER = replace(FASTER, ours=Series("ours", (4.0, 4.0, 4.0)))
+ALONE = Comparison("speed", "tokens/s", Series("ours", (26_999.0,)), goal=Goal("at least", 27_000.0))
+RESULT = Benchmark(
+    name="grid",
+    title="A grid",
+    command="python benchmarks/grid.py",
+    comparisons=(FASTER, SLOWER, ALONE),
+    made_with={"hardware": HARDWARE, "versions": {}, "date": "2026-01-02"},
+    notes=("What is inside.",),
+    not_measured=("a GPU",),
+)
+
+
+@pytest.fixture
+def common(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The scripts' shared module; their folder is on the path as when one of them runs."""
+    return script(monkeypatch, "common")
+
+
+def script(monkeypatch: pytest.MonkeyPatch, name: str) -> Any:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    return __import__(name)
+
+
+def test_ratio_and_goal_follow_from_the_medians() -> None:
+    assert (FASTER.ours.median, FASTER.ratio, FASTER.met) == (2.0, 2 / 9, True)
+    assert (SLOWER.ratio, SLOWER.met) == (4 / 9, False)
+    assert (ALONE.ratio, ALONE.met) == (None, False)
+    assert replace(ALONE, ours=Series("ours", (27_000.0,))).met is True
+    assert replace(FASTER, goal=None).met is None
+
+
+def test_a_result_is_read_back_as_it_was_written(tmp_path: Path) -> None:
+    write_json(tmp_path / "grid.json", RESULT.as_record())
+    assert read_benchmark(tmp_path / "grid.json") == RESULT
+
+
+@pytest.mark.parametrize("key, value", [("ratio", 0.1), ("met", False)])
+def test_a_number_that_does_not_follow_from_the_measured_ones_is_refused(
+    tmp_path: Path, key: str, value: Any
+) -> None:
+    record = json.loads(json.dumps(RESULT.as_record()))
+    record["comparisons"][0][key] = value
+    write_json(tmp_path / "grid.json", record)
+    with pytest.raises(RecordError) as error:
+        read_benchmark(tmp_path / "grid.json")
+    assert error.value.where == str(tmp_path / "grid.json")
+    assert error.value.fix == RESULT.command
+
+
+def test_a_file_that_is_no_result_is_refused(tmp_path: Path) -> None:
+    write_json(tmp_path / "grid.json", {"name": "grid"})
+    with pytest.raises(RecordError, match="no benchmark result"):
+        read_benchmark(tmp_path / "grid.json")
+
+
+def test_the_table_shows_medians_ranges_ratio_goal_and_hardware(tmp_path: Path) -> None:
+    write_json(tmp_path / "grid.json", RESULT.as_record())
+    lines = render_benchmarks(tmp_path).splitlines()
+    assert lines[0] == "**A grid**"
+    assert lines[2] == (
+        "`python benchmarks/grid.py`, 2026-01-02, 2 cores of A CPU. Medians [smallest, largest]. "
+        "What is inside. Not measured: a GPU."
+    )
+    assert lines[4] == "| measured | ours | compared with | ratio | goal | met |"
+    assert lines[6:9] == [
+        "| rows | 2 s [1, 3] | plain: 9 s [8, 10] | 0.222 | ≤ 0.4 | yes |",
+        "| rows | 4 s [4, 4] | plain: 9 s [8, 10] | 0.444 | ≤ 0.4 | **no** |",
+        "| speed | 26,999 tokens/s | – | – | ≥ 27,000 | **no** |",
+    ]
+
+
+def test_benchmarks_stand_in_the_order_of_their_names(tmp_path: Path) -> None:
+    for name in ("training", "answering"):
+        write_json(tmp_path / f"{name}.json", replace(RESULT, name=name, title=name).as_record())
+    assert re.findall(r"^\*\*(.*)\*\*$", render_benchmarks(tmp_path), re.MULTILINE) == [
+        "answering",
+        "training",
+    ]
+
+
+def test_without_results_the_table_says_so(tmp_path: Path) -> None:
+    assert render_benchmarks(tmp_path) == "No benchmark is recorded yet.\n"
+
+
+@pytest.mark.parametrize(
+    "value, shown", [(0.2222, "0.222"), (12.345, "12.3"), (26_999.4, "26,999"), (0.0, "0")]
+)
+def test_numbers_show_three_digits(value: float, shown: str) -> None:
+    assert number(value) == shown
+
+
+def test_the_recorded_table_is_made_of_the_recorded_results() -> None:
+    folder = ROOT / "reports/benchmarks"
+    table = (folder / "table.md").read_text(encoding="utf-8")
+    assert table == render_benchmarks(folder), "run: python benchmarks/table.py"
+
+
+def test_sides_are_measured_in_turn(common: Any) -> None:
+    order: list[str] = []
+
+    def side(name: str) -> Any:
+        return lambda: order.append(name) or len(order)
+
+    found = common.alternate({"a": side("a"), "b": side("b")}, repeats=3)
+    assert order == ["a", "b"] * 3
+    assert found == {"a": [1, 3, 5], "b": [2, 4, 6]}
+
+
+def test_a_command_is_measured_with_its_own_time_and_memory(common: Any, tmp_path: Path) -> None:
+    """Also where the measuring process is larger than the command, as this one may be."""
+    ballast = bytearray(300 << 20)
+    code = "import time; x = bytearray({} << 20); time.sleep({}); print('{{\"rows\": 5}}')"
+    small, large = (
+        common.measure([sys.executable, "-c", code.format(*given)], cwd=tmp_path, env=dict(os.environ))
+        for given in ((1, 0.0), (150, 0.4))
+    )
+    assert len(ballast) == 300 << 20
+    assert small.peak_bytes < 100 << 20 < 150 << 20 < large.peak_bytes < 250 << 20
+    assert small.seconds < large.seconds and 0.4 <= large.seconds < 5
+    assert large.said == {"rows": 5}
+
+
+def test_a_command_that_fails_ends_the_benchmark_with_what_it_said(common: Any, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "import sys; sys.exit('no rows')"]
+    with pytest.raises(RunError, match="no rows") as error:
+        common.measure(command, cwd=tmp_path, env=dict(os.environ))
+    assert error.value.where == " ".join(command)
+
+
+def test_growth_continues_the_straight_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    growth = script(monkeypatch, "growth")
+    sizes = (1, 2, 4, 8)
+    assert growth.line_at_largest(sizes, [1 + 3 * size for size in sizes]) == 25
+    measured = {
+        size: [growth.Measured(1 + power, 100 * size, {}, "")] for size in sizes for power in (size**2,)
+    }
+    assert growth.linear("x", measured).met is False
+    assert growth.flat("x", measured, growth.FLAT).met is False
+    straight = {size: [growth.Measured(1.0 + size, 100, {}, "")] for size in sizes}
+    assert growth.linear("x", straight).met is True
+    assert growth.flat("x", straight, growth.FLAT).met is True
+
+
+def test_the_grids_runs_keep_its_proportions(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    grid = script(monkeypatch, "grid")
+    runs = grid.chosen_runs(tmp_path, "tiny", every=grid.EVERY["full"])
+    assert Counter(run.kind for run in runs) == {"single": 1, "pair": 8, "without": 1, "all": 1}
+    assert len(grid.chosen_runs(tmp_path, "tiny", every=1)) == 55
+
+
+def test_a_difference_of_answers_is_told_by_the_scores_where_they_part(
+    monkeypatch: pytest.MonkeyPatch, tokenizer: Any
+) -> None:
+    import torch
+    from tiny_model import tiny_model
+
+    answers = script(monkeypatch, "answers")
+    model = tiny_model(tokenizer, spread=4.0).eval()
+    prompt, stop = [7, 8, 9], 5
+    with torch.inference_mode():
+        scores = model(input_ids=torch.tensor([[*prompt, 11]])).logits[0, -1]
+    expected = abs(float(scores[12] - scores[stop]))
+    assert answers.gap(model, prompt, [11, 12], [11], stop=stop) == pytest.approx(expected, abs=1e-6)
+    assert expected > answers.NEAR["torch.float32"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in SCRIPTS if name != "overhead"])
+def test_a_script_runs_in_its_smallest_form(name: str, tmp_path: Path) -> None:
+    command = [sys.executable, FOLDER / f"{name}.py", "--size", "small", "--repeats", "1", "--out", tmp_path]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    result = read_benchmark(tmp_path / f"{name}.json")
+    assert all(value > 0 for one in result.comparisons for value in one.ours.values)
+    assert result.made_with["hardware"]["cores"] == os.cpu_count()
+    assert read_json(tmp_path / f"{name}.json")["command"].startswith(f"python benchmarks/{name}.py")
+
+
+def test_make_bench_runs_every_benchmark() -> None:
+    made = subprocess.run(
+        ["make", "-n", "bench"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    assert re.search(r"for name in (.*?); do", made)[1].split() == list(SCRIPTS)  # type: ignore[index]
+    assert all((FOLDER / f"{name}.py").is_file() for name in SCRIPTS)
