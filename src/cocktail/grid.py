@@ -11,7 +11,7 @@ Leaving out is done on the list of names. The authors' script deletes a substrin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, product
 from typing import Literal
@@ -21,6 +21,7 @@ import numpy as np
 from cocktail.config import Params
 from cocktail.errors import ConfigError, near
 
+MixtureKind = Literal["single", "pair", "without", "all"]
 RunKind = Literal["base", "single", "pair", "without", "all", "tuned", "steps", "size"]
 KINDS = ("single", "pair", "without", "all", "tuned")
 
@@ -117,13 +118,29 @@ def candidates(params: Params, target: str) -> list[str]:
     ]
 
 
+def mixtures(tasks: Sequence[str]) -> dict[str, tuple[MixtureKind, tuple[str, ...]]]:
+    """Return kind and sources of every single, pair, leave-one-out and all, by run id, in the grid's order.
+
+    Each set of sources once: of three sources, pairs and leave-one-out coincide.
+    """
+    grid: list[tuple[MixtureKind, tuple[str, ...]]] = [("single", (task,)) for task in tasks]
+    grid += [("pair", pair) for pair in combinations(tasks, 2)]
+    grid += [("without", tuple(task for task in tasks if task != left)) for left in tasks]
+    grid += [("all", tuple(tasks))]
+    distinct: dict[frozenset[str], tuple[MixtureKind, tuple[str, ...]]] = {}
+    for kind, sources in grid:
+        if sources:
+            distinct.setdefault(frozenset(sources), (kind, sources))
+    return {_mixture_id(kind, sources, tasks): (kind, sources) for kind, sources in distinct.values()}
+
+
+def _mixture_id(kind: MixtureKind, sources: tuple[str, ...], tasks: Sequence[str]) -> str:
+    left_out = [task for task in tasks if task not in sources]
+    return "_".join((kind, *{"single": sources, "pair": sources, "without": left_out, "all": ()}[kind]))
+
+
 def _mixtures(params: Params) -> list[Run]:
-    """Return the whole grid: singles, pairs, leave-one-out and all."""
-    tasks = params.study.tasks
-    grid = [_mixture_run(params, "single", (task,)) for task in tasks]
-    grid += [_mixture_run(params, "pair", pair) for pair in combinations(tasks, 2)]
-    grid += [_mixture_run(params, "without", tuple(t for t in tasks if t != left)) for left in tasks]
-    return _distinct([*grid, _mixture_run(params, "all", tuple(tasks))])
+    return [_mixture_run(params, kind, sources) for kind, sources in mixtures(params.study.tasks).values()]
 
 
 def _confirmed_also(params: Params) -> list[Run]:
@@ -138,13 +155,9 @@ def _confirmed_also(params: Params) -> list[Run]:
     return [grid[name] for name in params.study.confirm_also]
 
 
-def _mixture_run(
-    params: Params, kind: Literal["single", "pair", "without", "all"], sources: tuple[str, ...]
-) -> Run:
-    left_out = [task for task in params.study.tasks if task not in sources]
-    names = {"single": sources, "pair": sources, "without": tuple(left_out), "all": ()}[kind]
+def _mixture_run(params: Params, kind: MixtureKind, sources: tuple[str, ...]) -> Run:
     return Run(
-        id="_".join((kind, *names)),
+        id=_mixture_id(kind, sources, params.study.tasks),
         kind=kind,
         sources=sources,
         seed=params.study.seed,
@@ -152,15 +165,6 @@ def _mixture_run(
         warmup_steps=params.train.warmup_steps[kind],
         learning_rate=params.train.learning_rate,
     )
-
-
-def _distinct(runs: Iterable[Run]) -> list[Run]:
-    """Keep the first run of each set of sources: of three sources, pairs and leave-one-out coincide."""
-    seen: dict[frozenset[str], Run] = {}
-    for run in runs:
-        if run.sources:
-            seen.setdefault(frozenset(run.sources), run)
-    return list(seen.values())
 
 
 def _tuned_singles(params: Params) -> list[Run]:
