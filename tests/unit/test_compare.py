@@ -43,6 +43,12 @@ def test_arms_are_the_runs_of_all_seeds(scores: ModelScores) -> None:
         assert arms[f"{kind}_as_all"] == [f"{kind}_finqa_as_all-s{seed}" for seed in SEEDS]
 
 
+def test_dev_accuracies_are_those_that_the_choice_was_made_on(scores: ModelScores) -> None:
+    for task, selection in scores.selected.items():
+        assert {run: scores.dev[run, task] for run in selection["candidates"]} == selection["candidates"]
+        assert scores.value("explore", "all", task) != scores.dev["all", task]  # the fixture's splits differ
+
+
 def test_effects_are_differences_of_the_means_of_their_runs(finished_study: Path) -> None:
     summary = pd.read_parquet(finished_study / "artifacts/scores/summary.parquet")
     test = summary[(summary["split"] == "test") & (summary["stage"] == "confirm")].set_index(["task", "run"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,6 +29,7 @@ class ModelScores:
         items: the test rows of items.parquet of this model.
         selected: the content of the selection file: task -> {"chosen", "chosen_on_test", ...}.
         explored, confirmed: the runs that the study is made of, in order.
+        dev: strict accuracy on dev of every explored run, by (run, task): what choices are made on.
     """
 
     model: str
@@ -37,6 +38,7 @@ class ModelScores:
     selected: Mapping[str, Mapping[str, Any]]
     explored: tuple[Run, ...]
     confirmed: tuple[Run, ...]
+    dev: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
     def value(self, stage: str, run: str, task: str, column: str = "accuracy_strict") -> float | None:
         """Return one number of the summary, or None where the study has no such run."""
@@ -84,6 +86,7 @@ def read_scores(scores: Path, selected: Path, *, params: Params) -> list[ModelSc
             selected=choice,
             explored=tuple(runs),
             confirmed=tuple(confirm_runs(params, chosen, model=model)),
+            dev=_dev_accuracies(summary, model),
         )
         _check_runs(mine)
         models.append(mine)
@@ -127,6 +130,15 @@ def confirmed_arms(scores: ModelScores, target: str) -> dict[str, list[str]]:
         for name in names:
             arms.setdefault(name, []).append(run.id)
     return arms
+
+
+def _dev_accuracies(summary: pd.DataFrame, model: str) -> dict[tuple[str, str], float]:
+    asked = (summary["model"] == model) & (summary["split"] == "dev") & (summary["stage"] == "explore")
+    rows = summary[asked]
+    return {
+        (str(run), str(task)): float(share)
+        for run, task, share in zip(rows["run"], rows["task"], rows["accuracy_strict"], strict=True)
+    }
 
 
 def _of(table: pd.DataFrame, model: str) -> pd.DataFrame:

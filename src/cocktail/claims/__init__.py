@@ -1,0 +1,1 @@
+"""The paper's claims as testable statements, and the verdict on each."""

@@ -1,0 +1,195 @@
+"""data/reference/claims.yaml: what is claimed, and how it is tested, read strictly and all problems at once.
+
+A name is unknown where the package knows no such task, arm or mixture. A study that lacks what a claim needs
+is no error: the claim's row then says "not tested", and what it needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import permutations
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from cocktail.config import FILLER, GENERAL_TASKS, SHARED_OUT_TASKS, Section, task_names
+from cocktail.errors import ConfigError, near
+
+Family = Literal["primary", "secondary", "exploratory"]
+UNTUNED_ARMS = ("base", "reference")
+TARGET_ARMS = ("single", "chosen", "steps_as_chosen", "size_as_chosen", "steps_as_all", "size_as_all")
+MARKS = "abstract|code|reviews|secondary|inferred"
+
+
+class ContrastTest(Section):
+    """Two arms on some tasks. ``contrast``: is there a difference? ``equivalence``: is it within the margin?
+
+    Attributes:
+        invalid_limit: where the untuned arm gives a larger share of INVALID answers, nothing is tested.
+        base_above_chance: where the untuned model is at chance, nothing is tested.
+    """
+
+    kind: Literal["contrast", "equivalence"]
+    treatment: str
+    control: str
+    tasks: Annotated[list[str], Field(min_length=1)]
+    invalid_limit: Annotated[float, Field(ge=0, le=1)] | None = None
+    base_above_chance: bool = False
+
+
+class BestOfTest(Section):
+    """Mixtures and tuned singles at equal tries, on some tasks."""
+
+    kind: Literal["best_of"]
+    tasks: Annotated[list[str], Field(min_length=1)]
+
+
+class CellsTest(Section):
+    """Every cell of one table of the explored grid."""
+
+    kind: Literal["cells"]
+    table: Literal["transfer", "leave_one_out", "beside_open_orca"]
+
+
+class ConsistencyTest(Section):
+    """Another claim, counted over the base models."""
+
+    kind: Literal["consistency"]
+    of: str
+    min_models: Annotated[int, Field(gt=1)]
+    min_runs: Annotated[int, Field(ge=0)]
+
+
+Test = Annotated[ContrastTest | BestOfTest | CellsTest | ConsistencyTest, Field(discriminator="kind")]
+
+
+class Claim(Section):
+    """One testable statement.
+
+    Attributes:
+        number: which of the paper's claims it is about.
+        source: a mark (abstract, code, reviews, secondary, inferred) and where it stands.
+        margin: points; a difference within it is as good as none.
+        chosen_on, split: what was picked, was picked on dev; the verdict is on test.
+    """
+
+    id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    number: Annotated[int, Field(ge=1, le=7)]
+    title: Annotated[str, Field(min_length=5)]
+    statement: Annotated[str, Field(min_length=10)]
+    source: Annotated[str, Field(pattern=rf"^({MARKS})\b")]
+    family: Family
+    margin: Annotated[float, Field(gt=0)]
+    chosen_on: Literal["dev", "test"]
+    split: Literal["dev", "test"]
+    test: Test
+    contradicted_by: Annotated[str, Field(min_length=10)]
+    caveat: str
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Claim:
+        problems = []
+        if self.chosen_on == self.split:
+            problems.append(f"chosen and tested on the same split, {self.split}")
+        elif self.split != "test":
+            problems.append("the verdict must be on test")
+        if (self.family == "exploratory") != (self.test.kind == "cells"):
+            problems.append(f"family {self.family} does not go with a test of kind {self.test.kind}")
+        if self.family == "primary" and self.test.kind == "consistency":
+            problems.append("a count over models is in no model's family; make it secondary")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+
+class Claims(Section):
+    """All claims; their names are known and unique."""
+
+    claims: Annotated[list[Claim], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> Claims:
+        ids = [claim.id for claim in self.claims]
+        problems = [f"claim id {name!r} is given twice" for name in dict.fromkeys(ids) if ids.count(name) > 1]
+        for claim in self.claims:
+            problems += [f"{claim.id}: {problem}" for problem in _unknown_names(claim.test, ids)]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+
+def read_claims(path: Path) -> list[Claim]:
+    """Read and check claims.yaml.
+
+    Raises:
+        ConfigError: the file is missing, is not YAML, or breaks rules; lists all broken rules at once.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(["the file is missing; git has it"], where=str(path)) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError([f"not YAML: {' '.join(str(error).split())}"], where=str(path)) from None
+    try:
+        return Claims.model_validate(raw).claims
+    except ValidationError as error:
+        problems = [line for item in error.errors() for line in _lines(dict(item), raw)]
+        raise ConfigError(problems, where=str(path)) from None
+
+
+def known_mixtures() -> set[str]:
+    """Return the id of every mixture of known tasks that a study may have."""
+    tasks = task_names(but=(*GENERAL_TASKS, FILLER))
+    pairs = {f"pair_{one}_{other}" for one, other in permutations(tasks, 2)}
+    return {"all", *(f"{kind}_{task}" for kind in ("single", "without") for task in tasks), *pairs}
+
+
+def _unknown_names(test: Any, ids: list[str]) -> Iterator[str]:
+    if isinstance(test, ConsistencyTest):
+        if test.of not in ids:
+            yield f"no claim {test.of!r}{near(test.of, ids)}"
+    elif not isinstance(test, CellsTest):
+        tasks = task_names(but=(*SHARED_OUT_TASKS, FILLER))
+        yield from (f"unknown task {task!r}{near(task, tasks)}" for task in test.tasks if task not in tasks)
+        if len(set(test.tasks)) < len(test.tasks):
+            yield "a task is named twice"
+    if isinstance(test, ContrastTest):
+        arms = {*UNTUNED_ARMS, *TARGET_ARMS, "all"}
+        for arm in (test.treatment, test.control):
+            if arm not in arms | known_mixtures():
+                kind = "run" if arm.split("_")[0] in ("single", "pair", "without") and "_" in arm else "arm"
+                yield f"unknown {kind} {arm!r}{near(arm, arms | known_mixtures() if kind == 'run' else arms)}"
+        if test.treatment == test.control:
+            yield f"{test.treatment} is compared with itself"
+        if test.invalid_limit is not None and not {test.treatment, test.control} & {*UNTUNED_ARMS}:
+            yield "invalid_limit is of an untuned arm, and there is none"
+
+
+def _lines(item: dict[str, Any], raw: Any) -> Iterator[str]:
+    """One validation error in words: which claim, which key, what is wrong."""
+    location = list(item["loc"])
+    where = ""
+    if location[:1] == ["claims"] and len(location) > 1:
+        entry = raw["claims"][location[1]]
+        name = entry.get("id") if isinstance(entry, dict) else None
+        where = f"{name or f'claim {location[1] + 1}'}: "
+        location = location[2:]
+    key = ".".join(str(part) for part in location)
+    message = item["msg"].removeprefix("Value error, ")
+    if item["type"] == "extra_forbidden":
+        yield f"{where}{key}: unknown key{near(str(location[-1]), _known_keys(location))}"
+    elif item["type"] == "value_error":
+        yield from (f"{where}{one}" for one in message.split("; "))
+    else:
+        found = "" if item["type"] == "missing" else f", got {item['input']!r}"
+        yield f"{where}{key}: {message}{found}"
+
+
+def _known_keys(location: list[Any]) -> list[str]:
+    """The keys of the section that an unknown key stands in."""
+    tests = (ContrastTest, BestOfTest, CellsTest, ConsistencyTest)
+    if location[0] == "test":
+        return [key for test in tests for key in test.model_fields]
+    return list((Claim if len(location) == 1 else Claims).model_fields)
