@@ -7,58 +7,43 @@ a dozen more pins.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import Counter
+from dataclasses import replace
 from http import HTTPStatus
-from typing import Any
 
 import urllib3
-from pydantic import BaseModel, Field, ValidationError
-from urllib3.exceptions import HTTPError, MaxRetryError, TimeoutError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    MaxRetryError,
+    NewConnectionError,
+    ReadTimeoutError,
+)
 from urllib3.util import Retry
 
 from cocktail.config import EndpointConfig
 from cocktail.endpoint.address import EXAMPLE, KEY, URL, Address
+from cocktail.endpoint.completion import REFUSED, is_filtered, read_completion
 from cocktail.endpoint.question import Question, Reply
 from cocktail.errors import EndpointError
 
 BUSY = (HTTPStatus.TOO_MANY_REQUESTS, 500, 502, 503, 504)
 LONGEST_PAUSE = 60  # seconds, whatever the server asks for
 CONNECTS = 2  # a host that is not there is not tried longer
-REFUSED = Reply(text="", num_tokens=0, stopped=False)
-FIXES = {
+FIXES: dict[int, str] = {
     HTTPStatus.UNAUTHORIZED: f"a valid key in {KEY}",
     HTTPStatus.FORBIDDEN: f"a key in {KEY} that may use this model",
     HTTPStatus.NOT_FOUND: f"{EXAMPLE}; or the model's name as the server knows it",
 }
 
 
-class _Message(BaseModel, strict=True):
-    content: str | None = None
-    refusal: str | None = None
-
-
-class _Choice(BaseModel, strict=True):
-    message: _Message
-    finish_reason: str | None = None
-
-
-class _Usage(BaseModel, strict=True):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-
-
-class _Completion(BaseModel, strict=True):
-    """What is read of a chat completion; everything else is left alone."""
-
-    choices: list[_Choice] = Field(min_length=1)
-    usage: _Usage | None = None
-
-
 class Client:
     """Asks one server; may be used by many threads. ``counts`` says what happened on the way."""
 
     def __init__(self, address: Address, settings: EndpointConfig) -> None:
+        logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # its warnings name the host
         self.counts: Counter[str] = Counter()
         self._address = address
         self._lock = threading.Lock()
@@ -94,24 +79,12 @@ class Client:
         response = self._sent(question)
         body = response.data.decode("utf-8", errors="replace")
         if response.status != HTTPStatus.OK:
-            if response.status == HTTPStatus.BAD_REQUEST and _is_filtered(response):
+            if response.status == HTTPStatus.BAD_REQUEST and is_filtered(body):
                 return REFUSED
             raise self._failure(response.status, body)
-        try:
-            completion = _Completion.model_validate_json(body)
-        except ValidationError as error:
-            problems = (
-                f"{'.'.join(map(str, one['loc']))}: {one['msg']}".lstrip(": ") for one in error.errors()
-            )
-            raise EndpointError(
-                f"the endpoint's answer is no chat completion ({'; '.join(problems)})", where=URL, fix=EXAMPLE
-            ) from None
-        choice, usage = completion.choices[0], completion.usage or _Usage()
-        self._count(prompt_tokens=usage.prompt_tokens, answer_tokens=usage.completion_tokens)
-        if choice.finish_reason == "content_filter" or choice.message.refusal:
-            return REFUSED
-        text = self._address.without_key(choice.message.content or "")
-        return Reply(text, usage.completion_tokens, stopped=choice.finish_reason == "stop")
+        reply, tokens = read_completion(body)
+        self._count(**tokens)
+        return replace(reply, text=self._address.without_key(reply.text))
 
     def _sent(self, question: Question) -> urllib3.BaseHTTPResponse:
         try:
@@ -126,7 +99,7 @@ class Client:
             )
         except HTTPError as error:  # its text names the host; ours does not
             reason = error.reason if isinstance(error, MaxRetryError) else error
-            what = "gives no answer in time" if isinstance(reason, TimeoutError) else "cannot be reached"
+            what = "gives no answer in time" if _is_late(reason) else "cannot be reached"
             raise EndpointError(
                 f"the endpoint {what} ({type(reason).__name__}, after all tries)",
                 where=URL,
@@ -147,7 +120,7 @@ class Client:
             f"the endpoint answers with HTTP status {status}{tried}"
             + (f": {said[:200]}" if said and not hidden else ""),
             where=URL,
-            fix=FIXES.get(HTTPStatus(status), "") if status in FIXES else "",
+            fix=FIXES.get(status, ""),
         )
 
     def _count(self, **more: int) -> None:
@@ -160,12 +133,11 @@ def _name(status: int | None, error: Exception | None) -> str:
         return "retried_busy"
     if status:
         return "retried_server_errors"
-    return "retried_timeouts" if isinstance(error, TimeoutError) else "retried_connections"
+    return "retried_timeouts" if _is_late(error) else "retried_connections"
 
 
-def _is_filtered(response: Any) -> bool:
-    """Whether a question (not its answer) was stopped by the server's content filter."""
-    try:
-        return bool(response.json()["error"]["code"] == "content_filter")
-    except (ValueError, KeyError, TypeError):
-        return False
+def _is_late(error: Exception | None) -> bool:
+    """Whether time ran out; to urllib3 a refused connection is a time-out as well."""
+    return isinstance(error, ReadTimeoutError | ConnectTimeoutError) and not isinstance(
+        error, NewConnectionError
+    )

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from cocktail.endpoint.question import Question, Reply
 from cocktail.errors import DataError, RunError
-from cocktail.records import read_json, read_table, write_json
+from cocktail.records import read_table, write_json
 
 COLUMNS = ["prompt_hash", "answer", "num_tokens", "stopped"]
 _REPLY = TypeAdapter(Reply)
@@ -39,7 +39,7 @@ class Replies:
         if not path.is_file():
             return None
         try:
-            return _REPLY.validate_python(read_json(path), strict=True)
+            return _REPLY.validate_json(path.read_bytes(), strict=True)
         except ValidationError:
             raise RunError("a stored reply was changed", where=str(path), fix=f"rm {path}") from None
 
