@@ -1,0 +1,93 @@
+"""Verdicts as the page reads them from ``reports/claims.json``, checked on the way in."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cocktail.errors import RecordError
+from cocktail.records import read_json
+
+VerdictName = Literal["supported", "contradicted", "not supported", "under-powered", "not tested"]
+
+
+class _Read(BaseModel):
+    """Strict and frozen; keys that the page does not show may be there."""
+
+    model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
+
+
+class Verdict(_Read):
+    """One row of a claim; effects and intervals in points, None where nothing was measured."""
+
+    model: str
+    scope: str
+    reading: str
+    verdict: VerdictName
+    reason: str
+    effect: float | None
+    low: float | None
+    high: float | None
+    p: float | None
+    p_adjusted: float | None
+    n_items: int | None
+    n_clusters: int | None
+    n_seeds: int | None
+    detectable: float | None
+    treatment_runs: list[str]
+    control_runs: list[str]
+    primary: bool
+
+
+class Claim(_Read):
+    """One testable statement; its first verdict is the one a reader sees first."""
+
+    id: str
+    number: int
+    title: str
+    statement: str
+    source: str
+    family: str
+    margin: float | None
+    contradicted_by: str
+    caveat: str
+    verdicts: list[Verdict] = Field(min_length=1)
+
+    def counts(self) -> dict[str, int]:
+        """Return how often each verdict was given, in the order of first appearance."""
+        return dict(Counter(row.verdict for row in self.verdicts))
+
+
+class Claims(_Read):
+    """All claims of one study."""
+
+    study: str
+    note: str
+    confidence: float
+    claims: list[Claim]
+
+
+def read_claims(path: Path, *, study: str) -> Claims | None:
+    """Return the claims of ``study``; None where no verdicts were written.
+
+    Raises:
+        RecordError: the file breaks its form, or is of another study.
+    """
+    if not path.is_file():
+        return None
+    try:
+        claims = Claims.model_validate(read_json(path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise RecordError(
+            f"not the verdicts of a study ({place}: {first['msg']})", where=str(path), fix="dvc repro claims"
+        ) from None
+    if claims.study != study:
+        raise RecordError(
+            f"verdicts are of study {claims.study!r}, params of {study!r}", where=str(path), fix="dvc repro"
+        )
+    return claims

@@ -1,0 +1,88 @@
+"""Recorded studies: what they were made with and what they cost; and the studies that were not run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cocktail.errors import RecordError
+from cocktail.report.methods import Record, read_studies
+from cocktail.report.table import MISSING
+
+LIBRARIES = ("torch", "transformers", "trl", "peft")
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One line about a record: what, and its value as shown."""
+
+    what: str
+    value: str
+
+
+def recorded(studies: Path) -> dict[str, list[Fact]]:
+    """Return, for each folder of recorded studies, its hardware, cost and versions.
+
+    Raises:
+        RecordError: a manifest is missing or lacks a fact.
+    """
+    found = {}
+    for record in (one for records in read_studies(studies).values() for one in records):
+        try:
+            found[record.folder.name] = _facts(record)
+        except KeyError as error:
+            raise RecordError(
+                f"the manifest lacks {error}", where=str(record.folder), fix="make record"
+            ) from None
+    return found
+
+
+def not_recorded(configured: Path, studies: Path) -> list[str]:
+    """Return the studies in conf/study that have no record with full fine-tuning."""
+    found = read_studies(studies)
+    return [path.stem for path in sorted(configured.glob("*.yaml")) if path.stem not in found]
+
+
+def _facts(record: Record) -> list[Fact]:
+    manifest = record.manifest
+    hardware, runtime, environment = manifest["hardware"], manifest["runtime"], manifest["environment"]
+    changed = len(manifest["git"]["changed"])
+    commit = manifest["git"]["commit"][:12] + (f", {changed} changed files" if changed else "")
+    versions = [f"{name} {version}" for name, version in environment["packages"].items() if name in LIBRARIES]
+    return [
+        Fact("study and method", f"{record.study}, {record.method}"),
+        Fact("processor", f"{hardware['cores']} cores of {hardware['cpu']}"),
+        Fact("GPUs", ", ".join(hardware["gpus"]) or "none"),
+        Fact("memory of the machine", _gigabytes(hardware["memory_bytes"])),
+        Fact("runs", f"{runtime['runs']}, of which {runtime['runs_with_times']} with times"),
+        Fact("training, all workers", _minutes(runtime["training_seconds"])),
+        Fact("answering, all workers", _minutes(runtime["answering_seconds"])),
+        Fact("largest memory of a run", _gigabytes(runtime["peak_memory_bytes"])),
+        *_gpu_facts(runtime),
+        Fact("commit", commit),
+        Fact("versions", ", ".join([f"Python {environment['python']}", *versions])),
+        Fact("record", f"reports/studies/{record.folder.name}/manifest.json"),
+    ]
+
+
+def _gpu_facts(runtime: Mapping[str, Any]) -> list[Fact]:
+    """What only a GPU counts; a record without these numbers, or with none of them, says nothing."""
+    energy, memory = runtime.get("watt_hours"), runtime.get("peak_gpu_memory_bytes")
+    facts = []
+    if runtime.get("gpu_hours"):
+        facts.append(Fact("GPU-hours", f"{runtime['gpu_hours']:.2f}"))
+    if energy is not None:
+        facts.append(Fact("energy", f"{energy:.0f} Wh, counted in {runtime['runs_with_energy']} runs"))
+    if memory is not None:
+        facts.append(Fact("largest GPU memory of a run", _gigabytes(memory)))
+    return facts
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:.1f} GB" if size else MISSING
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

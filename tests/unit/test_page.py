@@ -1,0 +1,341 @@
+"""The HTML page: complete, escaped, self-contained, readable without eyes, the same bytes each time."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from answers_fixture import ROOT, study_params
+from claims_fixture import made_up_claims, verdict
+from html_tree import Node, read_html
+
+from cocktail.errors import RecordError
+from cocktail.page.claims import Verdict, read_claims
+from cocktail.page.content import Inputs
+from cocktail.page.figures import inline_svg, slug
+from cocktail.page.forest import draw_forest, effect_text
+from cocktail.page.render import write_page
+from cocktail.page.tables import read_shown
+from cocktail.record import record
+from cocktail.records import read_json, write_json
+from cocktail.report.table import Table, write_table_files
+
+PARAMS = study_params()
+MODEL = "phi3_smoke"
+EVIL = "<script>alert(1)</script>&\"'"
+Render = Callable[[], Node]
+
+
+@pytest.fixture
+def reports(finished_study: Path, tmp_path: Path) -> Path:
+    """Reports of the made-up study with made-up verdicts, to be changed."""
+    shutil.copytree(finished_study / "reports", tmp_path / "reports")
+    write_json(tmp_path / "reports/claims.json", made_up_claims("smoke", MODEL, PARAMS.study.evaluations))
+    return tmp_path / "reports"
+
+
+@pytest.fixture
+def render(reports: Path) -> Render:
+    def page() -> Node:
+        write_page(Inputs(reports, ROOT / "conf/study"), reports / "report.html", params=PARAMS)
+        return read_html((reports / "report.html").read_text(encoding="utf-8"))
+
+    return page
+
+
+def texts(row: Node) -> list[str]:
+    return [cell.text for cell in row.all("td", "th")]
+
+
+def test_the_page_is_well_formed_with_headings_in_order(render: Render) -> None:
+    page = render()
+    ids = Counter(node.attributes["id"] for node in page.all() if "id" in node.attributes)
+    assert [name for name, times in ids.items() if times > 1] == []
+    levels = [int(node.tag[1]) for node in page.all("h1", "h2", "h3", "h4")]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert max(later - earlier for earlier, later in pairwise(levels)) == 1
+    assert next(page.all("html")).attributes["lang"] == "en"
+    assert next(page.all("a")).attributes == {"class": "skip", "href": "#content"}
+
+
+def test_every_anchor_of_the_page_leads_somewhere(render: Render) -> None:
+    page = render()
+    ids = {node.attributes["id"] for node in page.all() if "id" in node.attributes}
+    links = [value for node in page.all() if (value := node.attributes.get("href", "")).startswith("#")]
+    clips = [node.attributes["clip-path"][4:-1] for node in page.all() if "clip-path" in node.attributes]
+    names = [name for node in page.all() for name in node.attributes.get("aria-labelledby", "").split()]
+    assert links and clips and names
+    assert {one.removeprefix("#") for one in (*links, *clips)} | set(names) <= ids
+
+
+def test_every_figure_has_a_text_alternative(render: Render) -> None:
+    page = render()
+    assert list(page.all("img")) == []
+    pictures = list(page.all("svg"))
+    assert len(pictures) == 4 + 6  # the study's figures; a plot of all claims and of each but the untested
+    for picture in pictures:
+        assert picture.attributes["role"] == "img"
+        named = [page.by_id(name) for name in picture.attributes["aria-labelledby"].split()]
+        assert [node.tag for node in named] == ["title", "desc"]
+        assert all(len(node.text) > 10 for node in named)
+    plot = next(node for node in pictures if node.attributes["aria-labelledby"].startswith("forest-all"))
+    assert "Made up, supported: +6.5 [+3.2, +9.8], supported" in next(plot.all("desc")).text
+
+
+def test_nothing_is_loaded_and_nothing_runs(render: Render) -> None:
+    page = render()
+    policy = next(n for n in page.all("meta") if n.attributes.get("http-equiv"))
+    assert policy.attributes["content"].startswith("default-src 'none'")
+    assert list(page.all("script", "iframe", "object", "embed", "base", "form")) == []
+    for node in page.all():
+        assert "src" not in node.attributes and not any(name.startswith("on") for name in node.attributes)
+        href = node.attributes.get("href", "#")
+        allowed = ("#", "data:") if node.tag in ("image", "link") else ("#",)
+        assert href.startswith(allowed), node
+        assert not re.search(r"url\((?!#)", node.attributes.get("style", ""))
+    assert len(list(page.all("style"))) == 1  # a figure's own style would hold for the whole page
+    assert not re.search(r"@import|url\(", next(page.all("style")).text)
+
+
+def test_the_verdict_table_is_that_of_claims_json(render: Render, reports: Path) -> None:
+    claims = read_json(reports / "claims.json")["claims"]
+    _, *rows = page_rows(render(), "table-verdicts")
+    assert len(rows) == len(claims) == 6
+    for row, claim in zip(rows, claims, strict=True):
+        head = claim["verdicts"][0]
+        cells = texts(row)
+        assert cells[0] == f"{claim['number']}. {claim['title']}"
+        reason = f": {head['reason']}" if head["reason"] else ""
+        assert cells[1][2:] == head["verdict"] + reason
+        measured = head["effect"] is not None
+        assert cells[2] == (effect_text(Verdict.model_validate(head)) if measured else "–")
+        assert cells[4:7] == (["0.012", "120 / 60 / 3", "5.5"] if measured else ["–", "–", "–"])
+    assert texts(rows[0])[2:4] == ["+6.5 [+3.2, +9.8]", f"macro, strict, {MODEL}"]
+    assert texts(rows[5])[7] == f"{len(claims[5]['verdicts'])} under-powered"
+
+
+def page_rows(page: Node, name: str) -> list[Node]:
+    return list(page.by_id(name).all("tr"))
+
+
+def test_each_claim_shows_all_its_rows_with_their_runs(render: Render, reports: Path) -> None:
+    page = render()
+    for claim in read_json(reports / "claims.json")["claims"]:
+        section = page.by_id(f"claim-{claim['id']}")
+        assert claim["statement"] in section.text and claim["contradicted_by"] in section.text
+        _, *rows = section.all("tr")
+        assert [texts(row)[0] for row in rows] == [row["scope"] for row in claim["verdicts"]]
+        for row, expected in zip(rows, claim["verdicts"], strict=True):
+            runs = [*expected["treatment_runs"], *expected["control_runs"]]
+            assert [a.attributes["href"] for a in row.all("a")] == [f"#run:{MODEL}:{run}" for run in runs]
+    runs = page_rows(page, "table-runs")
+    assert texts(page.by_id(f"run:{MODEL}:all-s101"))[1] == "all-s101"
+    assert len(runs) - 1 == len(pd.read_csv(reports / "tables/runs.csv"))
+
+
+def test_a_row_that_was_not_tested_stands_under_what_was_not_run(render: Render) -> None:
+    text = render().by_id("not-run").text
+    assert f"Made up, not tested: macro, strict ({MODEL}): seeds" in text
+    assert "without a record: paper, small, smoke, tiny." in text
+
+
+def test_every_written_table_is_shown_as_it_was_written(render: Render, reports: Path) -> None:
+    page = render()
+    written = sorted((reports / "tables").glob("*.md"))
+    assert len(written) == 12
+    for path in written:
+        table = read_shown(path)
+        _, *rows = page_rows(page, f"table-{table.name}")
+        shown = [tuple(texts(row)[: len(table.columns)]) for row in rows]
+        assert shown == [row.cells for row in table.rows], table.name
+        assert table.note in page.by_id(f"caption-{table.name}").text
+        assert "Study smoke." in table.note
+
+
+def test_a_cell_leads_to_its_runs_and_items(render: Render, reports: Path) -> None:
+    page = render()
+    comparison = read_json(reports / "comparison.json")
+    arm = next(
+        row
+        for row in comparison["arms"]
+        if (row["task"], row["stage"], row["arm"]) == ("fpb", "confirm", "single")
+    )
+    expected = f"{', '.join(arm['runs'])}; {arm['n_items']} items, {arm['n_clusters']} clusters"
+    row = next(row for row in page_rows(page, "table-main") if texts(row)[0] == "fpb")
+    header = texts(page_rows(page, "table-main")[0])
+    assert list(row.all("td", "th"))[header.index("single")].attributes["title"] == expected
+    cell = next(one for one in page_rows(page, "table-transfer")[1].all("td") if "title" in one.attributes)
+    assert re.fullmatch(r"pair_\w+ minus single_fpb; 60 items, 30 clusters", cell.attributes["title"])
+    assert "pair_fpb_finqa minus single_fpb; 60 items in 30 clusters" in page.by_id("table-transfer").text
+    scores = page.by_id("table-scores")
+    assert any("all-s101" in link.attributes["href"] for link in scores.all("a"))
+
+
+def test_what_comes_from_data_is_escaped(render: Render, reports: Path) -> None:
+    claims = read_json(reports / "claims.json")
+    claims["note"] = claims["claims"][0]["title"] = claims["claims"][0]["verdicts"][0]["scope"] = EVIL
+    claims["claims"][0]["id"] = claims["claims"][0]["verdicts"][0]["treatment_runs"][0] = EVIL
+    write_json(reports / "claims.json", claims)
+    frame = pd.DataFrame({"task": [EVIL], EVIL: [EVIL], "runs": [[EVIL]]})
+    evil = Table(name="evil", title=EVIL, note=EVIL, frame=frame, hidden=("runs",))
+    write_table_files(reports / "tables", evil)
+    (reports / "figures/evil_phi3_smoke.svg").write_text(
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1" onload="alert(1)">'
+        "<script>alert(1)</script>"
+        '<g onclick="alert(1)"><foreignObject><b>x</b></foreignObject><text>&lt;script&gt;</text>'
+        '<image href="https://example.org/x.png"/><rect style="fill: url(https://example.org)"/></g></svg>',
+        encoding="utf-8",
+    )
+    page = render()
+    test_nothing_is_loaded_and_nothing_runs(lambda: page)
+    test_every_anchor_of_the_page_leads_somewhere(lambda: page)
+    assert "alert" not in "".join(
+        node.text for node in page.all("svg", "b") if "evil" in str(node.attributes)
+    )
+    assert texts(page_rows(page, "table-evil")[1])[:2] == [EVIL, EVIL]
+    assert EVIL in page.by_id("caption-evil").text and EVIL in page.by_id("caption-verdicts").text
+    assert page.by_id("more").text.startswith("Further tables and figures")
+
+
+def test_what_is_missing_is_named(render: Render, reports: Path) -> None:
+    assert "Not in this report: figure budget." in render().by_id("budget").text
+    for gone in ("figures", "tables"):
+        shutil.rmtree(reports / gone)
+    (reports / "claims.json").unlink()
+    page = render()
+    assert "Not in this report: verdicts (claims.json)." in page.by_id("verdicts").text
+    assert "Not in this report: table data." in page.by_id("data").text
+    assert "Not in this report: figure transfer." in page.by_id("transfer").text
+    assert "No study is recorded yet." in page.by_id("cost").text
+
+
+def test_results_that_must_be_there_are_asked_for(render: Render, reports: Path) -> None:
+    comparison = read_json(reports / "comparison.json")
+    write_json(reports / "comparison.json", {**comparison, "study": "tiny"})
+    with pytest.raises(RecordError, match="reports are of study 'tiny'"):
+        render()
+    (reports / "comparison.json").unlink()
+    with pytest.raises(RecordError, match="a result file is missing"):
+        render()
+
+
+def broken(claims: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    return {**claims, "claims": [{**claims["claims"][0], **changes}]}
+
+
+def test_broken_verdicts_are_refused(tmp_path: Path) -> None:
+    claims = made_up_claims("smoke", MODEL, ["fpb", "finqa"])
+    path = tmp_path / "claims.json"
+    assert read_claims(path, study="smoke") is None
+    row = {**verdict("fpb", model=MODEL, effect=1.0, verdict="supported"), "verdict": "proven"}
+    for wrong in (
+        broken(claims, verdicts=[]),
+        broken(claims, verdicts=[row]),
+        broken(claims, margin="2"),
+        [],
+    ):
+        write_json(path, wrong)
+        with pytest.raises(RecordError, match="not the verdicts of a study"):
+            read_claims(path, study="smoke")
+    write_json(path, claims)
+    with pytest.raises(RecordError, match="verdicts are of study 'smoke'"):
+        read_claims(path, study="tiny")
+
+
+def test_the_same_results_give_the_same_bytes(render: Render, reports: Path) -> None:
+    render()
+    first = (reports / "report.html").read_bytes()
+    render()
+    assert (reports / "report.html").read_bytes() == first
+
+
+def test_recorded_studies_show_hardware_and_cost(
+    finished_study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COCKTAIL_STORE", str(tmp_path / "store"))
+    shutil.copytree(finished_study, tmp_path / "clone")
+    reports = tmp_path / "clone/reports"
+    record(reports, PARAMS)
+    write_page(Inputs(reports, ROOT / "conf/study"), tmp_path / "report.html", params=PARAMS)
+    page = read_html((tmp_path / "report.html").read_text(encoding="utf-8"))
+    manifest = read_json(reports / "studies/smoke/manifest.json")
+    text = page.by_id("cost").text
+    assert f"{manifest['hardware']['cores']} cores of" in text
+    assert f"runs {manifest['runtime']['runs']}, of which 0 with times" in text
+    assert manifest["git"]["commit"][:12] in text
+    assert "without a record: paper, small, tiny." in page.by_id("not-run").text
+    del manifest["runtime"]["runs"]
+    write_json(reports / "studies/smoke/manifest.json", manifest)
+    with pytest.raises(RecordError, match="the manifest lacks 'runs'"):
+        write_page(Inputs(reports, ROOT / "conf/study"), tmp_path / "report.html", params=PARAMS)
+
+
+def test_a_table_is_read_back_as_it_was_written(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {
+            "model": ["m", "m"],
+            "task": ["a|b", "c"],
+            "points": [-1.25, None],
+            "runs": [["x", "y"], []],
+        }
+    )
+    table = Table(name="t", title="A title", note="A note.", frame=frame, hidden=("runs",), digits=2)
+    write_table_files(tmp_path, table)
+    shown = read_shown(tmp_path / "t.md")
+    assert (shown.title, shown.note, shown.model) == ("A title", "A note.", "m")
+    assert shown.columns == ("task", "points")
+    assert [row.cells for row in shown.rows] == [("a|b", "−1.25"), ("c", "–")]
+    assert [dict(row.more) for row in shown.rows] == [{"runs": "x y"}, {"runs": ""}]
+    assert [shown.numeric(place) for place in range(2)] == [False, True]
+    (tmp_path / "t.csv").write_text("model,task,points,runs\nm,a,1,x\n", encoding="utf-8")
+    with pytest.raises(RecordError, match="in Markdown and in CSV differ"):
+        read_shown(tmp_path / "t.md")
+
+
+def test_a_forest_puts_effects_where_they_belong() -> None:
+    rows = [
+        verdict("a", model=MODEL, effect=5.0, verdict="supported"),
+        verdict("b", model=MODEL, effect=-5.0, verdict="contradicted", low=None, high=None),
+        verdict("c", model=MODEL, effect=None, verdict="not tested"),
+    ]
+    plot = draw_forest([(row["scope"], Verdict.model_validate(row), 2.0) for row in rows])
+    assert plot is not None
+    assert plot.left_out == 1 and [mark.label for mark in plot.marks] == ["a", "b"]
+    right, left = plot.marks
+    assert right.interval is not None and left.interval is None
+    assert right.interval[0] + right.interval[1] == pytest.approx(2 * right.effect, abs=0.02)
+    assert right.effect - plot.zero == pytest.approx(plot.zero - left.effect, abs=0.02)
+    assert right.margin is not None
+    assert right.margin[1] - plot.zero == pytest.approx((right.effect - plot.zero) * 2 / 5, abs=0.02)
+    assert (left.effect, "−5") in plot.ticks and (right.effect, "5") in plot.ticks
+    assert draw_forest([("c", Verdict.model_validate(rows[2]), None)]) is None
+
+
+def test_two_figures_share_no_id(tmp_path: Path) -> None:
+    path = tmp_path / "f.svg"
+    path.write_text(
+        '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">'
+        '<defs><style>*{color:red}</style><path id="a"/></defs>'
+        '<use xlink:href="#a" clip-path="url(#a)"/></svg>',
+        encoding="utf-8",
+    )
+    svg = str(inline_svg(path, prefix="one", title="<T>", description="D"))
+    assert '<path id="one-a" />' in svg and '<use clip-path="url(#one-a)" href="#one-a" />' in svg
+    assert "style" not in svg and '<title id="one-title">&lt;T&gt;</title>' in svg
+    for text in ("<svg", "<html/>"):
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(RecordError, match="not readable as SVG"):
+            inline_svg(path, prefix="one", title="T", description="D")
+
+
+def test_ids_tell_apart_what_differs() -> None:
+    names = [slug("a b"), slug("a", "b"), slug("a_b"), slug("a:b"), slug("a--b"), slug("ä"), slug("ae")]
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch(r"[\w.:~-]+", name, flags=re.ASCII) for name in names)
