@@ -57,16 +57,61 @@ def refetch(arguments: argparse.Namespace) -> None:
     print("data/raw is what was expected")
 
 
+def advise(arguments: argparse.Namespace) -> None:
+    """Which tasks to mix for a target: first how such advice did on unseen mixtures, then the advice."""
+    from cocktail.advice.heldout import held_out_record
+    from cocktail.advice.scores import recorded, target_scores
+    from cocktail.advice.show import advice_text
+    from cocktail.config import load_params
+    from cocktail.records import read_table
+
+    if arguments.study:
+        items, tasks = recorded(REPORTS / "studies" / arguments.study)
+    else:
+        items, tasks = read_table(arguments.scores / "items.parquet"), load_params(PARAMS).study.tasks
+    scores = target_scores(items, tasks, target=arguments.target, model=arguments.model)
+    record = held_out_record(scores.fitted, scores.test, tasks, target=arguments.target)
+    source = f"study {arguments.study}" if arguments.study else f"scores in {arguments.scores}"
+    print(advice_text(record, tasks, split=scores.split, where=f"{source}, model {scores.model}"))
+
+
+def card(arguments: argparse.Namespace) -> None:
+    """Model card and dataset card of a run, in the Hub's format."""
+    from cocktail.cards.facts import read_run
+    from cocktail.cards.render import make_cards, write_cards
+    from cocktail.compose import compose, differences
+    from cocktail.config import load_params
+
+    study = load_params(PARAMS)
+    changed = list(differences(study.model_dump(), compose(CONF, study.study.name)))
+    facts = read_run(Path(), arguments.run, params=study, model=arguments.model)
+    cards = make_cards(facts, params=study, changed=changed)
+    if arguments.out is None:
+        print("\n".join(cards.values()), end="")
+    else:
+        print("\n".join(str(path) for path in write_cards(cards, arguments.out)))
+
+
 def main() -> None:
     """Entry point; errors are one message and exit code 2."""
     parser = argparse.ArgumentParser(prog="cocktail", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (params, verify, record, readme, refetch):
+    for command in (params, verify, record, readme, refetch, advise, card):
         sub = commands.add_parser(command.__name__, help=command.__doc__, description=command.__doc__)
         sub.set_defaults(command=command)
         if command is params:
             sub.add_argument("study", help="a file name in conf/study, without its ending")
             sub.add_argument("override", nargs="*", help="more Hydra overrides, such as source=mirror")
+        if command is advise:
+            sub.add_argument("--target", required=True, help="an evaluated task, a source or not")
+            sub.add_argument("--model", default="", help="needed where several models were trained")
+            where = sub.add_mutually_exclusive_group()
+            where.add_argument("--study", default="", help="a recorded study; default: the fresh scores")
+            where.add_argument("--scores", type=Path, default=Path("artifacts/scores"), help="of stage score")
+        if command is card:
+            sub.add_argument("run", help="a run id of the study, such as all or pair_fpb_finqa")
+            sub.add_argument("--model", default="", help="needed where several models have the run")
+            sub.add_argument("--out", type=Path, help="a folder for model/README.md and dataset/README.md")
     arguments = parser.parse_args()
     run_stage(lambda: _in_a_study(arguments))
 
