@@ -1,0 +1,1 @@
+"""Model and dataset cards in the Hub's format, for any run of the study."""
