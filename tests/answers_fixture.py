@@ -13,6 +13,7 @@ from cocktail.comparison.study import compare_study
 from cocktail.compose import compose
 from cocktail.config import Params, check_params
 from cocktail.grid import Run, confirm_runs, explore_runs
+from cocktail.judge.study import judge_study
 from cocktail.records import digest_text, read_json, write_json, write_table
 from cocktail.report.study import Inputs, report_study
 from cocktail.scoring.outcome import Tolerance
@@ -26,7 +27,8 @@ LABELS = {
     "twitter_sa": ("bearish", "bullish", "neutral"),
     "knowledge": ("A", "B", "C", "D"),
 }
-KINDS = {"fpb": "label", "headline": "label", "twitter_sa": "label", "knowledge": "choice"}  # others: number
+KINDS = {"fpb": "label", "headline": "label", "twitter_sa": "label", "knowledge": "choice"}
+KINDS |= {"financebench": "free"}  # others: number
 IDENTITY = ["-c", "user.name=nobody", "-c", "user.email=nobody@example.org"]
 Skill = Callable[[Run, str], float]
 
@@ -92,20 +94,25 @@ def write_study(root: Path, params: Params, *, skill: Skill = default_skill) -> 
 
 
 def finish_study(root: Path, params: Params, *, skill: Skill = default_skill) -> None:
-    """:func:`write_study`, then score, compare and report as the stages do, in a git repository."""
+    """:func:`write_study`, then all later stages, in a git repository."""
     write_study(root, params, skill=skill)
-    prepared, reports, scores = root / "data/prepared", root / "reports", root / "artifacts/scores"
-    score_study(
-        prepared, root / "artifacts/answers", scores, models=list(params.models), tolerance=tolerance(params)
-    )
-    compare_study(prepared, scores, root / "artifacts/selected", reports, params=params)
-    report_study(report_inputs(root), reports, params=params)
+    report_answers(root, params)
     (root / "requirements.lock").write_text("made-up==1\n", encoding="utf-8")
     (root / "dvc.lock").write_text(
         "stages:\n  fetch:\n    outs:\n    - path: data/raw\n      md5: 0a\n", encoding="utf-8"
     )
     for command in (["init", "-q"], ["add", "dvc.lock"], [*IDENTITY, "commit", "-qm", "made up"]):
         subprocess.run(["git", *command], cwd=root, check=True)
+
+
+def report_answers(root: Path, params: Params) -> None:
+    """From answers to tables as the stages do: score, judge, compare, report."""
+    prepared, reports, scores = root / "data/prepared", root / "reports", root / "artifacts/scores"
+    answers = root / "artifacts/answers"
+    score_study(prepared, answers, scores, models=list(params.models), tolerance=tolerance(params))
+    judge_study(prepared, answers, scores, root / "artifacts/judge", params=params)
+    compare_study(prepared, scores, root / "artifacts/selected", reports, params=params)
+    report_study(report_inputs(root), reports, params=params)
 
 
 def tolerance(params: Params) -> Tolerance:
@@ -121,6 +128,7 @@ def report_inputs(root: Path) -> Inputs:
         prepared=root / "data/prepared",
         mixtures=root / "artifacts/mixtures",
         answers=root / "artifacts/answers",
+        judge=root / "artifacts/judge",
         published=ROOT / "data/reference/published.yaml",
     )
 

@@ -24,7 +24,7 @@ CALLS = {
     "compare": ["--prepared", "none", "--scores", "none", "--selected", "none", "--out", "out"],
     "report": [
         *("--reports", "none", "--raw", "none", "--prepared", "none", "--mixtures", "none"),
-        *("--answers", "none", "--published", "none", "--out", "out"),
+        *("--answers", "none", "--judge", "none", "--published", "none", "--out", "out"),
     ],
 }
 

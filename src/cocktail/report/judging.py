@@ -14,7 +14,8 @@ from cocktail.report.table import Table
 NOBODY = "No endpoint was asked: free-text answers are judged by the rules alone."
 AGREEMENT = (
     "answers: distinct ones on test, of so many rows; unreadable: verdicts that are neither of the two "
-    "words, left out of what follows; rules, judge: right by either; kappa: Cohen's, none where both are constant."
+    "words, left out of what follows; rules, judge: right by either; kappa: Cohen's, none where both are "
+    "constant."
 )
 COLUMNS = {
     "agreement": [

@@ -11,7 +11,7 @@ import pandas as pd
 
 from cocktail.config import Params
 from cocktail.records import fresh_file, fresh_folder, read_json
-from cocktail.report import provenance, results
+from cocktail.report import judging, provenance, results
 from cocktail.report.pictures import bar_rows, write_figures
 from cocktail.report.published import read_published
 from cocktail.report.table import Table, write_table_files
@@ -26,6 +26,7 @@ class Inputs:
     prepared: Path
     mixtures: Path
     answers: Path
+    judge: Path
     published: Path
 
 
@@ -75,6 +76,7 @@ def study_tables(
         provenance.mixtures_table(inputs.mixtures, note=note),
         provenance.runs_table(receipts, note=note),
         provenance.data_table(inputs.raw, inputs.prepared, note=note),
+        *judging.judge_tables(inputs.judge, note=note),
     ]
 
 
