@@ -16,6 +16,8 @@ def agreement_rows(verdicts: pd.DataFrame) -> list[Row]:
     Unreadable verdicts are counted and left out. Cohen's kappa (Cohen 1960) is None where judge and rules
     give one and the same verdict throughout: then chance explains everything and nothing.
     """
+    if verdicts.empty:
+        return []
     from sklearn.metrics import cohen_kappa_score  # a second that only a judged study pays
 
     rows = []
