@@ -9,11 +9,12 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
-from answers_fixture import study_params
+from answers_fixture import ROOT, study_params
 
 from cocktail import cli
 from cocktail.cards.facts import SourceFacts, read_run
 from cocktail.cards.render import make_cards, write_cards
+from cocktail.compose import compose, write_params
 from cocktail.config import check_params
 from cocktail.errors import ConfigError, RecordError
 from cocktail.records import digest_file, read_json, write_json
@@ -73,12 +74,15 @@ def test_scores_stand_in_the_card_with_their_n(study: Path) -> None:
 
 
 def test_a_dataset_card_shows_asked_and_got_with_licences(study: Path) -> None:
+    path = study / f"artifacts/answers/{MODEL}/explore/pair_fpb_finqa.json"
+    receipt = read_json(path)
+    receipt["rows"]["fpb"] |= {"in": 25, "kept": 23, "cut": 2, "dropped": 2}
+    write_json(path, receipt)
     change_source(study, licence="CC BY-NC-SA 3.0", status="original", revision="0123456789abcdef")
     made = cards(study, "pair_fpb_finqa")
-    assert (
-        "| fpb | odedovadia/financial_phrasebank_split | 0123456789ab | CC BY-NC-SA 3.0 | original | 30 |"
-        in (made["dataset"])
-    )
+    row = "| fpb | odedovadia/financial_phrasebank_split | 0123456789ab | CC BY-NC-SA 3.0 | original |"
+    assert f"{row} 30 | 25 | 23 | 2 | 2 |" in made["dataset"] and row in made["model"]
+    assert "52 rows of prompt and answer" in made["dataset"]
     assert "**not for commercial use**" in made["dataset"]
     assert "**Not for commercial use** by licence: fpb." in made["model"]
     assert (
@@ -149,10 +153,6 @@ def test_cards_are_written_as_readme_files_and_are_the_same_twice(study: Path, t
 def test_the_command_prints_or_writes_the_cards(
     study: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from answers_fixture import ROOT
-
-    from cocktail.compose import compose, write_params
-
     shutil.copytree(ROOT / "conf", study / "conf")
     monkeypatch.chdir(study)
     write_params(Path("params.yaml"), compose(Path("conf"), "smoke", ["study.targets=[fpb,finqa]"]))

@@ -110,12 +110,17 @@ def _body(template: str, facts: RunFacts, **more: Any) -> str:
     )
     return environment.get_template(template).render(
         facts=facts,
-        note=data_note(more["params"]),
+        note=_escaped(data_note(more["params"])),
         sources_table=_sources_table(facts),
         scores_table=_markdown(facts.scores, "Scores on test (points)"),
         non_commercial=[source for source in facts.sources if source.non_commercial],
         **more,
     )
+
+
+def _escaped(text: str) -> Markup:
+    """Escaped, but for the apostrophe: it opens nothing in Markdown, and is read as it stands."""
+    return Markup(str(escape(text)).replace("&#39;", "'"))
 
 
 def _sources_table(facts: RunFacts) -> Markup:
@@ -139,5 +144,5 @@ def _sources_table(facts: RunFacts) -> Markup:
 
 def _markdown(frame: pd.DataFrame, title: str) -> Markup:
     """The table without its title and note; HTML in its texts is escaped, for Markdown would pass it on."""
-    safe = frame.map(lambda value: str(escape(value)) if isinstance(value, str) else value)
+    safe = frame.map(lambda value: str(_escaped(value)) if isinstance(value, str) else value)
     return Markup("\n".join(to_markdown(Table("card", title, "", safe)).splitlines()[4:]))
