@@ -99,24 +99,28 @@ class Claim(Section):
             problems.append(f"family {self.family} does not go with a test of kind {self.test.kind}")
         if self.family == "primary" and self.test.kind == "consistency":
             problems.append("a count over models is in no model's family; make it secondary")
+        problems += _unknown_names(self.test)
         if problems:
-            raise ValueError("; ".join(problems))
+            raise ValueError("\n".join(problems))
         return self
 
 
 class Claims(Section):
-    """All claims; their names are known and unique."""
+    """All claims; each has a name of its own."""
 
     claims: Annotated[list[Claim], Field(min_length=1)]
 
     @model_validator(mode="after")
-    def _names_are_known(self) -> Claims:
+    def _names_are_unique(self) -> Claims:
         ids = [claim.id for claim in self.claims]
         problems = [f"claim id {name!r} is given twice" for name in dict.fromkeys(ids) if ids.count(name) > 1]
-        for claim in self.claims:
-            problems += [f"{claim.id}: {problem}" for problem in _unknown_names(claim.test, ids)]
+        problems += [
+            f"{claim.id}: no claim {claim.test.of!r}{near(claim.test.of, ids)}"
+            for claim in self.claims
+            if isinstance(claim.test, ConsistencyTest) and claim.test.of not in ids
+        ]
         if problems:
-            raise ValueError("; ".join(problems))
+            raise ValueError("\n".join(problems))
         return self
 
 
@@ -146,11 +150,8 @@ def known_mixtures() -> set[str]:
     return {"all", *(f"{kind}_{task}" for kind in ("single", "without") for task in tasks), *pairs}
 
 
-def _unknown_names(test: Any, ids: list[str]) -> Iterator[str]:
-    if isinstance(test, ConsistencyTest):
-        if test.of not in ids:
-            yield f"no claim {test.of!r}{near(test.of, ids)}"
-    elif not isinstance(test, CellsTest):
+def _unknown_names(test: ContrastTest | BestOfTest | CellsTest | ConsistencyTest) -> Iterator[str]:
+    if isinstance(test, ContrastTest | BestOfTest):
         tasks = task_names(but=(*SHARED_OUT_TASKS, FILLER))
         yield from (f"unknown task {task!r}{near(task, tasks)}" for task in test.tasks if task not in tasks)
         if len(set(test.tasks)) < len(test.tasks):
@@ -181,7 +182,7 @@ def _lines(item: dict[str, Any], raw: Any) -> Iterator[str]:
     if item["type"] == "extra_forbidden":
         yield f"{where}{key}: unknown key{near(str(location[-1]), _known_keys(location))}"
     elif item["type"] == "value_error":
-        yield from (f"{where}{one}" for one in message.split("; "))
+        yield from (f"{where}{one}" for one in message.splitlines())
     else:
         found = "" if item["type"] == "missing" else f", got {item['input']!r}"
         yield f"{where}{key}: {message}{found}"

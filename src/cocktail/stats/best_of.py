@@ -14,6 +14,7 @@ to the choice differs from try to try and so is in the tries' part.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,16 +87,39 @@ def best_of_effect(
         RecordError: shapes do not fit; an arm has fewer than three tries, or no more than k: with one
             subset of k nothing tells how it would vary; fewer than two clusters.
     """
-    ids = np.asarray(clusters)
-    arms = (_checked(treatment, ids, k), _checked(control, ids, k))
-    better, worse = (pick_weights(arm.dev, k) @ arm.test for arm in arms)
-    return effect_of_parts(
-        [better - worse],
-        [ids],
-        [(_tries_variance(arm, k), len(arm.dev) - 1) for arm in arms],
-        num_seeds=min(len(arm.dev) for arm in arms),
-        confidence=confidence,
-    )
+    return best_of_macro([(treatment, control, clusters)], k=k, confidence=confidence)
+
+
+def best_of_macro(
+    tasks: Sequence[tuple[Tries, Tries, ArrayLike]], *, k: int, confidence: float = 0.95
+) -> Effect:
+    """Return the mean over tasks of :func:`best_of_effect`, each task with the same weight.
+
+    Tasks have items of their own: their parts enter with 1/T^2. Tries may be shared (a mixture is a try of
+    every task in it), in ways that the picks hide: an arm's tries' part is that of fully correlated tasks,
+    the square of their mean standard error, which is never too small.
+
+    Args:
+        tasks: (treatment, control, clusters) of each task.
+    """
+    ids = [np.asarray(clusters) for *_, clusters in tasks]
+    checked = [
+        [_checked(tries, mine, k) for tries in arms] for (*arms, _), mine in zip(tasks, ids, strict=True)
+    ]
+    values = [
+        pick_weights(one.dev, k) @ one.test - pick_weights(other.dev, k) @ other.test
+        for one, other in checked
+    ]
+    parts = [
+        (float(np.mean([_tries_variance(tries, k) ** 0.5 for tries in arm])) ** 2, _fewest(arm) - 1)
+        for arm in zip(*checked, strict=True)
+    ]
+    fewest = min(_fewest(arms) for arms in checked)
+    return effect_of_parts(values, ids, parts, num_seeds=fewest, confidence=confidence)
+
+
+def _fewest(arms: Iterable[Tries]) -> int:
+    return min(len(arm.dev) for arm in arms)
 
 
 def _checked(tries: Tries, ids: NDArray[np.generic], k: int) -> Tries:

@@ -1,0 +1,105 @@
+"""The runs and outcomes behind each arm of a claim, and what forbids a test of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cocktail.claims.schema import TARGET_ARMS, UNTUNED_ARMS
+from cocktail.comparison.overview import guess_share
+from cocktail.comparison.scores import ModelScores, Reading, confirmed_arms
+from cocktail.config import Params
+from cocktail.scoring.answers import Evaluation
+from cocktail.stats.crossed import crossed_mean
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ArmRuns:
+    """The runs of one arm: one a seed, or the one run of a model that is not retrained ("fixed").
+
+    Attributes:
+        scores: of the model that the runs are of; a reference is another model than the one that is judged.
+        missing: what the study lacks for this arm; then there are no runs.
+    """
+
+    scores: ModelScores
+    stage: str = "confirm"
+    runs: tuple[str, ...] = ()
+    fixed: bool = False
+    missing: str = ""
+
+
+@dataclass
+class Answers:
+    """Test outcomes of all runs of a study, looked up by run; each table is made once."""
+
+    evaluations: Mapping[str, Evaluation]
+    params: Params
+    tables: dict[tuple[str, str, str, Reading], pd.DataFrame] = field(default_factory=dict)
+
+    def outcomes(
+        self, scores: ModelScores, stage: str, runs: Sequence[str], *, task: str, reading: Reading
+    ) -> Array:
+        """Return 0/1 outcomes of shape (runs, items), items in the order of ``scores.clusters(task)``."""
+        key = (scores.model, stage, task, reading)
+        if key not in self.tables:
+            every = [run.id for run in (scores.explored if stage == "explore" else scores.confirmed)]
+            values = scores.outcomes(stage, every, task, reading)
+            self.tables[key] = pd.DataFrame(values, index=every)
+        return self.tables[key].loc[list(runs)].to_numpy(dtype=np.float64)
+
+    def of_arm(self, arm: ArmRuns, *, task: str, reading: Reading) -> Array:
+        """Return the outcomes of an arm."""
+        return self.outcomes(arm.scores, arm.stage, arm.runs, task=task, reading=reading)
+
+    def extreme(self, outcomes: Array, *, task: str, clusters: NDArray[np.str_]) -> str:
+        """Return "floor" where every run is at chance, "ceiling" where every run is perfect, else nothing.
+
+        A run is at chance where the interval of its score, these weights on items like these, does not lie
+        above the better blind guess: at chance it scatters around it, and is as often above as below.
+        """
+        if bool((outcomes == 1).all()):
+            return "ceiling"
+        guess = guess_share(self.evaluations[task])
+        confidence = self.params.compare.confidence
+        lows = [crossed_mean(run[None], clusters, confidence=confidence).low for run in outcomes]
+        return "floor" if max(lows) <= guess else ""
+
+
+def arm_runs(
+    arm: str, scores: ModelScores, reference: ModelScores | None, *, task: str, params: Params
+) -> ArmRuns:
+    """Return the runs of an arm on a task, or what is missing."""
+    if task not in params.study.evaluations:
+        return ArmRuns(scores, missing=f"needs {task} in study.evaluations")
+    if arm in UNTUNED_ARMS:
+        owner = scores if arm == "base" else reference
+        if owner is None:
+            return ArmRuns(scores, missing="needs a larger untuned model (reference: true)")
+        return ArmRuns(owner, "explore", ("base",), fixed=True)
+    if arm in TARGET_ARMS:
+        if task not in params.study.targets:
+            return ArmRuns(scores, missing=f"needs {task} in study.targets")
+        found = confirmed_arms(scores, task).get(arm, [])
+        return ArmRuns(scores, runs=tuple(found), missing="" if found else "needs study.confirm_seeds")
+    return _of_mixture(arm, scores, params)
+
+
+def _of_mixture(mixture: str, scores: ModelScores, params: Params) -> ArmRuns:
+    wanted = [f"{mixture}-s{seed}" for seed in params.study.confirm_seeds]
+    confirmed = {run.id for run in scores.confirmed}
+    if not wanted or not confirmed.issuperset(wanted):
+        return ArmRuns(scores, missing=f"needs confirm runs of {mixture}")
+    return ArmRuns(scores, runs=tuple(wanted))
+
+
+def invalid_share(arm: ArmRuns, *, task: str, reading: Reading) -> float:
+    """Return the share of INVALID answers over the arm's runs."""
+    mine = arm.scores.summary.loc[[(arm.stage, run, task) for run in arm.runs]]
+    return float((mine[f"invalid_{reading}"] / mine["n"]).mean())

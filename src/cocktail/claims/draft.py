@@ -1,0 +1,83 @@
+"""A row of claims.json before the family's p-values are adjusted, and as it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from cocktail.claims.verdict import Finding
+from cocktail.comparison.scores import Reading
+from cocktail.stats.crossed import Effect
+
+MACRO = "macro"
+MANY = 2  # reasons that are told in full
+
+
+@dataclass(frozen=True)
+class Draft:
+    """One test, done or forbidden.
+
+    Attributes:
+        scope: "macro", a task, or the name of a cell.
+        primary: whether the row is in its model's Holm family.
+        effect: None where nothing could be computed; shares, not points.
+        p: of the claim's own null (for an equality: of a difference of the margin or more); None where it is
+            not tested, but for exploratory cells.
+        p_adjusted: Holm over the model's primary rows, Benjamini-Hochberg over a table's cells, else None.
+        blocked: why nothing is tested; empty: it is.
+        note: what a reader must know beside a verdict, such as "2 of 7 tasks".
+    """
+
+    model: str
+    scope: str
+    reading: Reading
+    primary: bool = False
+    effect: Effect | None = None
+    p: float | None = None
+    p_adjusted: float | None = None
+    blocked: str = ""
+    note: str = ""
+    treatment_runs: tuple[str, ...] = ()
+    control_runs: tuple[str, ...] = ()
+
+
+def row_of(draft: Draft, finding: Finding, *, detectable: float | None) -> dict[str, Any]:
+    """Return the row as it stands in claims.json: differences in points, rounded."""
+    effect = draft.effect
+    reasons = dict.fromkeys(filter(None, (finding.reason, draft.note)))
+    return {
+        "model": draft.model,
+        "scope": draft.scope,
+        "reading": draft.reading,
+        "verdict": finding.verdict,
+        "reason": "; ".join(reasons),
+        "effect": _points(effect.estimate) if effect else None,
+        "low": _points(effect.low) if effect else None,
+        "high": _points(effect.high) if effect else None,
+        "interval": effect.scope if effect else None,
+        "p": _p(draft.p),
+        "p_adjusted": _p(draft.p_adjusted),
+        "n_items": effect.n_items if effect else None,
+        "n_clusters": effect.n_clusters if effect else None,
+        "n_seeds": effect.n_seeds if effect else None,
+        "detectable": None if detectable is None else _points(detectable),
+        "treatment_runs": list(draft.treatment_runs),
+        "control_runs": list(draft.control_runs),
+        "primary": draft.primary,
+    }
+
+
+def _points(share: float) -> float:
+    return round(100 * share, 4)
+
+
+def _p(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.4g}")  # four digits, also of a tiny p
+
+
+def joined_reasons(reasons: Iterable[str]) -> str:
+    """Return why none of several tasks is tested: each reason once, the first few in full."""
+    distinct = list(dict.fromkeys(reasons))
+    more = [f"and {len(distinct) - MANY} more"] if len(distinct) > MANY else []
+    return "; ".join([*distinct[:MANY], *more])

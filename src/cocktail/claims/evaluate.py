@@ -1,0 +1,168 @@
+"""The claims stage: every claim of claims.yaml against the scores of a study, with one verdict a row.
+
+A row is drafted first (effect, p, or why nothing is tested); then the p-values of each model's primary rows
+are adjusted together, and the rule of :mod:`cocktail.claims.verdict` is applied.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from cocktail.claims.arms import Answers
+from cocktail.claims.cells import cell_drafts
+from cocktail.claims.contrast import contrast_drafts
+from cocktail.claims.draft import Draft, row_of
+from cocktail.claims.numbers import verdict_numbers
+from cocktail.claims.schema import BestOfTest, CellsTest, Claim, ConsistencyTest, ContrastTest, read_claims
+from cocktail.claims.tries import best_of_drafts
+from cocktail.claims.verdict import Finding, find, find_consistency
+from cocktail.comparison.scores import ModelScores, read_scores
+from cocktail.config import Params
+from cocktail.data.table import read_split
+from cocktail.errors import RecordError
+from cocktail.records import write_json
+from cocktail.scoring.answers import read_evaluations
+from cocktail.stats.multiplicity import holm
+from cocktail.stats.power import smallest_detectable
+
+Row = dict[str, Any]
+ALL_MODELS = "all models"
+STATED = ("id", "number", "title", "statement", "source", "family", "margin", "contradicted_by", "caveat")
+
+
+def evaluate_claims(
+    prepared: Path, scores: Path, selected: Path, claims: Path, out: Path, *, params: Params, note: str
+) -> dict[str, Any]:
+    """Write claims.json and verdicts.json (its numbers, for ``dvc metrics diff``) below ``out``.
+
+    Raises:
+        ConfigError: claims.yaml is missing or wrong.
+        RecordError: scores are missing or are not those of the study in params; dev and test are the same.
+    """
+    stated = read_claims(claims)
+    refuse_same_splits(prepared, params)
+    models = read_scores(scores, selected, params=params)
+    answers = Answers(read_evaluations(prepared), params)
+    rows = judged_rows(stated, models, answers)
+    for claim in stated:
+        if isinstance(claim.test, ConsistencyTest):
+            rows[claim.id] = [consistency_row(claim.test, rows[claim.test.of], models)]
+    result = {
+        "study": params.study.name,
+        "note": note,
+        "confidence": params.compare.confidence,
+        "claims": [{**claim.model_dump(include=set(STATED)), "verdicts": rows[claim.id]} for claim in stated],
+    }
+    write_json(out / "claims.json", result)
+    write_json(out / "verdicts.json", verdict_numbers(result))
+    return result
+
+
+def refuse_same_splits(prepared: Path, params: Params) -> None:
+    """Refuse a task whose dev and test rows are the same: there, choosing would see the test.
+
+    Raises:
+        RecordError: names the tasks.
+    """
+    same = []
+    for task in params.study.evaluations:
+        dev, test = (
+            set(map(tuple, read_split(prepared, task, split)[["instruction", "input"]].to_numpy()))
+            for split in ("dev", "test")
+        )
+        same += [task] if dev and dev == test else []
+    if same:
+        raise RecordError(
+            f"dev and test are the same rows for {', '.join(same)}: what is chosen on dev is chosen on test",
+            where=str(prepared),
+            fix="name different files under fetch.sources, then dvc repro",
+        )
+
+
+def judged_rows(
+    claims: Sequence[Claim], models: Sequence[ModelScores], answers: Answers
+) -> dict[str, list[Row]]:
+    """Return the rows of every claim that is tested model by model; an untuned model is only a reference."""
+    untuned = {scores.model for scores in models if answers.params.model(scores.model).untuned}
+    references = [scores for scores in models if scores.model in untuned]
+    drafts = [
+        (claim, draft)
+        for claim in claims
+        for scores in models
+        if scores.model not in untuned
+        for draft in _drafts(claim, scores, answers, references)
+    ]
+    rows: dict[str, list[Row]] = {claim.id: [] for claim in claims}
+    sizes = Counter(draft.model for _, draft in drafts if _in_family(draft))
+    for claim, draft in _with_holm(drafts):
+        size = sizes[draft.model] if draft.primary else 1
+        rows[claim.id].append(_row(claim, draft, answers.params.compare.confidence, family_size=size))
+    return rows
+
+
+def _drafts(
+    claim: Claim, scores: ModelScores, answers: Answers, references: Sequence[ModelScores]
+) -> list[Draft]:
+    if isinstance(claim.test, ContrastTest):
+        return contrast_drafts(claim, claim.test, scores, answers, references)
+    if isinstance(claim.test, BestOfTest):
+        return best_of_drafts(claim, claim.test, scores, answers)
+    return cell_drafts(claim.test, scores, answers) if isinstance(claim.test, CellsTest) else []
+
+
+def _in_family(draft: Draft) -> bool:
+    return draft.primary and draft.p is not None
+
+
+def _with_holm(drafts: Sequence[tuple[Claim, Draft]]) -> Iterator[tuple[Claim, Draft]]:
+    """Yield the drafts; a primary row that is tested has its p adjusted over those of its model."""
+    p_values: dict[str, list[float]] = {}
+    for _, draft in drafts:
+        if _in_family(draft) and draft.p is not None:
+            p_values.setdefault(draft.model, []).append(draft.p)
+    adjusted = {model: iter(holm(values)) for model, values in p_values.items()}
+    for claim, draft in drafts:
+        yield claim, replace(draft, p_adjusted=next(adjusted[draft.model])) if _in_family(draft) else draft
+
+
+def _row(claim: Claim, draft: Draft, confidence: float, *, family_size: int) -> Row:
+    """Judge one draft; what a primary row detects is told at the level that Holm is sure to grant it."""
+    effect = draft.effect
+    if draft.blocked or effect is None:
+        return row_of(draft, Finding("not tested", draft.blocked), detectable=None)
+    finding = find(
+        100 * effect.low,
+        100 * effect.high,
+        margin=claim.margin,
+        confidence=confidence,
+        p_adjusted=draft.p_adjusted,
+        equality=isinstance(claim.test, ContrastTest) and claim.test.kind == "equivalence",
+    )
+    return row_of(
+        draft, finding, detectable=smallest_detectable(effect, alpha=(1 - confidence) / family_size)
+    )
+
+
+def consistency_row(test: ConsistencyTest, rows: Sequence[Row], models: Sequence[ModelScores]) -> Row:
+    """Return the one row of a claim that counts another claim's headline verdicts over the base models."""
+    heads: dict[str, Row] = {}
+    for row in rows:
+        heads.setdefault(row["model"], row)
+    tested = {model: row for model, row in heads.items() if row["verdict"] != "not tested"}
+    num_runs = sum(bool(run.sources) for scores in models for run in (*scores.explored, *scores.confirmed))
+    needs = [
+        f"needs {least} {what}, has {found}"
+        for what, least, found in (
+            ("models that are tested", test.min_models, len(tested)),
+            ("training runs", test.min_runs, num_runs),
+        )
+        if found < least
+    ]
+    draft = Draft(model=ALL_MODELS, scope=test.of, reading="strict")
+    if needs:
+        return row_of(draft, Finding("not tested", "; ".join(needs)), detectable=None)
+    return row_of(draft, find_consistency([row["verdict"] for row in tested.values()]), detectable=None)

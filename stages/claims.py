@@ -1,0 +1,29 @@
+"""Stage ``claims``: a verdict on every claim of data/reference/claims.yaml."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from cocktail.claims.evaluate import evaluate_claims
+from cocktail.config import load_params
+from cocktail.report.provenance import data_note
+from cocktail.stage import run_stage
+
+
+def main() -> None:
+    """Arguments to one call."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
+    parser.add_argument("--prepared", type=Path, required=True, help="what stage prepare wrote")
+    parser.add_argument("--scores", type=Path, required=True, help="what stage score wrote")
+    parser.add_argument("--selected", type=Path, required=True, help="folder of <model>.json")
+    parser.add_argument("--claims", type=Path, required=True, help="claims.yaml")
+    parser.add_argument("--out", type=Path, required=True, help="folder for claims.json and verdicts.json")
+    arguments = vars(parser.parse_args())
+    params = load_params(arguments.pop("params"))
+    evaluate_claims(**arguments, params=params, note=data_note(params))
+
+
+if __name__ == "__main__":
+    run_stage(main)

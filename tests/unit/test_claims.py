@@ -1,0 +1,388 @@
+"""The claims stage on a made-up study: rows that follow from the items, and what forbids a test."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from answers_fixture import ROOT, study_params, tolerance, write_study
+from statsmodels.stats.multitest import multipletests
+
+from cocktail.claims.evaluate import consistency_row, evaluate_claims
+from cocktail.claims.numbers import verdict_numbers
+from cocktail.claims.schema import ConsistencyTest
+from cocktail.config import Params
+from cocktail.errors import RecordError
+from cocktail.grid import Run
+from cocktail.records import read_json
+from cocktail.scoring.score import score_study
+
+CLAIMS = ROOT / "data/reference/claims.yaml"
+SEEDS = (101, 102, 103)
+MODEL, LARGER = "phi3_smoke", "phi3_tiny_large"
+ARRANGED = (
+    "study.targets=[fpb,finqa]",
+    "study.tries=3",
+    f"model=[{MODEL},{LARGER}]",
+    "study.evaluations=[fpb,finqa,convfinqa,knowledge,gsm8k]",
+)
+Tables = dict[str, pd.DataFrame]
+Result = dict[str, Any]
+
+
+def skill(run: Run, task: str) -> float:
+    """The base answers in the format; mixtures are best; instruction data keeps what is not trained on."""
+    if run.kind == "base":
+        return 0.85
+    if task not in run.sources:
+        return 0.85 if "open_orca" in run.sources else 0.6
+    return 0.97 if run.kind in ("pair", "without", "all") else 0.6
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The scores of a made-up study; read it, copy it to change it."""
+    root, params = tmp_path_factory.mktemp("claims"), study_params("smoke", *ARRANGED)
+    write_study(root, params, skill=skill)
+    score_study(
+        root / "data/prepared",
+        root / "artifacts/answers",
+        root / "artifacts/scores",
+        models=list(params.models),
+        tolerance=tolerance(params),
+    )
+    return root
+
+
+def evaluate(root: Path, params: Params, *, scores: Path | None = None, out: Path) -> Result:
+    return evaluate_claims(
+        root / "data/prepared",
+        scores or root / "artifacts/scores",
+        root / "artifacts/selected",
+        CLAIMS,
+        out,
+        params=params,
+        note="made up",
+    )
+
+
+@pytest.fixture(scope="module")
+def result(study: Path) -> Result:
+    evaluate(study, study_params("smoke", *ARRANGED), out=study / "reports")
+    found: Result = read_json(study / "reports/claims.json")
+    return found
+
+
+@pytest.fixture
+def changed(study: Path, tmp_path: Path) -> Callable[..., Result]:
+    """Evaluate with changed score tables, or with other params."""
+
+    def evaluate_changed(change: Callable[[Tables], Tables], *overrides: str) -> Result:
+        tables = {
+            name: pd.read_parquet(study / f"artifacts/scores/{name}.parquet") for name in ("items", "summary")
+        }
+        for name, table in change(tables).items():
+            table.to_parquet(tmp_path / f"{name}.parquet", index=False)
+        params = study_params("smoke", *ARRANGED, *overrides)
+        return evaluate(study, params, scores=tmp_path, out=tmp_path / "reports")
+
+    return evaluate_changed
+
+
+def rows(result: Result, claim: str, **facts: Any) -> list[dict[str, Any]]:
+    (found,) = (one["verdicts"] for one in result["claims"] if one["id"] == claim)
+    return [row for row in found if all(row[key] == value for key, value in facts.items())]
+
+
+def row(result: Result, claim: str, scope: str, reading: str = "strict") -> dict[str, Any]:
+    (found,) = rows(result, claim, scope=scope, reading=reading)
+    return found
+
+
+def test_the_file_is_what_its_readers_expect(result: Result) -> None:
+    assert (result["study"], result["note"], result["confidence"]) == ("smoke", "made up", 0.95)
+    stated = ["id", "number", "title", "statement", "source", "family", "margin", "contradicted_by", "caveat"]
+    for claim in result["claims"]:
+        assert sorted(claim) == sorted([*stated, "verdicts"])
+        assert claim["verdicts"][0]["reading"] == "strict"
+        assert claim["verdicts"][0]["primary"] == (claim["family"] == "primary")
+    for one in (one for claim in result["claims"] for one in claim["verdicts"]):
+        assert (one["effect"] is None) == (one["n_items"] is None) == (not one["treatment_runs"])
+        if one["verdict"] == "not tested":
+            assert one["reason"] and one["detectable"] is None
+        else:
+            assert one["low"] <= one["effect"] <= one["high"]
+            assert one["detectable"] > 0 and one["interval"] == "training" and one["n_seeds"] >= 3
+
+
+def test_a_macro_row_follows_from_the_items(study: Path, result: Result) -> None:
+    items = pd.read_parquet(study / "artifacts/scores/items.parquet")
+    mine = items[(items["split"] == "test") & (items["stage"] == "confirm") & (items["model"] == MODEL)]
+    head = rows(result, "mixture_vs_single")[0]
+    effects, chosen = [], []
+    for task in ("fpb", "finqa"):
+        selected = read_json(study / f"artifacts/selected/{MODEL}.json")[task]["chosen"]
+        chosen += [f"{selected}-s{seed}" for seed in SEEDS]
+        ok = mine[mine["task"] == task].assign(ok=mine["strict"] == "ok").groupby("run")["ok"].mean()
+        single = ok[[f"single_{task}-s{seed}" for seed in SEEDS]].mean()
+        effects.append(ok[[f"{selected}-s{seed}" for seed in SEEDS]].mean() - single)
+        alone = row(result, "mixture_vs_single", task)
+        assert alone["effect"] == pytest.approx(100 * effects[-1], abs=1e-4)
+        assert alone["treatment_runs"] == chosen[-3:]
+    assert head["effect"] == pytest.approx(100 * np.mean(effects), abs=1e-4)
+    assert (head["n_items"], head["n_clusters"], head["n_seeds"]) == (120, 60, 3)
+    assert head["treatment_runs"] == list(dict.fromkeys(chosen))
+    assert head["reason"] == "2 of 7 tasks"
+    assert head["verdict"] == "supported"  # 0.97 against 0.6
+
+
+def test_controls_are_those_that_the_claim_names(result: Result) -> None:
+    for claim, prefix in (
+        ("mixture_vs_steps", "steps"),
+        ("mixture_vs_size", "size"),
+        ("all_vs_size", "size"),
+    ):
+        found = row(result, claim, "fpb")
+        like = found["treatment_runs"][0].removesuffix("-s101")
+        assert found["control_runs"] == [f"{prefix}_fpb_as_{like}-s{seed}" for seed in SEEDS]
+    assert row(result, "regulariser", "knowledge")["control_runs"] == [
+        f"without_open_orca-s{seed}" for seed in SEEDS
+    ]
+    larger = row(result, "small_beats_larger", f"macro vs {LARGER}")
+    assert larger["control_runs"] == ["base"] and larger["primary"]
+
+
+def test_primary_rows_are_adjusted_together_and_no_others(result: Result) -> None:
+    every = [one for claim in result["claims"] for one in claim["verdicts"]]
+    family = [one for one in every if one["primary"] and one["p"] is not None]
+    assert len(family) == 7  # of nine primary claims, those about math lack their runs in this study
+    adjusted = multipletests([one["p"] for one in family], method="holm")[1]
+    assert [one["p_adjusted"] for one in family] == pytest.approx(list(adjusted), rel=1e-3)
+    others = [one for one in every if not one["primary"] and "exploratory" not in one["reason"]]
+    assert others and all(one["p_adjusted"] is None for one in others)
+
+
+def test_a_primary_row_tells_what_it_detects_at_the_level_that_holm_grants(result: Result) -> None:
+    head, lenient = rows(result, "mixture_vs_single", scope="macro")
+    assert lenient["effect"] == head["effect"]  # the fixture's wrong answers are unreadable either way
+    assert head["detectable"] > 1.2 * lenient["detectable"]
+
+
+def test_verdicts_of_the_made_up_study(result: Result) -> None:
+    found = {claim["id"]: claim["verdicts"][0]["verdict"] for claim in result["claims"]}
+    assert found["regulariser"] == "supported"  # 0.85 with, 0.6 without instruction data
+    assert found["degradation"] == "supported"
+    assert found["mixtures_vs_tuned_singles"] == "supported"
+    assert found["no_broad_gain"] == "under-powered"  # 0.85 both, but 60 items
+    assert found["single_beats_larger"] == "contradicted"  # 0.6 against 0.85
+    assert found["holds_across_models"] == "not tested"
+
+
+def test_tries_are_counted(result: Result) -> None:
+    found = row(result, "mixtures_vs_tuned_singles", "fpb")
+    assert found["control_runs"] == ["single_fpb", *(f"tuned_fpb_{number}" for number in (1, 2, 3))]
+    assert len(found["treatment_runs"]) == 7  # 3 pairs, 3 leave-one-out, all
+    assert found["reason"] == "k = 3" and found["n_seeds"] == 4
+
+
+def test_cells_are_a_map_with_false_discovery_rates(result: Result) -> None:
+    head, *cells = rows(result, "transfer")
+    assert len(cells) == 9  # three evaluated sources, three partners each
+    adjusted = multipletests([one["p"] for one in cells], method="fdr_bh")[1]
+    assert [one["p_adjusted"] for one in cells] == pytest.approx(list(adjusted), rel=1e-3)
+    ups = sum(one["p_adjusted"] < 0.05 and one["effect"] > 0 for one in cells)
+    assert f"{ups} up" in head["reason"] and "of 9 cells" in head["reason"] and head["effect"] is None
+    for one in cells:
+        assert (one["verdict"], one["reason"]) == ("not tested", "seeds: exploratory")
+        assert (one["interval"], one["n_seeds"]) == ("these weights", 1)
+    one = row(result, "transfer", "finqa + fpb")
+    assert (one["treatment_runs"], one["control_runs"]) == (["pair_fpb_finqa"], ["single_finqa"])
+    one = row(result, "leave_one_out", "fpb: all, finqa left out")
+    assert (one["treatment_runs"], one["control_runs"]) == (["all"], ["without_finqa"])
+    one = row(result, "regulariser_pairs", "gsm8k: fpb + open_orca")
+    assert (one["treatment_runs"], one["control_runs"]) == (["pair_fpb_open_orca"], ["single_fpb"])
+    own = [one for one in rows(result, "leave_one_out") if one["scope"] == "fpb: all, fpb left out"]
+    assert own == []
+
+
+def test_numbers_for_dvc_are_few_and_true(result: Result) -> None:
+    numbers = verdict_numbers(result)
+    mine = numbers[MODEL]
+    heads = [claim["verdicts"][0]["verdict"] for claim in result["claims"]]
+    assert mine["count"]["supported"] == heads.count("supported")
+    assert sum(mine["count"].values()) == len(heads) - 1  # the count over models is of no model
+    assert mine["primary"]["mixture_vs_single"]["verdict"] == 1
+    assert mine["primary"]["no_broad_gain"]["verdict"] == 0
+    assert mine["primary"]["mixture_vs_single"]["effect"] == pytest.approx(
+        rows(result, "mixture_vs_single")[0]["effect"], abs=0.005
+    )
+    leaves = [value for group in mine.values() for part in group.values() for value in _leaves(part)]
+    assert len(leaves) <= 60 and all(type(value) in (int, float) for value in leaves)
+
+
+def _leaves(value: Any) -> list[Any]:
+    return [leaf for part in value.values() for leaf in _leaves(part)] if isinstance(value, dict) else [value]
+
+
+def answered(code: str, task: str, **where: Any) -> Callable[[Tables], Tables]:
+    """All answers to a task read as ``code``, in the items and in the counts of INVALID."""
+
+    def change(tables: Tables) -> Tables:
+        for table in tables.values():
+            mine = table["task"] == task
+            for key, value in where.items():
+                mine &= table[key] == value
+            if "strict" in table:
+                table.loc[mine, ["strict", "lenient"]] = code
+            elif code == "invalid":
+                table.loc[mine, "invalid_strict"] = table.loc[mine, "n"]
+        return tables
+
+    return change
+
+
+@pytest.mark.parametrize(("code", "reason"), [("wrong", "floor"), ("ok", "ceiling")])
+def test_at_floor_and_ceiling_nothing_is_tested(
+    changed: Callable[..., Result], code: str, reason: str
+) -> None:
+    result = changed(answered(code, "fpb"))
+    alone = row(result, "mixture_vs_single", "fpb")
+    assert (alone["verdict"], alone["reason"], alone["p"]) == ("not tested", reason, None)
+    assert alone["effect"] == 0
+    macro, other = row(result, "mixture_vs_single", "macro"), row(result, "mixture_vs_single", "finqa")
+    assert macro["reason"] == f"1 of 7 tasks, {reason}: fpb"
+    assert (macro["effect"], macro["n_items"]) == (other["effect"], 60)
+    cell = row(result, "transfer", "fpb + finqa")
+    assert (cell["reason"], cell["p"], cell["p_adjusted"]) == (f"seeds: exploratory; {reason}", None, None)
+    assert "of 6 cells" in rows(result, "transfer")[0]["reason"]
+
+
+def test_one_run_above_chance_is_no_floor(changed: Callable[..., Result]) -> None:
+    def change(tables: Tables) -> Tables:
+        tables = answered("wrong", "fpb")(tables)
+        lifted = (tables["items"]["task"] == "fpb") & (tables["items"]["run"] == "single_fpb-s102")
+        tables["items"].loc[lifted, "strict"] = "ok"
+        return tables
+
+    assert row(changed(change), "mixture_vs_single", "fpb")["verdict"] != "not tested"
+
+
+def test_a_larger_model_that_breaks_the_format_is_not_beaten(changed: Callable[..., Result]) -> None:
+    result = changed(answered("invalid", "fpb", run="base"))
+    alone = row(result, "small_beats_larger", f"fpb vs {LARGER}")
+    assert (alone["verdict"], alone["reason"]) == ("not tested", "format")
+    assert row(result, "small_beats_larger", f"fpb vs {LARGER}", "lenient")["verdict"] == "supported"
+    assert row(result, "small_beats_larger", f"macro vs {LARGER}")["reason"] == "1 of 7 tasks, format: fpb"
+    assert row(result, "mixture_vs_single", "fpb")["verdict"] == "supported"
+
+
+def test_the_share_of_invalid_answers_has_a_limit(changed: Callable[..., Result]) -> None:
+    def invalid(share: float) -> Callable[[Tables], Tables]:
+        def change(tables: Tables) -> Tables:
+            table = tables["summary"]
+            table.loc[table["run"] == "base", "invalid_strict"] = round(share * 60)
+            return tables
+
+        return change
+
+    allowed, beyond = changed(invalid(12 / 60)), changed(invalid(13 / 60))
+    assert row(allowed, "small_beats_larger", f"fpb vs {LARGER}")["reason"] == ""
+    assert row(beyond, "small_beats_larger", f"fpb vs {LARGER}")["reason"] == "format"
+    assert row(beyond, "no_broad_gain", "knowledge")["reason"] == "format"
+
+
+def test_where_the_untuned_model_is_at_chance_there_is_nothing_to_keep(
+    changed: Callable[..., Result],
+) -> None:
+    result = changed(answered("wrong", "knowledge", run="base"))
+    assert row(result, "regulariser", "knowledge")["reason"] == "floor"
+    assert row(result, "regulariser", "gsm8k")["verdict"] == "supported"
+    assert row(result, "regulariser", "macro")["reason"] == "1 of 3 tasks, floor: knowledge"
+
+
+def test_fewer_than_three_seeds_are_not_tested(changed: Callable[..., Result]) -> None:
+    def change(tables: Tables) -> Tables:
+        return {name: table[~table["run"].str.endswith("-s103")] for name, table in tables.items()}
+
+    result = changed(change, "study.confirm_seeds=[101,102]")
+    for claim in ("mixture_vs_single", "regulariser", "no_broad_gain"):
+        head = rows(result, claim)[0]
+        assert (head["verdict"], head["p"], head["p_adjusted"]) == ("not tested", None, None)
+        assert head["reason"].startswith("seeds")
+        assert (head["interval"], head["n_seeds"]) == ("these weights", 2)
+        assert head["effect"] is not None
+
+
+def test_runs_that_the_study_lacks_are_named(changed: Callable[..., Result]) -> None:
+    def change(tables: Tables) -> Tables:
+        extra = [f"without_open_orca-s{seed}" for seed in SEEDS]
+        return {name: table[~table["run"].isin(extra)] for name, table in tables.items()}
+
+    result = changed(change, "study.confirm_also=[]")
+    head = rows(result, "regulariser")[0]
+    assert head["verdict"] == "not tested"
+    assert (
+        head["reason"] == "needs financebench in study.evaluations; needs confirm runs of without_open_orca"
+    )
+    assert row(result, "math_reasoning", "gsm8k")["reason"] == "needs confirm runs of without_orca_math"
+    missing = row(result, "mixture_vs_single", "headline")
+    assert missing["reason"] == "needs headline in study.evaluations"
+    assert row(result, "mixtures_vs_tuned_singles", "headline")["reason"] == missing["reason"]
+
+
+def test_without_a_larger_model_and_tuned_singles_that_is_said(finished_study: Path, tmp_path: Path) -> None:
+    result = evaluate(finished_study, study_params(), out=tmp_path)
+    assert "needs a larger untuned model" in rows(result, "small_beats_larger")[0]["reason"]
+    assert "needs tuned singles" in rows(result, "mixtures_vs_tuned_singles")[0]["reason"]
+    assert rows(result, "small_beats_larger")[0]["verdict"] == "not tested"
+
+
+def test_items_of_one_cluster_are_not_tested(changed: Callable[..., Result]) -> None:
+    def change(tables: Tables) -> Tables:
+        tables["items"].loc[tables["items"]["task"] == "fpb", "cluster"] = "one"
+        return tables
+
+    result = changed(change)
+    for claim in ("mixture_vs_single", "mixtures_vs_tuned_singles"):
+        assert row(result, claim, "fpb")["reason"] == "needs items of two clusters"
+        assert row(result, claim, "macro")["n_items"] == 60
+    assert "two clusters" in row(result, "transfer", "fpb + finqa")["reason"]
+
+
+def test_dev_and_test_that_are_the_same_are_refused(study: Path, tmp_path: Path) -> None:
+    prepared = tmp_path / "data/prepared"
+    shutil.copytree(study / "data/prepared", prepared)
+    (tmp_path / "artifacts").symlink_to(study / "artifacts")
+    params = study_params("smoke", *ARRANGED)
+    assert evaluate(tmp_path, params, out=tmp_path / "reports")["study"] == "smoke"
+    shutil.copyfile(prepared / "fpb/dev.parquet", prepared / "fpb/test.parquet")
+    with pytest.raises(RecordError, match="dev and test are the same rows for fpb"):
+        evaluate(tmp_path, params, out=tmp_path / "reports")
+
+
+def head_of(model: str, verdict: str) -> dict[str, Any]:
+    return {"model": model, "verdict": verdict}
+
+
+def test_a_claim_about_several_models_needs_them() -> None:
+    test = ConsistencyTest(kind="consistency", of="mixture_vs_single", min_models=4, min_runs=0)
+    four = [head_of(model, "supported") for model in "abcd"]
+    second_rows = [head_of(model, "contradicted") for model in "abcd"]  # not the headlines
+    mixed = [one for pair in zip(four, second_rows, strict=True) for one in pair]
+    assert all(one["model"] == other["model"] for one, other in pairwise(mixed[:2]))
+    found = consistency_row(test, mixed, [])
+    assert (found["verdict"], found["reason"]) == ("supported", "supported with 4 of 4 models")
+    assert consistency_row(test, [*four[:3], head_of("d", "contradicted")], [])["verdict"] == "contradicted"
+    untested = consistency_row(test, [*four[:3], head_of("d", "not tested")], [])
+    assert (untested["verdict"], untested["reason"]) == (
+        "not tested",
+        "needs 4 models that are tested, has 3",
+    )
+    many = test.model_copy(update={"min_runs": 200})
+    assert consistency_row(many, four, [])["reason"] == "needs 200 training runs, has 0"
