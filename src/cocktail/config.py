@@ -269,7 +269,7 @@ class ModelConfig(Section):
         }[self.kind]
         missing = [name for name in needs if not getattr(self, name)]
         if missing:
-            raise ValueError(f"a {self.kind} model needs {', '.join(missing)}")
+            raise ValueError(f"a model of kind {self.kind} needs {', '.join(missing)}")
         return self
 
 

@@ -78,7 +78,7 @@ def test_sections_must_agree(tiny: dict[str, Any]) -> None:
 def test_a_model_must_have_the_fields_of_its_kind(tiny: dict[str, Any]) -> None:
     raw = copy.deepcopy(tiny)
     raw["models"]["phi3_tiny"]["hidden"] = None
-    assert "models.phi3_tiny: a scratch model needs hidden" in problems(raw)
+    assert "models.phi3_tiny: a model of kind scratch needs hidden" in problems(raw)
 
 
 def test_an_unknown_model_is_named_with_its_nearest(tiny: dict[str, Any]) -> None:

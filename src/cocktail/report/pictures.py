@@ -77,7 +77,8 @@ def bar_rows(comparison: Mapping[str, Any], model: str) -> pd.DataFrame:
 
 
 def _cells(rows: Sequence[Mapping[str, Any]], model: str, *, across: str) -> pd.DataFrame:
-    frame = pd.DataFrame([row for row in rows if row["model"] == model])
+    mine = [row for row in rows if row["model"] == model]
+    frame = pd.DataFrame(mine, columns=["task", across, "delta"])  # an untuned model has no rows
     wide = frame.pivot(index="task", columns=across, values="delta").astype(float)
     return wide.loc[list(dict.fromkeys(frame["task"])), list(dict.fromkeys(frame[across]))].dropna(how="all")
 

@@ -156,7 +156,7 @@ def contrasts_table(effects: Mapping[str, Any], *, note: str) -> Table:
 
 def cell_table(comparison: Comparison, *, key: str, across: str, title: str, note: str) -> Table:
     """A table task x source of differences: ``key`` is transfer or leave_one_out."""
-    frame = pd.DataFrame(comparison[key])
+    frame = pd.DataFrame(comparison[key], columns=["model", "task", across, "delta"])
     wide = frame.pivot(index=["model", "task"], columns=across, values="delta")
     wide = wide.reindex(index=pd.MultiIndex.from_frame(frame[["model", "task"]].drop_duplicates()))
     wide = wide[list(dict.fromkeys(frame[across]))].astype(float)

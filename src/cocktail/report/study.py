@@ -85,7 +85,8 @@ def write_plots(folder: Path, comparison: Mapping[str, Any], receipts: Sequence[
     models = dict.fromkeys(row["model"] for row in comparison["arms"])
     bars = pd.concat([bar_rows(comparison, model) for model in models])
     transfer, left_out = (
-        pd.DataFrame(comparison[key]).dropna(subset=["delta"]) for key in ("transfer", "leave_one_out")
+        pd.DataFrame(comparison[key], columns=["model", "task", across, "delta"]).dropna(subset=["delta"])
+        for key, across in (("transfer", "partner"), ("leave_one_out", "left_out"))
     )
     losses = [
         {"model": receipt["model"], "run": receipt["run"], "step": step, "loss": loss}
@@ -95,8 +96,8 @@ def write_plots(folder: Path, comparison: Mapping[str, Any], receipts: Sequence[
     ]
     frames = {
         "bars": bars[["model", "task", "arm", "accuracy_strict", "low", "high", "n_seeds"]],
-        "transfer": transfer[["model", "task", "partner", "delta"]],
-        "leave_one_out": left_out[["model", "task", "left_out", "delta"]],
+        "transfer": transfer,
+        "leave_one_out": left_out,
         "loss": pd.DataFrame(losses, columns=["model", "run", "step", "loss"]),
     }
     for name, frame in frames.items():
