@@ -164,7 +164,7 @@ def test_scores_are_fitted_on_dev_and_counted_on_test() -> None:
         rows = table[(table["split"] == split) & (table["run"] == "pair_finqa_headline")]
         rows = rows[rows["task"] == "my_own_task"]
         assert mine["finqa", "headline"] == pytest.approx(100 * (rows["strict"] == "ok").mean())
-    assert found.fitted[TASKS] > 0  # the confirmed rows, all wrong, are not among these
+    assert found.fitted[TASKS] > 60  # the confirmed rows, all wrong, are not among these
     assert found.fitted != found.test
 
 
