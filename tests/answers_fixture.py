@@ -9,18 +9,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cocktail.claims.evaluate import evaluate_claims
 from cocktail.comparison.study import compare_study
 from cocktail.compose import compose
 from cocktail.config import Params, check_params
 from cocktail.grid import Run, confirm_runs, explore_runs
 from cocktail.judge.study import judge_study
 from cocktail.records import digest_text, read_json, write_json, write_table
+from cocktail.report.provenance import data_note
 from cocktail.report.study import Inputs, report_study
 from cocktail.scoring.outcome import Tolerance
 from cocktail.scoring.score import score_study
 from cocktail.scoring.selection import select_study
 
 ROOT = Path(__file__).parents[1]
+CLAIMS = ROOT / "data/reference/claims.yaml"
 LABELS = {
     "fpb": ("negative", "neutral", "positive"),
     "headline": ("yes", "no"),
@@ -106,12 +109,14 @@ def finish_study(root: Path, params: Params, *, skill: Skill = default_skill) ->
 
 
 def report_answers(root: Path, params: Params) -> None:
-    """From answers to tables as the stages do: score, judge, compare, report."""
+    """From answers to tables as the stages do: score, judge, compare, claims, report."""
     prepared, reports, scores = root / "data/prepared", root / "reports", root / "artifacts/scores"
     answers = root / "artifacts/answers"
     score_study(prepared, answers, scores, models=list(params.models), tolerance=tolerance(params))
     judge_study(prepared, answers, scores, root / "artifacts/judge", params=params)
-    compare_study(prepared, scores, root / "artifacts/selected", reports, params=params)
+    selected = root / "artifacts/selected"
+    compare_study(prepared, scores, selected, reports, params=params)
+    evaluate_claims(prepared, scores, selected, CLAIMS, reports, params=params, note=data_note(params))
     report_study(report_inputs(root), reports, params=params)
 
 

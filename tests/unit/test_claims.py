@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from answers_fixture import ROOT, study_params, tolerance, write_study
+from answers_fixture import CLAIMS, study_params, tolerance, write_study
 from statsmodels.stats.multitest import multipletests
 
 from cocktail.claims.evaluate import consistency_row, evaluate_claims
@@ -23,7 +23,6 @@ from cocktail.grid import Run
 from cocktail.records import read_json
 from cocktail.scoring.score import score_study
 
-CLAIMS = ROOT / "data/reference/claims.yaml"
 SEEDS = (101, 102, 103)
 MODEL, LARGER = "phi3_smoke", "phi3_tiny_large"
 ARRANGED = (

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from answers_fixture import ROOT, study_params
+from answers_fixture import CLAIMS, ROOT, study_params
 
 CALLS = {
     "select": [
@@ -22,6 +22,10 @@ CALLS = {
         "out/selected.json",
     ],
     "compare": ["--prepared", "none", "--scores", "none", "--selected", "none", "--out", "out"],
+    "claims": [
+        *("--prepared", "none", "--scores", "none", "--selected", "none"),
+        *("--claims", str(CLAIMS), "--out", "out"),
+    ],
     "report": [
         *("--reports", "none", "--raw", "none", "--prepared", "none", "--mixtures", "none"),
         *("--answers", "none", "--judge", "none", "--published", "none", "--out", "out"),
@@ -48,7 +52,9 @@ def test_missing_input_is_one_message(stage: str, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("module", ["scoring.selection", "comparison.study", "report.study", "record"])
+@pytest.mark.parametrize(
+    "module", ["scoring.selection", "comparison.study", "claims.evaluate", "report.study", "record"]
+)
 def test_only_score_pays_for_evaluate(module: str) -> None:
     """Evaluate imports torch and takes five seconds; the other stages and `cocktail verify` start at once."""
     code = (

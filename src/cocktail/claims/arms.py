@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from cocktail.claims.schema import TARGET_ARMS, UNTUNED_ARMS
@@ -41,18 +40,26 @@ class Answers:
 
     evaluations: Mapping[str, Evaluation]
     params: Params
-    tables: dict[tuple[str, str, str, Reading], pd.DataFrame] = field(default_factory=dict)
+    tables: dict[tuple[str, str, str, Reading], dict[str, Array]] = field(default_factory=dict)
+    ids: dict[str, NDArray[np.str_]] = field(default_factory=dict)
+    guesses: dict[str, float] = field(default_factory=dict)
 
     def outcomes(
         self, scores: ModelScores, stage: str, runs: Sequence[str], *, task: str, reading: Reading
     ) -> Array:
-        """Return 0/1 outcomes of shape (runs, items), items in the order of ``scores.clusters(task)``."""
+        """Return 0/1 outcomes of shape (runs, items), items in the order of :meth:`clusters`."""
         key = (scores.model, stage, task, reading)
         if key not in self.tables:
             every = [run.id for run in (scores.explored if stage == "explore" else scores.confirmed)]
-            values = scores.outcomes(stage, every, task, reading)
-            self.tables[key] = pd.DataFrame(values, index=every)
-        return self.tables[key].loc[list(runs)].to_numpy(dtype=np.float64)
+            rows = scores.outcomes(stage, every, task, reading)
+            self.tables[key] = dict(zip(every, rows, strict=True))
+        return np.stack([self.tables[key][run] for run in runs])
+
+    def clusters(self, scores: ModelScores, task: str) -> NDArray[np.str_]:
+        """Return the cluster of each test item; all models answer the same items."""
+        if task not in self.ids:
+            self.ids[task] = scores.clusters(task)
+        return self.ids[task]
 
     def of_arm(self, arm: ArmRuns, *, task: str, reading: Reading) -> Array:
         """Return the outcomes of an arm."""
@@ -66,10 +73,11 @@ class Answers:
         """
         if bool((outcomes == 1).all()):
             return "ceiling"
-        guess = guess_share(self.evaluations[task])
+        if task not in self.guesses:
+            self.guesses[task] = guess_share(self.evaluations[task])
         confidence = self.params.compare.confidence
         lows = [crossed_mean(run[None], clusters, confidence=confidence).low for run in outcomes]
-        return "floor" if max(lows) <= guess else ""
+        return "floor" if max(lows) <= self.guesses[task] else ""
 
 
 def arm_runs(

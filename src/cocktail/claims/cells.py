@@ -76,7 +76,7 @@ def _draft(cell: Cell, scores: ModelScores, answers: Answers) -> Draft:
         answers.outcomes(scores, "explore", [run], task=cell.task, reading="strict")
         for run in (cell.more, cell.less)
     )
-    clusters = scores.clusters(cell.task)
+    clusters = answers.clusters(scores, cell.task)
     draft = Draft(
         model=scores.model,
         scope=cell.name,

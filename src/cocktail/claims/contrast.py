@@ -76,7 +76,7 @@ def _case(setting: Setting, task: str) -> Case:
     )
     if missing := treatment.missing or control.missing:
         return Case(task, treatment, control, blocked=missing)
-    clusters = scores.clusters(task)
+    clusters = answers.clusters(scores, task)
     if len(set(clusters)) < 2:
         return Case(task, treatment, control, blocked="needs items of two clusters")
     ours, theirs = (answers.of_arm(arm, task=task, reading=reading) for arm in (treatment, control))
@@ -88,7 +88,7 @@ def _case(setting: Setting, task: str) -> Case:
 def _forbidden(setting: Setting, case: Case, outcomes: TaskOutcomes) -> str:
     """Return why a task with all its runs is not tested: format, floor or ceiling; empty: it is."""
     test, answers, reading = setting.test, setting.answers, setting.reading
-    clusters = setting.scores.clusters(case.task)
+    clusters = answers.clusters(setting.scores, case.task)
     untuned = [arm for arm in (case.treatment, case.control) if arm.fixed]
     if test.invalid_limit is not None and any(
         invalid_share(arm, task=case.task, reading=reading) > test.invalid_limit for arm in untuned

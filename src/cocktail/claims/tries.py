@@ -50,7 +50,7 @@ def _case(scores: ModelScores, task: str, answers: Answers, reading: Reading) ->
     mixtures = [run for run in scores.selected.get(task, {}).get("candidates", {}) if run in known]
     if problem := _lacking(task, singles, mixtures, params):
         return Case(task, blocked=problem)
-    clusters = scores.clusters(task)
+    clusters = answers.clusters(scores, task)
     if len(set(clusters)) < 2:
         return Case(task, blocked="needs items of two clusters")
     outcomes = answers.outcomes(scores, "explore", [*mixtures, *singles], task=task, reading=reading)
@@ -85,7 +85,7 @@ def _draft(
             (
                 _tries(scores, case.mixtures, case, answers, reading),
                 _tries(scores, case.singles, case, answers, reading),
-                scores.clusters(case.task),
+                answers.clusters(scores, case.task),
             )
             for case in shown
         ]
