@@ -57,6 +57,15 @@ def refetch(arguments: argparse.Namespace) -> None:
     print("data/raw is what was expected")
 
 
+def replies(arguments: argparse.Namespace) -> None:
+    """Take an endpoint's replies from another machine's outputs into the run store."""
+    from cocktail.endpoint.replies import Replies
+    from cocktail.store import store_root
+
+    for file in arguments.files:
+        print(f"{file}: {Replies(store_root()).take(file)} replies are in {store_root()}")
+
+
 def advise(arguments: argparse.Namespace) -> None:
     """Which tasks to mix for a target: first how such advice did on unseen mixtures, then the advice."""
     from cocktail.advice.heldout import held_out_record
@@ -92,16 +101,40 @@ def card(arguments: argparse.Namespace) -> None:
         print("\n".join(str(path) for path in write_cards(cards, arguments.out)))
 
 
+def verdicts_diff(arguments: argparse.Namespace) -> None:
+    """Which verdicts differ between two claims.json, as Markdown for a review."""
+    from cocktail.claims.changes import changes_markdown, read_verdicts
+
+    print(changes_markdown(read_verdicts(arguments.old), read_verdicts(arguments.new)), end="")
+
+
+def calibrate(arguments: argparse.Namespace) -> None:
+    """Test the rule of verdicts on simulated studies; writes reports/calibration/ (minutes)."""
+    from cocktail.calibration.study import calibrate as simulate
+
+    result = simulate(REPORTS / "calibration", num_studies=arguments.studies, seed=arguments.seed)
+    broken = sum("no" in row["held"].values() for row in result["rows"])
+    print(f"reports/calibration/table.md: {len(result['rows'])} rows, {broken} with a bound that is not held")
+
+
 def main() -> None:
     """Entry point; errors are one message and exit code 2."""
     parser = argparse.ArgumentParser(prog="cocktail", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (params, verify, record, readme, refetch, advise, card):
-        sub = commands.add_parser(command.__name__, help=command.__doc__, description=command.__doc__)
+    for command in (params, verify, record, readme, refetch, replies, advise, calibrate, card, verdicts_diff):
+        name = command.__name__.replace("_", "-")
+        sub = commands.add_parser(name, help=command.__doc__, description=command.__doc__)
         sub.set_defaults(command=command)
         if command is params:
             sub.add_argument("study", help="a file name in conf/study, without its ending")
             sub.add_argument("override", nargs="*", help="more Hydra overrides, such as source=mirror")
+        if command is replies:
+            sub.add_argument(
+                "files", nargs="+", type=Path, help="<model>/explore/base.parquet, judge/asked.parquet"
+            )
+        if command is calibrate:
+            sub.add_argument("--studies", type=int, default=2000, help="simulated studies of each row")
+            sub.add_argument("--seed", type=int, default=1)
         if command is advise:
             sub.add_argument("--target", required=True, help="an evaluated task, a source or not")
             sub.add_argument("--model", default="", help="needed where several models were trained")
@@ -112,6 +145,9 @@ def main() -> None:
             sub.add_argument("run", help="a run id of the study, such as all or pair_fpb_finqa")
             sub.add_argument("--model", default="", help="needed where several models have the run")
             sub.add_argument("--out", type=Path, help="a folder for model/README.md and dataset/README.md")
+        if command is verdicts_diff:
+            sub.add_argument("old", type=Path, help="claims.json of the base")
+            sub.add_argument("new", type=Path, help="claims.json of the change")
     arguments = parser.parse_args()
     run_stage(lambda: _in_a_study(arguments))
 
