@@ -342,7 +342,7 @@ class Params(Section):
             f"models.{name}.context ({model.context}) is smaller than train.max_length ({longest})"
             + (f" and the learned prompt ({virtual})" if virtual else "")
             for name, model in self.models.items()
-            if not model.untuned and model.context < longest + virtual
+            if model.context < longest + virtual
         ]
         several = self.execute.gpus_per_run
         if self.train.batch_size % several:
