@@ -13,13 +13,14 @@ from typing import Any
 
 import pandas as pd
 
+from cocktail.claims.changes import verdict_changes
 from cocktail.compose import differences as param_differences
 from cocktail.config import Params
 from cocktail.errors import RecordError
 from cocktail.manifest import LOCK, hardware, make_manifest
 from cocktail.records import digest_file, fresh_folder, read_json, read_table, write_json, write_table
 
-FILES = ("metrics.json", "effects.json", "comparison.json")
+FILES = ("claims.json", "verdicts.json", "metrics.json", "effects.json", "comparison.json")
 FOLDERS = ("tables", "figures")
 
 # Another CPU rounds otherwise, and pretraining makes another base of it: with AVX2 in place of AVX-512 on
@@ -64,9 +65,9 @@ def record(reports: Path, params: Params) -> Path:
 def verify(reports: Path, params: Params) -> str:
     """Compare fresh numbers with the record of this study and method; return what was found, in a sentence.
 
-    On the CPU type and lock of the record every number must be equal; elsewhere within
-    ``TOLERANCE_POINTS``. A study that was never recorded, or whose params were changed, has nothing to be
-    compared with; the sentence says so.
+    On the CPU type and lock of the record every number and verdict must be equal; elsewhere numbers lie
+    within ``TOLERANCE_POINTS``, and no verdict goes from supported to contradicted or back. A study that was
+    never recorded, or whose params were changed, has nothing to be compared with; the sentence says so.
 
     Raises:
         RecordError: numbers differ; lists which.
@@ -88,9 +89,10 @@ def verify(reports: Path, params: Params) -> str:
     )
     if exact and read_json(reports / "effects.json") != read_json(recorded / "effects.json"):
         found.append("effects.json differs")
+    found += _verdict_differences(reports, recorded, exact=exact)
     if found:
         raise RecordError(
-            f"{len(found)} numbers are not {rule} those of the record:\n"
+            f"{len(found)} numbers or verdicts are not {rule} those of the record:\n"
             + "\n".join(f"  - {one}" for one in found),
             where=str(recorded),
             fix="find the reason, or, if the new numbers are meant, make record",
@@ -108,6 +110,17 @@ def differences(fresh: Mapping[str, Any], recorded: Mapping[str, Any], *, tolera
         if abs(mine[key] - theirs[key]) > allowed:
             lines.append(f"{key}: recorded {theirs[key]:g}, fresh {mine[key]:g}")
     return lines
+
+
+def _verdict_differences(reports: Path, recorded: Path, *, exact: bool) -> list[str]:
+    """Return one line per verdict that differs; on another machine only those that are turned over."""
+    fresh, kept = (read_json(folder / "claims.json") for folder in (reports, recorded))
+    lines = [
+        f"{one.claim} ({one.model}, {one.scope}, {one.reading}): recorded {one.was}, fresh {one.now}"
+        for one in verdict_changes(kept, fresh)
+        if exact or one.flipped
+    ]
+    return lines or (["claims.json differs"] if exact and fresh != kept else [])
 
 
 def _leaves(numbers: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:

@@ -49,7 +49,7 @@ def change_metric(reports: Path, points: float) -> None:
 
 def test_a_record_holds_results_outcomes_and_manifest(reports: Path) -> None:
     folder = reports / "studies/smoke"
-    for name in ("metrics.json", "effects.json", "tables/main.md", "figures/bars_phi3_smoke.png"):
+    for name in ("claims.json", "metrics.json", "tables/main.md", "figures/bars_phi3_smoke.png"):
         assert (folder / name).read_bytes() == (reports / name).read_bytes()
     items = pd.read_parquet(folder / "items.parquet")
     assert len(items) == RUNS * 4 * 60  # evaluations, test rows
@@ -141,7 +141,7 @@ def test_each_method_has_its_own_record(lora_reports: Path) -> None:
     assert read_json(studies / "smoke-lora/manifest.json")["parameters"]["phi3_smoke"]["trainable"] == 50
     assert verify(lora_reports, LORA) == "study smoke-lora: all numbers are exactly those of the record"
     change_metric(lora_reports, 0.01)
-    with pytest.raises(RecordError, match="1 numbers are not exactly"):
+    with pytest.raises(RecordError, match="1 numbers or verdicts are not exactly"):
         verify(lora_reports, LORA)
 
 
@@ -202,8 +202,64 @@ def test_on_another_cpu_a_tolerance_holds(reports: Path, monkeypatch: pytest.Mon
     change_metric(reports, module.TOLERANCE_POINTS - 0.1)
     assert "within" in verify(reports, PARAMS)
     change_metric(reports, 0.2)
-    with pytest.raises(RecordError, match="1 numbers are not within"):
+    with pytest.raises(RecordError, match="1 numbers or verdicts are not within"):
         verify(reports, PARAMS)
+
+
+def change_verdict(folder: Path, verdict: str, *, claim: str = "mixture_vs_single") -> None:
+    claims = read_json(folder / "claims.json")
+    (found,) = (one for one in claims["claims"] if one["id"] == claim)
+    found["verdicts"][0]["verdict"] = verdict
+    write_json(folder / "claims.json", claims)
+
+
+def test_on_the_same_machine_every_verdict_and_number_of_a_claim_is_the_same(reports: Path) -> None:
+    change_verdict(reports, "not supported")
+    with pytest.raises(RecordError, match=r"mixture_vs_single \(phi3_smoke, macro, strict\): recorded"):
+        verify(reports, PARAMS)
+    shutil.copyfile(reports / "studies/smoke/claims.json", reports / "claims.json")
+    claims = read_json(reports / "claims.json")
+    claims["claims"][1]["verdicts"][0]["detectable"] += 0.0001
+    write_json(reports / "claims.json", claims)
+    with pytest.raises(RecordError, match=r"claims\.json differs"):
+        verify(reports, PARAMS)
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "allowed"),
+    [
+        ("supported", "contradicted", False),
+        ("contradicted", "supported", False),
+        ("supported", "under-powered", True),
+        ("not supported", "contradicted", True),
+        ("not tested", "supported", True),
+    ],
+)
+def test_on_another_cpu_no_verdict_is_turned_over(
+    reports: Path, monkeypatch: pytest.MonkeyPatch, was: str, now: str, allowed: bool
+) -> None:
+    monkeypatch.setattr(module, "hardware", lambda: {"cpu": "another", "gpus": []})
+    change_verdict(reports / "studies/smoke", was)
+    change_verdict(reports, now)
+    if allowed:
+        assert "within" in verify(reports, PARAMS)
+    else:
+        with pytest.raises(RecordError, match=f"recorded {was}, fresh {now}"):
+            verify(reports, PARAMS)
+
+
+def test_the_readme_shows_the_verdicts_of_the_record_and_notices_each_change(reports: Path) -> None:
+    folder = reports / "studies/smoke"
+    before = render_readme(f"{START}{END}", reports / "studies")
+    assert before.index("**Verdicts: ") < before.index("**Accuracy on test")
+    claims = read_json(folder / "claims.json")
+    for claim in claims["claims"]:
+        head = claim["verdicts"][0]
+        assert f"| {claim['number']}. {claim['title']} | {head['model']} | {head['scope']} |" in before
+    change_verdict(folder, "contradicted")
+    assert render_readme(before, reports / "studies") != before
+    (folder / "claims.json").unlink()
+    assert "Verdicts" not in render_readme(before, reports / "studies")
 
 
 def test_counts_missing_and_new_numbers_are_never_tolerated() -> None:

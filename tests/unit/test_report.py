@@ -24,7 +24,7 @@ from cocktail.report.study import report_study
 from cocktail.report.table import Table, to_latex, to_markdown, write_table_files
 
 TABLES = ("main", "contrasts", "effects", "transfer", "leave_one_out", "base", "scores", "winners_curse")
-TABLES += ("label_agreement", "judge_agreement", "judge_scores", "mixtures", "runs", "data")
+TABLES += ("verdicts", "verdict_rows", "label_agreement", "judge_agreement", "judge_scores", "mixtures", "runs", "data")
 
 
 def table(**columns: list[object]) -> Table:

@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from cocktail.errors import RecordError
+from cocktail.records import read_json
 from cocktail.report.methods import FULL, Record, methods_block, read_studies
+from cocktail.report.table import to_markdown
+from cocktail.report.verdicts import verdict_tables
 
 START, END = "<!-- cocktail:results -->", "<!-- /cocktail:results -->"
 ORDER = ("paper", "small", "tiny", "smoke")  # the largest first; others after them, by name
@@ -45,6 +48,7 @@ def _full(record: Record) -> str:
         f"{runtime['runs']} runs, {_spent(runtime, gpus=bool(hardware['gpus']))} on {device}. "
         f"All tables: [{here}/tables]({here}/tables); how it was made: [manifest]({here}/manifest.json).",
         "",
+        *_verdicts(folder / "claims.json"),
         *(
             f"![Accuracy of base, single task and mixtures per task]({here}/figures/{name})"
             for name in figures
@@ -53,6 +57,11 @@ def _full(record: Record) -> str:
         *((folder / f"tables/{name}.md").read_text(encoding="utf-8") for name in ("main", "contrasts")),
     ]
     return "\n".join(lines)
+
+
+def _verdicts(path: Path) -> list[str]:
+    """The verdict table, straight from the record's claims.json; records older than claims have none."""
+    return [to_markdown(verdict_tables(read_json(path))[0])] if path.is_file() else []
 
 
 def _spent(runtime: Mapping[str, Any], *, gpus: bool) -> str:

@@ -15,13 +15,14 @@ from cocktail.report import judging, provenance, results
 from cocktail.report.pictures import bar_rows, write_figures
 from cocktail.report.published import read_published
 from cocktail.report.table import Table, write_table_files
+from cocktail.report.verdicts import verdict_tables
 
 
 @dataclass(frozen=True)
 class Inputs:
     """Where the report's numbers stand."""
 
-    reports: Path  # comparison.json and effects.json
+    reports: Path  # claims.json, comparison.json and effects.json
     raw: Path
     prepared: Path
     mixtures: Path
@@ -52,6 +53,7 @@ def study_tables(
     one_seed = f"{note} One seed: exploratory."
     effects = read_json(inputs.reports / "effects.json")
     return [
+        *verdict_tables(read_json(inputs.reports / "claims.json")),
         results.main_table(comparison, read_published(inputs.published), note=note),
         results.contrasts_table(effects, note=note),
         results.effects_table(effects, note=note),

@@ -1,0 +1,107 @@
+"""Which verdicts differ between two claims.json: for a review, and for ``cocktail verify``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cocktail.errors import RecordError
+from cocktail.records import read_json
+
+Row = Mapping[str, Any]
+OPPOSITES = {"supported", "contradicted"}
+ABSENT = "not there"
+
+
+@dataclass(frozen=True)
+class Change:
+    """One row whose verdict differs, or that only one side has.
+
+    Attributes:
+        headline: whether it is the first row of its claim and model.
+        was, now: verdicts, or "not there".
+        effect_was, effect_now: with interval, in points; a dash where there is none.
+    """
+
+    claim: str
+    model: str
+    scope: str
+    reading: str
+    headline: bool
+    was: str
+    now: str
+    effect_was: str
+    effect_now: str
+
+    @property
+    def flipped(self) -> bool:
+        """Whether it went from one side to the other, not only in or out of doubt."""
+        return {self.was, self.now} == OPPOSITES
+
+
+def read_verdicts(path: Path) -> Mapping[str, Any]:
+    """Read a claims.json as far as changes need it.
+
+    Raises:
+        RecordError: the file is missing, is not JSON, or holds no claims with verdicts.
+    """
+    claims = read_json(path)
+    try:
+        dict(_rows(claims))
+    except (KeyError, TypeError):
+        raise RecordError("this is no claims.json", where=str(path), fix="dvc repro claims") from None
+    found: Mapping[str, Any] = claims
+    return found
+
+
+def verdict_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
+    """Return what changed between two claims.json: flipped rows first, then headlines, then others."""
+    before, after = dict(_rows(old)), dict(_rows(new))
+    found = [
+        _change(key, before.get(key), after.get(key))
+        for key in dict.fromkeys([*before, *after])
+        if before.get(key, (False, {}))[1].get("verdict") != after.get(key, (False, {}))[1].get("verdict")
+    ]
+    return sorted(found, key=lambda change: (not change.flipped, not change.headline))
+
+
+def changes_markdown(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    """Return the changed verdicts as a section of a review's comment."""
+    changes = verdict_changes(old, new)
+    total = len(dict(_rows(new)))
+    lines = [f"### Verdicts: {len(changes) or 'none'} of {total} changed", ""]
+    if changes:
+        lines += ["| claim | model | on | reading | was | is | effect was | effect is |", "|---" * 8 + "|"]
+    for one in changes:
+        claim = f"**{one.claim}**" if one.headline else one.claim
+        now = f"**{one.now}**" if one.flipped else one.now
+        cells = (claim, one.model, one.scope, one.reading, one.was, now, one.effect_was, one.effect_now)
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join([*lines, ""])
+
+
+def _rows(claims: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str, str, str], tuple[bool, Row]]]:
+    for claim in claims["claims"]:
+        seen: set[str] = set()
+        for row in claim["verdicts"]:
+            key = (claim["id"], row["model"], row["scope"], row["reading"])
+            yield key, (row["model"] not in seen, row)
+            seen.add(row["model"])
+
+
+def _change(
+    key: tuple[str, str, str, str], old: tuple[bool, Row] | None, new: tuple[bool, Row] | None
+) -> Change:
+    headline = any(side is not None and side[0] for side in (old, new))
+    rows = [side[1] if side else None for side in (old, new)]
+    verdicts = [row["verdict"] if row else ABSENT for row in rows]
+    effects = [_effect(row) for row in rows]
+    return Change(*key, headline, *verdicts, *effects)
+
+
+def _effect(row: Row | None) -> str:
+    if row is None or row["effect"] is None:
+        return "–"
+    return "{:+.1f} [{:+.1f}, {:+.1f}]".format(*(row[name] for name in ("effect", "low", "high")))

@@ -1,0 +1,97 @@
+"""The tables of verdicts, from claims.json and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from cocktail.report.table import Table
+
+RULE = (
+    "supported: the interval lies above zero; contradicted: below zero; not supported: inside the margin; "
+    "under-powered: none of these; an equality is supported inside the margin. Primary rows need a "
+    "Holm-adjusted p as well. detectable: the true effect that the test finds in 80 % of studies."
+)
+COLUMNS = (
+    *("claim", "model", "on", "reading", "verdict", "reason", "effect", "adjusted p", "items", "clusters"),
+    *("seeds", "detectable", "family", "statement", "source", "caveat", "treatment runs", "control runs"),
+)
+
+Claim = Mapping[str, Any]
+Row = Mapping[str, Any]
+
+
+def verdict_tables(claims: Mapping[str, Any]) -> list[Table]:
+    """Return ``verdicts``, one row a claim and model, and ``verdict_rows``, every row but single cells."""
+    heads = [(claim, row) for claim in claims["claims"] for row in headlines(claim)]
+    every = [
+        (claim, row)
+        for claim in claims["claims"]
+        for row in (headlines(claim) if claim["family"] == "exploratory" else claim["verdicts"])
+    ]
+    level = f"{claims['confidence']:.0%}"
+    note = f"{claims['note']} Effects in points with {level} intervals over seeds and items. {RULE}"
+    hidden = ("family", "statement", "source", "caveat", "treatment runs", "control runs")
+    return [
+        Table(
+            name="verdicts",
+            title="Verdicts: one row a claim",
+            note=note,
+            frame=_frame(heads),
+            hidden=("reading", *hidden),
+        ),
+        Table(
+            name="verdict_rows",
+            title="Verdicts: all rows, the headline of each claim first",
+            note=note,
+            frame=_frame(every),
+            hidden=hidden,
+        ),
+    ]
+
+
+def headlines(claim: Claim) -> list[Row]:
+    """Return the first row of each model."""
+    first: dict[str, Row] = {}
+    for row in claim["verdicts"]:
+        first.setdefault(row["model"], row)
+    return list(first.values())
+
+
+def _frame(rows: Iterable[tuple[Claim, Row]]) -> pd.DataFrame:
+    return pd.DataFrame([_cells(claim, row) for claim, row in rows], columns=COLUMNS)
+
+
+def _cells(claim: Claim, row: Row) -> dict[str, Any]:
+    shown = {
+        "claim": f"{claim['number']}. {claim['title']}",
+        "on": row["scope"],
+        "effect": _effect(row),
+        "adjusted p": _p(row["p_adjusted"]),
+        **{name: _count(row[f"n_{name}"]) for name in ("items", "clusters", "seeds")},
+        "treatment runs": row["treatment_runs"],
+        "control runs": row["control_runs"],
+    }
+    names = ("model", "reading", "verdict", "reason", "detectable")
+    stated = ("family", "statement", "source", "caveat")
+    return shown | {name: row[name] for name in names} | {name: claim[name] for name in stated}
+
+
+def _effect(row: Row) -> str:
+    if row["effect"] is None:
+        return ""
+    text = "{:+.1f} [{:+.1f}, {:+.1f}]".format(*(row[name] for name in ("effect", "low", "high")))
+    weights = " (these weights)" if row["interval"] == "these weights" else ""
+    return text.replace("-", "−") + weights
+
+
+def _count(value: int | None) -> int | str:
+    return "" if value is None else value  # a column of numbers with gaps would turn into floats
+
+
+def _p(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.3f}" if value >= 0.001 else "<0.001"
