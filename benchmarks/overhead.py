@@ -33,6 +33,7 @@ from common import (
 from cocktail.errors import RunError
 from cocktail.records import fresh_file
 from cocktail.report.benchmarks import Benchmark, Comparison, Series
+from cocktail.stage import run_stage
 
 MODELS = {"small": (1,), "full": (1, 4)}
 MODEL = "phi3_smoke"
@@ -156,4 +157,4 @@ def _write(path: Path, text: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_stage(main)

@@ -23,6 +23,7 @@ from workbench import Workbench, make_workbench
 from cocktail.execution.environment import WORKER_SETTINGS, device_name, visible_gpus
 from cocktail.grid import Run, explore_runs
 from cocktail.report.benchmarks import Benchmark, Comparison, Goal, Series
+from cocktail.stage import run_stage
 
 SPEED, ALL_CORES = "tokens_per_second", "plain SFTTrainer on all cores"
 METHODS = {"small": ("full",), "full": ("full", "lora")}
@@ -197,4 +198,4 @@ def notes(study: str, *, on_gpu: bool) -> tuple[str, ...]:
 
 
 if __name__ == "__main__":
-    main()
+    run_stage(main)
