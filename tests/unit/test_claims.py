@@ -14,6 +14,7 @@ import pytest
 from answers_fixture import CLAIMS, study_params, tolerance, write_study
 from statsmodels.stats.multitest import multipletests
 
+from cocktail.claims.draft import joined_reasons
 from cocktail.claims.evaluate import consistency_row, evaluate_claims
 from cocktail.claims.numbers import verdict_numbers
 from cocktail.claims.schema import ConsistencyTest
@@ -363,6 +364,11 @@ def test_dev_and_test_that_are_the_same_are_refused(study: Path, tmp_path: Path)
     shutil.copyfile(prepared / "fpb/dev.parquet", prepared / "fpb/test.parquet")
     with pytest.raises(RecordError, match="dev and test are the same rows for fpb"):
         evaluate(tmp_path, params, out=tmp_path / "reports")
+
+
+def test_what_scores_forbid_is_told_before_what_the_study_lacks() -> None:
+    assert joined_reasons(["needs a", "floor", "needs b", "floor"]) == "floor; needs a; and 1 more"
+    assert joined_reasons(["needs a", "floor"]) == "floor; needs a"
 
 
 def head_of(model: str, verdict: str) -> dict[str, Any]:

@@ -77,7 +77,10 @@ def _p(value: float | None) -> float | None:
 
 
 def joined_reasons(reasons: Iterable[str]) -> str:
-    """Return why none of several tasks is tested: each reason once, the first few in full."""
-    distinct = list(dict.fromkeys(reasons))
+    """Return why none of several tasks is tested, each reason once, the first few in full.
+
+    What scores forbid (floor, ceiling, format) comes before what the study lacks ("needs ...").
+    """
+    distinct = sorted(dict.fromkeys(reasons), key=lambda reason: reason.startswith("needs"))
     more = [f"and {len(distinct) - MANY} more"] if len(distinct) > MANY else []
     return "; ".join([*distinct[:MANY], *more])

@@ -12,6 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+from rich.progress import track
+
 from cocktail.claims.arms import Answers
 from cocktail.claims.cells import cell_drafts
 from cocktail.claims.contrast import contrast_drafts
@@ -89,12 +92,11 @@ def judged_rows(
     """Return the rows of every claim that is tested model by model; an untuned model is only a reference."""
     untuned = {scores.model for scores in models if answers.params.model(scores.model).untuned}
     references = [scores for scores in models if scores.model in untuned]
+    pairs = [(claim, scores) for claim in claims for scores in models if scores.model not in untuned]
+    console = Console(stderr=True)
+    bar = track(pairs, "claims", console=console, disable=not console.is_terminal)
     drafts = [
-        (claim, draft)
-        for claim in claims
-        for scores in models
-        if scores.model not in untuned
-        for draft in _drafts(claim, scores, answers, references)
+        (claim, draft) for claim, scores in bar for draft in _drafts(claim, scores, answers, references)
     ]
     rows: dict[str, list[Row]] = {claim.id: [] for claim in claims}
     sizes = Counter(draft.model for _, draft in drafts if _in_family(draft))
