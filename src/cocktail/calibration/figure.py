@@ -36,7 +36,7 @@ def draw_rates(axes: Sequence[Axes], result: Mapping[str, Any]) -> Sequence[Axes
         ax.axvline(bound, color="black", lw=1, ls=":", label=f"bound: {side} {bound:g} %")
         ax.set_xlabel(title)
         ax.legend(loc="upper center", bbox_to_anchor=(0.5, 1.22), frameon=False, fontsize=7)
-    axes[0].set_xlim(left=0)
+    axes[0].set_xlim(left=-2)  # markers at zero are whole
     axes[1].set_xlim(50, 100)
     axes[0].set_yticks(range(len(labels)), labels, fontsize=8)
     axes[0].invert_yaxis()

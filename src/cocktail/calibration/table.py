@@ -62,7 +62,7 @@ def _held(rows: Mapping[tuple[str, str], Mapping[str, Any]]) -> dict[str, Any]:
     null, found, margin = rows[NULL, RULE], rows[DETECTABLE, RULE], rows[MARGIN, EQUALITY]
     answers = [answer for row in (null, found, margin) for answer in row["held"].values()]
     return {
-        **{f"false {verdict}": _share(null, verdict) for verdict in null["bounds"]},
+        **{f"false {verdict}": _share(null, verdict) for verdict in ("supported", "contradicted")},
         "detectable": found["effect"],
         "power": _share(found, "supported"),
         "false equality": _share(margin, "supported"),
