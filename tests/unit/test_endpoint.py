@@ -233,6 +233,7 @@ FILTERED = Said(status=400, body=json.dumps({"error": {"code": "content_filter",
     [
         completion("Half an ans", finish="content_filter"),
         completion(None, refusal="I cannot help with that."),
+        completion("Sorry.", refusal="I cannot help with that."),
         completion(""),
         completion("  \n"),
         completion(None),
