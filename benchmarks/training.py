@@ -11,30 +11,24 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from common import MEBIBYTE, STUDIES, Measured, alternate, finish, made_with, parser, scratch, script
+from recipes import ON_GPU, Variant, variants
 from workbench import Workbench, make_workbench
 
+from cocktail.errors import RunError
 from cocktail.execution.environment import WORKER_SETTINGS, device_name, visible_gpus
 from cocktail.grid import Run, explore_runs
 from cocktail.report.benchmarks import Benchmark, Comparison, Goal, Series
 from cocktail.stage import run_stage
 
 SPEED, ALL_CORES = "tokens_per_second", "plain SFTTrainer on all cores"
+NO_GPU = "the shape of Phi-3-mini on a GPU, to which the goals belong"
 METHODS = {"small": ("full",), "full": ("full", "lora")}
 RUN = "pair_fpb_twitter_sa"
 SHORT_ROWS = ["study.tasks=[fpb,twitter_sa]", "study.evaluations=[fpb]", "study.targets=[fpb]"]
-ON_GPU = [
-    *(f"fetch.world.{task}_train=8000" for task in ("fpb", "twitter_sa")),
-    *(f"mix.caps.{task}=8000" for task in ("fpb", "twitter_sa")),
-    *("train.epochs.pair=1.0", "train.learning_rate=3e-6", "train.precision=bf16", "train.packing=true"),
-    "train.max_length=4096",
-]
 ON_H100 = {
     "times plain": Goal("at least", 3.0),
     "share, full": Goal("at least", 0.45),
@@ -42,32 +36,12 @@ ON_H100 = {
 }
 
 
-@dataclass(frozen=True)
-class Variant:
-    """One way of ours to train; ``changes`` of the section train."""
-
-    name: str
-    method: str
-    changes: Mapping[str, Any] = field(default_factory=dict)
-
-
-def variants(*, on_gpu: bool) -> list[Variant]:
-    """Return the study's own recipe for both methods, and what else this machine can show."""
-    own = [Variant("full", "full"), Variant("lora", "lora")]
-    if not on_gpu:
-        return own
-    kinds = ["sdpa", "flex_attention", *(["flash_attention_2"] if find_spec("flash_attn") else [])]
-    others: dict[str, dict[str, Any]] = {
-        "not packed": {"packing": False},
-        **{f"attention {kind}": {"attention": kind} for kind in kinds},
-        "compiled": {"compile": True},
-        **({"Liger": {"liger": True}} if find_spec("liger_kernel") else {}),
-    }
-    return own + [
-        Variant(f"{method}, {name}", method, changes)
-        for method in ("full", "lora")
-        for name, changes in others.items()
-    ]
+def tried(train: Callable[[], Measured]) -> Measured | RunError:
+    """Return an error instead of raising it: a card that is too small for one side shows the others."""
+    try:
+        return train()
+    except RunError as error:
+        return error
 
 
 def train_own(bench: Workbench, variant: Variant) -> Measured:
@@ -85,15 +59,9 @@ def train_plain(bench: Workbench, run: Run, method: str, *, threads: int | None)
     command = script(
         "plain.py",
         *("train", "--rows", bench.folder / "rows.jsonl", "--base", bench.base),
-        *(
-            "--out",
-            bench.folder / "plain",
-            "--epochs",
-            str(run.epochs),
-            "--batch-size",
-            str(train.batch_size),
-        ),
-        *("--learning-rate", str(run.learning_rate), "--max-length", str(train.max_length)),
+        *("--out", bench.folder / "plain", "--epochs", str(run.epochs)),
+        *("--batch-size", str(train.batch_size), "--learning-rate", str(run.learning_rate)),
+        *("--max-length", str(train.max_length)),
         *(["--lora", str(lora.rank), str(lora.alpha)] if method == "lora" else []),
     )
     return bench.run(command, **({"OMP_NUM_THREADS": str(threads)} if threads else {}))
@@ -121,16 +89,38 @@ def compare(folder: Path, arguments: argparse.Namespace) -> Benchmark:
         sides[f"plain {method}"] = partial(train_plain, bench, run, method, threads=None if on_gpu else 1)
     if not on_gpu and arguments.size == "full":
         sides[ALL_CORES] = partial(train_plain, bench, run, "full", threads=None)
-    found = alternate(sides, repeats=arguments.repeats)
+    results = alternate(
+        {name: partial(tried, side) for name, side in sides.items()}, repeats=arguments.repeats
+    )
+    found, failed = sorted_out(results)
     return Benchmark(
         name="training",
         title="Training: real tokens a second",
         command=f"python benchmarks/training.py --repeats {arguments.repeats}",
-        comparisons=tuple(comparisons(ours, found)),
+        comparisons=tuple(
+            comparisons([one for one in ours if {one.name, f"plain {one.method}"} <= found.keys()], found)
+        ),
         made_with=made_with(),
         notes=notes(study, on_gpu=on_gpu),
-        not_measured=() if on_gpu else ("the shape of Phi-3-mini on a GPU, to which the goals belong",),
+        not_measured=(*failed, *([] if on_gpu else [NO_GPU])),
     )
+
+
+def sorted_out(
+    results: Mapping[str, Sequence[Measured | RunError]],
+) -> tuple[dict[str, list[Measured]], list[str]]:
+    """Return the sides that were measured, and those that failed with the last line of the reason.
+
+    Raises:
+        RunError: the study's own recipe failed: then there is nothing to compare.
+    """
+    found = {name: [one for one in side if isinstance(one, Measured)] for name, side in results.items()}
+    errors = {name: [one for one in side if isinstance(one, RunError)] for name, side in results.items()}
+    if errors["full"]:
+        raise errors["full"][0]
+    whole = {name: side for name, side in found.items() if not errors[name]}
+    reasons = {name: side[0].what.strip().splitlines()[-1] for name, side in errors.items() if side}
+    return whole, [f"{name} ({reason})" for name, reason in reasons.items()]
 
 
 def overrides(study: str, *, on_gpu: bool) -> list[str]:
@@ -157,9 +147,9 @@ def comparisons(ours: Sequence[Variant], found: Mapping[str, Sequence[Measured]]
 def _of_variant(
     one: Variant, mine: Sequence[Measured], plain: Sequence[Measured], goals: Mapping[str, Goal]
 ) -> list[Comparison]:
-    speed, other = series("ours", mine, SPEED), series("plain SFTTrainer", plain, SPEED)
+    share, speed = series("ours", mine, "share_of_ceiling"), series("ours", mine, SPEED)
+    other = series("plain SFTTrainer", plain, SPEED)
     facts = {"ours": dict(mine[-1].said), "other": dict(plain[-1].said)}
-    share = series("ours", mine, "share_of_ceiling")
     goal = None if one.changes else goals.get("times plain")
     rows = [
         Comparison(f"{one.name}: real tokens", "tokens/s", speed, other, goal, facts),

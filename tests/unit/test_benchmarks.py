@@ -182,6 +182,22 @@ def test_growth_continues_the_straight_line(monkeypatch: pytest.MonkeyPatch) -> 
     assert growth.flat("x", straight, growth.FLAT).met is True
 
 
+def test_a_side_that_fails_is_named_and_the_others_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    training = script(monkeypatch, "training")
+    measured = training.Measured(1.0, 1, {}, "")
+
+    def fails() -> Any:
+        raise RunError("it ended with 1:\nOutOfMemoryError: 80 GiB\n")
+
+    results = {"full": [training.tried(lambda: measured)], "compiled": [measured, training.tried(fails)]}
+    assert training.sorted_out(results) == (
+        {"full": [measured]},
+        ["compiled (OutOfMemoryError: 80 GiB)"],
+    )
+    with pytest.raises(RunError, match="80 GiB"):
+        training.sorted_out({"full": [training.tried(fails)]})
+
+
 def test_the_grids_runs_keep_its_proportions(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     grid = script(monkeypatch, "grid")
     runs = grid.chosen_runs(tmp_path, "tiny", every=grid.EVERY["full"])

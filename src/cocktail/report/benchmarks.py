@@ -7,7 +7,7 @@ the goal is met). Read back, the latter is worked out again and must agree: a ta
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any, Literal
@@ -15,7 +15,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from cocktail.errors import RecordError
-from cocktail.records import read_json
+from cocktail.records import canonical_json, read_json
 from cocktail.report.table import MISSING, Table, to_markdown
 
 
@@ -31,13 +31,7 @@ class Series:
         return float(median(self.values))
 
     def as_record(self) -> dict[str, Any]:
-        return {
-            "what": self.what,
-            "values": list(self.values),
-            "median": self.median,
-            "min": min(self.values),
-            "max": max(self.values),
-        }
+        return {**asdict(self), "median": self.median, "min": min(self.values), "max": max(self.values)}
 
 
 @dataclass(frozen=True)
@@ -84,14 +78,11 @@ class Comparison:
 
     def as_record(self) -> dict[str, Any]:
         return {
-            "name": self.name,
-            "unit": self.unit,
+            **asdict(self),
             "ours": self.ours.as_record(),
             "other": self.other.as_record() if self.other else None,
             "ratio": self.ratio,
-            "goal": {"kind": self.goal.kind, "value": self.goal.value} if self.goal else None,
             "met": self.met,
-            "facts": dict(self.facts),
         }
 
 
@@ -115,15 +106,7 @@ class Benchmark:
     not_measured: tuple[str, ...] = ()
 
     def as_record(self) -> dict[str, Any]:
-        return {
-            "name": self.name,
-            "title": self.title,
-            "command": self.command,
-            "comparisons": [one.as_record() for one in self.comparisons],
-            "made_with": dict(self.made_with),
-            "notes": list(self.notes),
-            "not_measured": list(self.not_measured),
-        }
+        return {**asdict(self), "comparisons": [one.as_record() for one in self.comparisons]}
 
 
 def read_benchmark(path: Path) -> Benchmark:
@@ -143,7 +126,7 @@ def read_benchmark(path: Path) -> Benchmark:
             notes=tuple(record["notes"]),
             not_measured=tuple(record["not_measured"]),
         )
-        agrees = benchmark.as_record() == record
+        agrees = canonical_json(benchmark.as_record()) == canonical_json(record)
     except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
         raise RecordError(f"no benchmark result ({type(error).__name__}: {error})", where=str(path)) from None
     if not agrees:
