@@ -22,8 +22,9 @@ $(READY): requirements.lock pyproject.toml
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(READY)
 
-repro: $(READY)  ## Set up, run every stage of the study in params.yaml, compare with the recorded study
+repro: $(READY)  ## Set up, run every stage of the study in params.yaml, show its verdicts, compare with the recorded study
 	dvc repro
+	@cat reports/tables/verdicts.md
 	cocktail verify
 
 test: $(READY)  ## Set up, run all tests
@@ -34,7 +35,7 @@ check: $(READY)  ## Style and types
 
 smoke: $(READY)  ## The smallest whole run, in a temporary clone
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && git clone --quiet . "$$folder/cocktail" && \
-	  cd "$$folder/cocktail" && cocktail params smoke && dvc repro && cat reports/tables/main.md
+	  cd "$$folder/cocktail" && cocktail params smoke && dvc repro && cat reports/tables/main.md reports/tables/verdicts.md
 
 bench: $(READY)  ## All benchmarks at full size, on a machine that does nothing else (about half an hour)
 	@for name in grid training answering overhead growth; do python benchmarks/$$name.py || exit 1; done

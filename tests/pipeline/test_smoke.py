@@ -17,9 +17,20 @@ def test_every_stage_ends_and_the_results_are_there(smoke: Clone) -> None:
     metrics = json.loads((smoke.root / "reports" / "metrics.json").read_text(encoding="utf-8"))
     counts = metrics["phi3_smoke"]["count"]
     assert counts["runs_explored"] == 1 + 15 + 1  # base, the grid of four sources, one tuned single
-    assert counts["runs_confirmed"] == 3 * (3 + 4)
+    assert counts["runs_confirmed"] == 3 * (3 + 4 + 1)  # three arms, four controls, without_open_orca
     for kind in ("tables/main.md", "tables/main.tex", "tables/main.csv", "figures/bars_phi3_smoke.svg"):
         assert (smoke.root / "reports" / kind).stat().st_size > 0
+
+
+def test_every_claim_has_a_verdict(smoke: Clone) -> None:
+    stated = yaml.safe_load((smoke.root / "data/reference/claims.yaml").read_text(encoding="utf-8"))["claims"]
+    claims = json.loads((smoke.root / "reports/claims.json").read_text(encoding="utf-8"))["claims"]
+    assert [claim["id"] for claim in claims] == [claim["id"] for claim in stated]
+    heads = {claim["id"]: claim["verdicts"][0] for claim in claims}
+    assert heads["mixture_vs_single"]["reason"] in ("1 of 7 tasks", "floor")
+    assert heads["math_reasoning"]["reason"] == "needs gsm8k in study.evaluations"
+    shown = smoke.done("dvc", "metrics", "show", "--json")
+    assert "mixture_vs_single" in shown and "under_powered" in shown
 
 
 def test_every_item_is_answered_once_by_every_run(smoke: Clone) -> None:
