@@ -15,7 +15,7 @@ from cocktail import cli
 from cocktail.advice.gain import Sources, fit_gain, fitting_sets
 from cocktail.advice.heldout import HeldOut, held_out_record
 from cocktail.advice.scores import target_scores
-from cocktail.advice.show import advice_row, advice_rows, advice_text
+from cocktail.advice.show import advice_row, advice_text
 from cocktail.errors import RecordError
 from cocktail.grid import mixtures
 from cocktail.records import write_json, write_table
@@ -173,8 +173,6 @@ def test_a_record_without_dev_rows_says_so() -> None:
     found = target_scores(table, TASKS, target="fpb")
     assert found.split == "test"
     assert found.fitted == found.test
-    [row] = advice_rows(table, TASKS, ["fpb"], model="m")
-    assert (row["task"], row["fitted_on"], row["candidates"]) == ("fpb", "test", 6)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,18 @@ from cocktail.report.study import report_study
 from cocktail.report.table import Table, to_latex, to_markdown, write_table_files
 
 TABLES = ("main", "contrasts", "effects", "transfer", "leave_one_out", "base", "scores", "winners_curse")
-TABLES += ("verdicts", "verdict_rows", "label_agreement", "judge_agreement", "judge_scores", "mixtures", "runs", "data")
+TABLES += (
+    "verdicts",
+    "verdict_rows",
+    "label_agreement",
+    "judge_agreement",
+    "judge_scores",
+    "mixtures",
+    "runs",
+    "data",
+)
+TABLES += ("budget", "advice")
+FIGURES = ("bars", "transfer", "leave_one_out", "loss", "winners_curse", "budget")
 
 
 def table(**columns: list[object]) -> Table:
@@ -58,7 +69,7 @@ def test_every_table_and_figure_is_there(finished_study: Path) -> None:
     reports = finished_study / "reports"
     expected = {f"{name}.{ending}" for name in TABLES for ending in ("md", "tex", "csv")}
     assert {path.name for path in (reports / "tables").iterdir()} == expected
-    figures = {f"{name}_phi3_smoke" for name in ("bars", "transfer", "leave_one_out", "loss")}
+    figures = {f"{name}_phi3_smoke" for name in FIGURES}
     assert {path.stem for path in (reports / "figures").glob("*.svg")} == figures
     assert {path.stem for path in (reports / "figures").glob("*.png")} == figures
     assert {path.stem for path in (reports / "plots").glob("*.csv")} == {

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import pandas as pd
-
 from cocktail.advice.gain import Sources
-from cocktail.advice.heldout import HeldOut, held_out_record
-from cocktail.advice.scores import target_scores
+from cocktail.advice.heldout import HeldOut
 from cocktail.grid import mixtures
 
 Row = dict[str, Any]
@@ -66,22 +63,6 @@ def advice_row(record: HeldOut, tasks: Sequence[str], *, split: str, model: str)
         "regret_single": _rounded(record.regret_single),
         "verdict": record.verdict,
     }
-
-
-def advice_rows(
-    items: pd.DataFrame, tasks: Sequence[str], targets: Sequence[str], *, model: str
-) -> list[Row]:
-    """Return one row per target.
-
-    Raises:
-        RecordError: runs are missing, or there are too few mixtures to test the model on.
-    """
-    rows = []
-    for target in targets:
-        scores = target_scores(items, tasks, target=target, model=model)
-        record = held_out_record(scores.fitted, scores.test, tasks, target=target)
-        rows.append(advice_row(record, tasks, split=scores.split, model=model))
-    return rows
 
 
 def run_name(sources: Sources, tasks: Sequence[str]) -> str:

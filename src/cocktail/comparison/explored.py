@@ -10,6 +10,7 @@ from typing import Any
 from cocktail.comparison.scores import ModelScores
 from cocktail.config import Params
 from cocktail.errors import RecordError
+from cocktail.stats.snooping import MIN_CLUSTERS, snooping_test
 
 Row = dict[str, Any]
 
@@ -42,8 +43,12 @@ def leave_one_out_rows(scores: ModelScores, *, params: Params) -> list[Row]:
     ]
 
 
-def curse_rows(scores: ModelScores) -> list[Row]:
+def curse_rows(scores: ModelScores, *, params: Params) -> list[Row]:
     """Return per task the gain over the single task when the mixture is picked on dev, and when on test.
+
+    ``p_any_better`` is of "no mixture is better than the single", with all of them looked at on test, and
+    ``better`` those that are called better (``stats.snooping``); both of these weights, on items like these.
+    Of too few clusters there is no p.
 
     Raises:
         RecordError: the test scores contradict the selection file.
@@ -69,9 +74,22 @@ def curse_rows(scores: ModelScores) -> list[Row]:
                 "gain_on_dev_choice": _points(on_dev - single),
                 "gain_on_test_choice": _points(on_test - single),
                 "curse": _points(on_test - on_dev),
+                **_snooping(scores, task, list(selection["candidates"]), seed=params.study.seed),
             }
         )
     return rows
+
+
+def _snooping(scores: ModelScores, task: str, candidates: list[str], *, seed: int) -> Row:
+    single = f"single_{task}"
+    outcomes = scores.outcomes("explore", [single, *candidates], task, "strict")
+    clusters = scores.clusters(task)
+    num_clusters = len(set(clusters))
+    about = {"n_items": len(clusters), "n_clusters": num_clusters, "single": single}
+    if num_clusters < MIN_CLUSTERS:
+        return {**about, "p_any_better": None, "better": []}
+    found = snooping_test(outcomes[0], outcomes[1:], clusters, seed=seed)
+    return {**about, "p_any_better": round(found.p, 4), "better": [candidates[i] for i in found.better]}
 
 
 def _difference(scores: ModelScores, task: str, about: Row, *, more: str, less: str) -> Row:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from cocktail.comparison.advised import advice_rows
 from cocktail.comparison.agreement import agreement_rows
+from cocktail.comparison.budget import budget_rows
 from cocktail.comparison.effects import effect_rows
 from cocktail.comparison.explored import curse_rows, leave_one_out_rows, transfer_rows
 from cocktail.comparison.metrics import metrics
@@ -22,13 +24,13 @@ def compare_study(
     """Write metrics.json, effects.json and comparison.json below ``out``; return the metrics.
 
     ``comparison.json`` holds flat tables (lists of rows) for the report: arms, transfer, leave_one_out,
-    curse, label_agreement.
+    curse, budget, advice, label_agreement.
 
     Raises:
         RecordError: scores are missing or are not those of the study in params.
     """
     evaluations = read_evaluations(prepared)
-    names = ("arms", "transfer", "leave_one_out", "curse", "label_agreement")
+    names = ("arms", "transfer", "leave_one_out", "curse", "budget", "advice", "label_agreement")
     tables: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     effects = []
     models = read_scores(scores, selected, params=params)
@@ -37,7 +39,9 @@ def compare_study(
         tables["arms"] += arms
         tables["transfer"] += transfer_rows(model, params=params)
         tables["leave_one_out"] += leave_one_out_rows(model, params=params)
-        tables["curse"] += curse_rows(model)
+        tables["curse"] += curse_rows(model, params=params)
+        tables["budget"] += budget_rows(model, params=params)
+        tables["advice"] += advice_rows(model, params=params)
         tables["label_agreement"] += agreement_rows(model, params=params)
         flags = {row["task"]: row["flag"] for row in arms if row["stage"] == "confirm"}
         effects += effect_rows(model, flags, params=params)

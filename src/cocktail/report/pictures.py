@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from cocktail.config import GENERAL_TASKS
 from cocktail.records import fresh_file
+from cocktail.report.curves import draw_budget, draw_curse
 from cocktail.report.figures import BARS, draw_bars, draw_heat_map, draw_losses
 from cocktail.report.results import arms_frame
 
@@ -52,6 +53,7 @@ def _figures(
         figures[name], ax = _canvas(7.5, 1.6 + 0.42 * len(cells))
         draw_heat_map(ax, cells, rows="test task", columns=label)
         ax.set_title(title, fontsize=10)
+    figures |= _choices(model, comparison)
     shown = [
         receipt
         for receipt in receipts
@@ -62,6 +64,28 @@ def _figures(
     if shown:
         figures["loss"], ax = _canvas(8, 4)
         draw_losses(ax, shown)
+    return figures
+
+
+def _choices(model: str, comparison: Mapping[str, Any]) -> dict[str, Figure]:
+    """The winner's curse of all tasks, and a budget curve for each target with tuned singles."""
+    curse, budget = (
+        [row for row in comparison[name] if row["model"] == model] for name in ("curse", "budget")
+    )
+    figures = {}
+    if curse:
+        figures["winners_curse"], ax = _canvas(7.5, 1.6 + 0.35 * len(curse))
+        draw_curse(ax, curse)
+    tasks = list(dict.fromkeys(row["task"] for row in budget))
+    if tasks:
+        figures["budget"] = Figure(figsize=(1 + 4 * len(tasks), 4), layout="constrained")
+        axes = figures["budget"].subplots(1, len(tasks), squeeze=False)[0]
+        for ax, task in zip(axes, tasks, strict=True):
+            draw_budget(ax, [row for row in budget if row["task"] == task]).set_title(task, fontsize=10)
+        handles, labels = axes[0].get_legend_handles_labels()
+        figures["budget"].legend(
+            handles, labels, loc="outside upper center", ncols=4, frameon=False, fontsize=8
+        )
     return figures
 
 

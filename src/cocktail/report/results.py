@@ -163,15 +163,6 @@ def cell_table(comparison: Comparison, *, key: str, across: str, title: str, not
     return Table(name=key, title=title, note=note, frame=wide.reset_index().rename_axis(columns=None))
 
 
-def curse_table(comparison: Comparison, *, note: str) -> Table:
-    """What picking the mixture on test would have claimed, against picking on dev."""
-    columns = ["model", "task", "candidates", "chosen_on_dev", "chosen_on_test"]
-    columns += ["gain_on_dev_choice", "gain_on_test_choice", "curse"]
-    frame = pd.DataFrame(comparison["curse"], columns=columns)
-    title = "Winner's curse: gain over the single task, mixture picked on dev or on test (points)"
-    return Table(name="winners_curse", title=title, note=note, frame=frame)
-
-
 def agreement_table(comparison: Comparison, *, note: str) -> Table:
     """Where the free answer and label decoding name another label."""
     columns = ["model", "task", "runs", "rows", "invalid", "valid", "agree", "share", "flag"]

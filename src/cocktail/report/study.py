@@ -11,7 +11,7 @@ import pandas as pd
 
 from cocktail.config import Params
 from cocktail.records import fresh_file, fresh_folder, read_json
-from cocktail.report import judging, provenance, results
+from cocktail.report import choices, judging, provenance, results
 from cocktail.report.pictures import bar_rows, write_figures
 from cocktail.report.published import read_published
 from cocktail.report.table import Table, write_table_files
@@ -74,7 +74,9 @@ def study_tables(
         results.base_table(comparison, note=note),
         results.scores_table(comparison, note=note),
         results.agreement_table(comparison, note=note),
-        results.curse_table(comparison, note=one_seed),
+        choices.curse_table(comparison, note=one_seed),
+        choices.budget_table(comparison, note=one_seed),
+        choices.advice_table(comparison, note=one_seed),
         provenance.mixtures_table(inputs.mixtures, note=note),
         provenance.runs_table(receipts, note=note),
         provenance.data_table(inputs.raw, inputs.prepared, note=note),

@@ -1,0 +1,66 @@
+"""Figures of choices: the budget curve and the winner's curse. Each takes an ``ax`` and returns it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+ARMS = {"singles": ("tuned singles", "#56B4E9", "o"), "mixtures": ("mixtures", "#E69F00", "s")}
+DEV, TEST = "#0072B2", "#D55E00"
+
+
+def draw_budget(ax: Axes, rows: Sequence[Mapping[str, Any]]) -> Axes:
+    """Expected test score of the best of k tries of one task: picked on dev (solid), on test (dotted).
+
+    Args:
+        rows: of one model and task: arm, k, picked_on_dev, picked_on_test, in points.
+    """
+    for arm, (name, colour, marker) in ARMS.items():
+        mine = [row for row in rows if row["arm"] == arm]
+        tries = [row["k"] for row in mine]
+        ax.plot(
+            tries,
+            [row["picked_on_dev"] for row in mine],
+            marker=marker,
+            color=colour,
+            ms=4,
+            label=f"{name}, picked on dev",
+        )
+        ax.plot(
+            tries,
+            [row["picked_on_test"] for row in mine],
+            ":",
+            color=colour,
+            lw=1.2,
+            label=f"{name}, picked on test",
+        )
+    equal = min(max(row["k"] for row in rows if row["arm"] == arm) for arm in ARMS)
+    ax.axvline(equal, color="#999999", lw=0.8, zorder=0)
+    ax.annotate("equal tries up to here", (equal, 1.0), (3, -2), xycoords=("data", "axes fraction"),
+                textcoords="offset points", va="top", fontsize=7, color="#666666")  # fmt: skip
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_xlabel("number of tries k")
+    ax.set_ylabel("accuracy on test (strict, points)")
+    return ax
+
+
+def draw_curse(ax: Axes, rows: Sequence[Mapping[str, Any]]) -> Axes:
+    """Gain over the single of each task: mixture picked on dev, and on test; the line between is the curse.
+
+    Args:
+        rows: of one model: task, gain_on_dev_choice, gain_on_test_choice, in points.
+    """
+    places = range(len(rows))
+    on_dev, on_test = ([row[f"gain_on_{split}_choice"] for row in rows] for split in ("dev", "test"))
+    ax.hlines(places, on_dev, on_test, color="#999999", lw=2, zorder=1)
+    ax.scatter(on_dev, places, color=DEV, marker="o", zorder=2, label="picked on dev")
+    ax.scatter(on_test, places, color=TEST, marker="^", zorder=2, label="picked on test")
+    ax.axvline(0, color="black", lw=0.8, zorder=0)
+    ax.set_yticks(places, [row["task"] for row in rows])
+    ax.invert_yaxis()
+    ax.set_xlabel("gain on test over the single task (strict, points)")
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, 1.16), ncols=2, frameon=False, fontsize=8)
+    return ax
