@@ -21,6 +21,7 @@ def verdict(scope: str, *, model: str, effect: float | None, verdict: str, **mor
         "effect": effect,
         "low": effect - 3.25 if measured else None,
         "high": effect + 3.25 if measured else None,
+        "interval": "training" if measured else None,
         "p": 0.0004 if measured else None,
         "p_adjusted": 0.0123 if measured else None,
         "n_items": 120 if measured else None,
@@ -65,7 +66,10 @@ def made_up_claims(study: str, model: str, tasks: Sequence[str]) -> dict[str, An
     ]
     untested = verdict("macro", model=model, effect=None, verdict="not tested", reason="seeds", primary=True)
     many = [
-        verdict(f"{task} + {other}", model=model, effect=float(place - 5), verdict="under-powered")
+        verdict(
+            f"{task} + {other}", model=model, effect=place - 5.0, verdict="under-powered", reading=reading
+        )
+        for reading in ("strict", "lenient")
         for place, task in enumerate(tasks)
         for other in tasks
         if other != task

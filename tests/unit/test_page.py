@@ -22,6 +22,7 @@ from cocktail.page.content import Inputs
 from cocktail.page.figures import inline_svg, slug
 from cocktail.page.forest import draw_forest, effect_text
 from cocktail.page.render import write_page
+from cocktail.page.sections import FROM_CLAIMS
 from cocktail.page.tables import read_shown
 from cocktail.record import record
 from cocktail.records import read_json, write_json
@@ -75,11 +76,12 @@ def test_every_anchor_of_the_page_leads_somewhere(render: Render) -> None:
     assert {one.removeprefix("#") for one in (*links, *clips)} | set(names) <= ids
 
 
-def test_every_figure_has_a_text_alternative(render: Render) -> None:
+def test_every_figure_has_a_text_alternative(render: Render, reports: Path) -> None:
     page = render()
     assert list(page.all("img")) == []
     pictures = list(page.all("svg"))
-    assert len(pictures) == 4 + 6  # the study's figures; a plot of all claims and of each but the untested
+    figures = list((reports / "figures").glob("*.svg"))
+    assert len(pictures) == len(figures) + 6  # a plot of all claims, and of each but the untested
     for picture in pictures:
         assert picture.attributes["role"] == "img"
         named = [page.by_id(name) for name in picture.attributes["aria-labelledby"].split()]
@@ -125,6 +127,34 @@ def page_rows(page: Node, name: str) -> list[Node]:
     return list(page.by_id(name).all("tr"))
 
 
+def test_two_models_have_a_verdict_each(render: Render, reports: Path) -> None:
+    claims = read_json(reports / "claims.json")
+    extra = verdict("macro", model="other", effect=1.0, verdict="under-powered", interval="these weights")
+    claims["claims"][1]["verdicts"].append(extra)
+    write_json(reports / "claims.json", claims)
+    page = render()
+    rows = [texts(row) for row in page_rows(page, "table-verdicts")[1:]]
+    assert [row[3] for row in rows[1:4]] == [f"macro, strict, {one}" for one in (MODEL, "other", MODEL)]
+    assert rows[2][2] == "+1.0 [−2.2, +4.2] (these weights)"
+    plot = page.by_id("forest-all-desc").text
+    assert "Made up, contradicted (other): +1.0" in plot and f"Made up, supported ({MODEL}): " in plot
+    section = page.by_id("claim-made_up_2").text
+    assert "contradicted (macro, strict (phi3_smoke))" in section
+    assert "under-powered (macro, strict (other))" in section
+
+
+def test_reasons_that_are_the_same_are_told_once(render: Render, reports: Path) -> None:
+    claims = read_json(reports / "claims.json")
+    for row in claims["claims"][5]["verdicts"]:
+        row |= {"verdict": "not tested", "reason": "seeds: exploratory"}
+    write_json(reports / "claims.json", claims)
+    listed = [item.text for item in render().by_id("not-run").all("li")]
+    assert listed == [
+        f"Made up, not tested: seeds (macro, strict ({MODEL}))",
+        "Made up, many rows: seeds: exploratory (24 rows)",
+    ]
+
+
 def test_each_claim_shows_all_its_rows_with_their_runs(render: Render, reports: Path) -> None:
     page = render()
     for claim in read_json(reports / "claims.json")["claims"]:
@@ -142,17 +172,17 @@ def test_each_claim_shows_all_its_rows_with_their_runs(render: Render, reports: 
 
 def test_a_row_that_was_not_tested_stands_under_what_was_not_run(render: Render) -> None:
     text = render().by_id("not-run").text
-    assert f"Made up, not tested: macro, strict ({MODEL}): seeds" in text
+    assert f"Made up, not tested: seeds (macro, strict ({MODEL}))" in text
     assert "without a record: paper, small, smoke, tiny." in text
 
 
 def test_every_written_table_is_shown_as_it_was_written(render: Render, reports: Path) -> None:
     page = render()
-    written = sorted((reports / "tables").glob("*.md"))
-    assert len(written) == 12
+    written = [path for path in (reports / "tables").glob("*.md") if path.stem not in FROM_CLAIMS]
+    assert {"main", "contrasts", "scores", "runs", "data"} <= {path.stem for path in written}
     for path in written:
         table = read_shown(path)
-        _, *rows = page_rows(page, f"table-{table.name}")
+        rows = page_rows(page, f"table-{table.name}")[1:]
         shown = [tuple(texts(row)[: len(table.columns)]) for row in rows]
         assert shown == [row.cells for row in table.rows], table.name
         assert table.note in page.by_id(f"caption-{table.name}").text
@@ -205,7 +235,6 @@ def test_what_comes_from_data_is_escaped(render: Render, reports: Path) -> None:
 
 
 def test_what_is_missing_is_named(render: Render, reports: Path) -> None:
-    assert "Not in this report: figure budget." in render().by_id("budget").text
     for gone in ("figures", "tables"):
         shutil.rmtree(reports / gone)
     (reports / "claims.json").unlink()
@@ -213,6 +242,7 @@ def test_what_is_missing_is_named(render: Render, reports: Path) -> None:
     assert "Not in this report: verdicts (claims.json)." in page.by_id("verdicts").text
     assert "Not in this report: table data." in page.by_id("data").text
     assert "Not in this report: figure transfer." in page.by_id("transfer").text
+    assert "Not in this report: figure budget." in page.by_id("budget").text
     assert "No study is recorded yet." in page.by_id("cost").text
 
 

@@ -21,7 +21,10 @@ class _Read(BaseModel):
 
 
 class Verdict(_Read):
-    """One row of a claim; effects and intervals in points, None where nothing was measured."""
+    """One row of a claim; effects and intervals in points, None where nothing was measured.
+
+    ``interval`` says what the interval is about: "these weights" where one seed was trained.
+    """
 
     model: str
     scope: str
@@ -31,6 +34,7 @@ class Verdict(_Read):
     effect: float | None
     low: float | None
     high: float | None
+    interval: str | None = None
     p: float | None
     p_adjusted: float | None
     n_items: int | None
@@ -43,7 +47,7 @@ class Verdict(_Read):
 
 
 class Claim(_Read):
-    """One testable statement; its first verdict is the one a reader sees first."""
+    """One testable statement; of each model the first verdict is the one a reader sees first."""
 
     id: str
     number: int
@@ -55,6 +59,13 @@ class Claim(_Read):
     contradicted_by: str
     caveat: str
     verdicts: list[Verdict] = Field(min_length=1)
+
+    def headlines(self) -> list[Verdict]:
+        """Return the first row of each model."""
+        first: dict[str, Verdict] = {}
+        for row in self.verdicts:
+            first.setdefault(row.model, row)
+        return list(first.values())
 
     def counts(self) -> dict[str, int]:
         """Return how often each verdict was given, in the order of first appearance."""

@@ -66,10 +66,14 @@ class Page:
         """Whether a model of the study was made from scratch."""
         return any(model.kind == "scratch" for model in self.params.models.values())
 
-    def untested(self) -> list[tuple[Claim, Verdict]]:
-        """Return the rows of claims that were not tested, with their reasons."""
-        claims = self.claims.claims if self.claims else []
-        return [(claim, row) for claim in claims for row in claim.verdicts if row.verdict == NOT_TESTED]
+    def untested(self) -> list[tuple[Claim, str, list[Verdict]]]:
+        """Return the rows of claims that were not tested, together where the reason is the same."""
+        found: dict[tuple[str, str], tuple[Claim, str, list[Verdict]]] = {}
+        for claim in self.claims.claims if self.claims else []:
+            for row in claim.verdicts:
+                if row.verdict == NOT_TESTED:
+                    found.setdefault((claim.id, row.reason), (claim, row.reason, []))[2].append(row)
+        return list(found.values())
 
 
 def gather(inputs: Inputs, *, params: Params) -> Page:
@@ -92,7 +96,7 @@ def gather(inputs: Inputs, *, params: Params) -> Page:
         "more",
         "Further tables and figures",
         "What the study wrote beside the above.",
-        tables=tuple(name for name in tables if name not in used_tables),
+        tables=tuple(name for name in tables if name not in used_tables | sections.FROM_CLAIMS),
         figures=tuple(dict.fromkeys(one.name for one in pictures if one.name not in used_figures)),
     )
     return Page(

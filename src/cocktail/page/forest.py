@@ -5,28 +5,39 @@ Places are shares of the width in percent, so that the plot fits a phone without
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from matplotlib.ticker import MaxNLocator
 
 from cocktail.page.claims import Claim, Verdict
 
-ROW, AXIS = 46, 30  # heights in px
+LINE, ROW, AXIS = 16, 30, 30  # heights in px: a line of the label, the rest of a row, the axis
+LABEL = 44  # characters of a label's line: what the narrowest phones hold
+ONE_SEED = "these weights"  # what the interval of one seed is about
 _INSET = 2.0  # percent at either side: a mark at the end of the axis stays whole
 
 
 @dataclass(frozen=True)
 class Mark:
-    """One row of the plot; places in percent of the width, None where there is no interval or margin."""
+    """One row of the plot; places in percent of the width, None where there is no interval or margin.
+
+    Attributes:
+        lines: the label, broken to fit a phone.
+        top, middle: of the row and of its interval, in px from the top of the plot.
+    """
 
     label: str
+    lines: tuple[str, ...]
     shown: str
     verdict: str
     effect: float
     interval: tuple[float, float] | None
     margin: tuple[float, float] | None
     top: int
+    middle: int
 
 
 @dataclass(frozen=True)
@@ -48,41 +59,56 @@ class Forest:
 
 def draw_forest(rows: Sequence[tuple[str, Verdict, float | None]]) -> Forest | None:
     """Return the plot of (label, verdict, margin); None where no row has an effect."""
-    measured = [(label, row, margin) for label, row, margin in rows if row.effect is not None]
+    measured = [one for one in rows if one[1].effect is not None]
     if not measured:
         return None
-    ends = [0.0]
-    for _, row, margin in measured:
-        ends += [end for end in (row.effect, row.low, row.high) if end is not None]
-        ends += [margin, -margin] if margin else []
-    ticks = MaxNLocator(nbins=6, steps=[1, 2, 5, 10]).tick_values(min(ends), max(ends))
-    low, high = float(ticks[0]), float(ticks[-1])
-
-    def place(points: float) -> float:
-        return round(_INSET + (100 - 2 * _INSET) * (points - low) / (high - low), 2)
-
+    axis = _Axis([0.0, *_ends(measured)])
+    labels = [tuple(textwrap.wrap(label, LABEL)) for label, _, _ in measured]
+    *tops, bottom = accumulate((ROW + LINE * len(lines) for lines in labels), initial=0)
     marks = tuple(
         Mark(
             label=label,
+            lines=lines,
             shown=effect_text(row),
             verdict=row.verdict,
-            effect=place(row.effect or 0.0),
-            interval=(place(row.low), place(row.high))
-            if row.low is not None and row.high is not None
-            else None,
-            margin=(place(-margin), place(margin)) if margin else None,
-            top=ROW * number,
+            effect=axis.place(row.effect or 0.0),
+            interval=axis.span(row.low, row.high),
+            margin=axis.span(-margin, margin) if margin else None,
+            top=top,
+            middle=top + LINE * len(lines) + ROW // 2,
         )
-        for number, (label, row, margin) in enumerate(measured)
+        for (label, row, margin), lines, top in zip(measured, labels, tops, strict=True)
     )
     return Forest(
         marks=marks,
-        ticks=tuple((place(float(tick)), f"{tick:g}".replace("-", "−")) for tick in ticks),
-        zero=place(0.0),
-        height=ROW * len(marks) + AXIS,
+        ticks=tuple((axis.place(tick), f"{tick:g}".replace("-", "−")) for tick in axis.ticks),
+        zero=axis.place(0.0),
+        height=bottom + AXIS,
         left_out=len(rows) - len(measured),
         description="; ".join(f"{mark.label}: {mark.shown}, {mark.verdict}" for mark in marks),
     )
+
+
+class _Axis:
+    """From points to percent of the width, between round numbers that hold all ``ends``."""
+
+    def __init__(self, ends: Sequence[float]) -> None:
+        found = MaxNLocator(nbins=6, steps=[1, 2, 5, 10]).tick_values(min(ends), max(ends))
+        self.ticks = [float(tick) for tick in found]
+
+    def place(self, points: float) -> float:
+        low, high = self.ticks[0], self.ticks[-1]
+        return round(_INSET + (100 - 2 * _INSET) * (points - low) / (high - low), 2)
+
+    def span(self, low: float | None, high: float | None) -> tuple[float, float] | None:
+        return None if low is None or high is None else (self.place(low), self.place(high))
+
+
+def _ends(rows: Sequence[tuple[str, Verdict, float | None]]) -> Iterator[float]:
+    for _, row, margin in rows:
+        yield from (end for end in (row.effect, row.low, row.high) if end is not None)
+        if margin:
+            yield from (-margin, margin)
 
 
 def claim_forest(claim: Claim) -> Forest | None:
@@ -91,8 +117,15 @@ def claim_forest(claim: Claim) -> Forest | None:
 
 
 def headline_forest(claims: Sequence[Claim]) -> Forest | None:
-    """Return the plot of the first row of every claim."""
-    return draw_forest([(claim.title, claim.verdicts[0], claim.margin) for claim in claims])
+    """Return the plot of the first row of every claim and model."""
+    rows = [(claim, row) for claim in claims for row in claim.headlines()]
+    several = len({row.model for _, row in rows if row.effect is not None}) > 1
+    return draw_forest(
+        [
+            (f"{claim.title} ({row.model})" if several else claim.title, row, claim.margin)
+            for claim, row in rows
+        ]
+    )
 
 
 def row_label(row: Verdict) -> str:
@@ -107,4 +140,5 @@ def effect_text(row: Verdict) -> str:
     text = f"{row.effect:+.1f}"
     if row.low is not None and row.high is not None:
         text += f" [{row.low:+.1f}, {row.high:+.1f}]"
+    text += f" ({ONE_SEED})" if row.interval == ONE_SEED else ""
     return text.replace("-", "−")

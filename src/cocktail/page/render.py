@@ -15,6 +15,7 @@ from cocktail.page.forest import claim_forest, effect_text, headline_forest, row
 from cocktail.page.traces import cell_trace
 from cocktail.records import fresh_file
 from cocktail.report.table import MISSING
+from cocktail.report.verdicts import RULE
 
 GLYPHS = {
     "supported": "▲",
@@ -23,7 +24,7 @@ GLYPHS = {
     "under-powered": "◇",
     "not tested": "○",
 }
-RUN_COLUMNS = ("run", "chosen run", "chosen", "chosen_on_dev", "chosen_on_test")
+RUN_COLUMNS = ("run", "chosen run", "chosen", "chosen_on_dev", "chosen_on_test", "its pick", "single")
 FOLD = 12  # longer tables are folded
 
 
@@ -48,6 +49,7 @@ def render_page(page: Page) -> str:
         "glyphs": GLYPHS,
         "fold": FOLD,
         "run_columns": RUN_COLUMNS,
+        "rule": RULE,
     }
     environment.filters |= {"breakable": breakable, "points": _points, "p_value": _p_value, "counts": _counts}
     return environment.get_template("report.html.j2").render(page=page, params=page.params)

@@ -62,6 +62,8 @@ FIGURES = {
     ),
 }
 
+FROM_CLAIMS = {"verdicts", "verdict_rows"}  # tables of what the page shows from claims.json itself
+
 RESULTS = (
     Section(
         "accuracy",
@@ -105,14 +107,14 @@ RESULTS = (
         "Which tasks to mix",
         "A model fitted on base, singles and pairs predicts mixtures that it has not seen. Its record on "
         "them comes first; where it does not beat simple rules there is no advice.",
-        tables=("advice_record", "advice"),
+        tables=("advice",),
     ),
     Section(
         "agreement",
         "Does the reading of answers matter?",
         "A model may know a label and not write it. Label decoding asks for the label only; the free answer "
         "must be readable, too. Where a judge model read free text, its agreement with the rules is shown.",
-        tables=("label_agreement", "judge_agreement"),
+        tables=("label_agreement", "judge_agreement", "judge_scores"),
     ),
 )
 

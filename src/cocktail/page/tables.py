@@ -50,6 +50,11 @@ class ShownTable:
         """Return the model that a row is about; empty where the table names none."""
         return self.model or self.cell(row, "model")
 
+    @property
+    def key(self) -> int:
+        """The place of the column that names a row."""
+        return self.columns.index("run") if "run" in self.columns else 0
+
     def numeric(self, place: int) -> bool:
         """Whether a column holds numbers and gaps only: it is set to the right."""
         cells = {row.cells[place] for row in self.rows} - {MISSING}
