@@ -40,6 +40,7 @@ smoke: $(READY)  ## The smallest whole run, in a temporary clone
 bench: $(READY)  ## All benchmarks at full size, on a machine that does nothing else (about half an hour)
 	@for name in grid training answering overhead growth; do python benchmarks/$$name.py || exit 1; done
 	python benchmarks/table.py
+	cocktail readme
 
 params: $(READY)  ## Write params.yaml for STUDY=smoke|tiny|small|paper
 	cocktail params $(STUDY)

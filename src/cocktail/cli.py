@@ -39,11 +39,11 @@ def record(arguments: argparse.Namespace) -> None:
 
 
 def readme(arguments: argparse.Namespace) -> None:
-    """Renew the generated tables of the README from reports/studies/."""
+    """Renew the generated tables of the README from reports/studies/ and reports/benchmarks/."""
     from cocktail.records import fresh_file
     from cocktail.report.readme import render_readme
 
-    text = render_readme(README.read_text(encoding="utf-8"), REPORTS / "studies")
+    text = render_readme(README.read_text(encoding="utf-8"), REPORTS)
     with fresh_file(README) as draft:
         draft.write_text(text, encoding="utf-8")
 

@@ -11,4 +11,4 @@ ROOT = Path(__file__).parents[2]
 
 def test_the_readme_equals_its_render() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert text == render_readme(text, ROOT / "reports/studies"), "run: cocktail readme"
+    assert text == render_readme(text, ROOT / "reports"), "run: cocktail readme"

@@ -22,6 +22,8 @@ from cocktail.store import Store
 KILLS = int(os.environ.get("COCKTAIL_KILLS", "2"))
 SEED = int(os.environ.get("COCKTAIL_KILL_SEED", "5"))
 VICTIMS = ("worker", "stage", "everything")
+LATEST = 6.0  # seconds after the workers came; several kills fall into one study
+ENDED = "had ended"
 QUIET = 60.0  # seconds within which killed processes must be gone
 
 
@@ -46,15 +48,22 @@ def test_a_killed_stage_ends_with_the_same_bytes(smoke: Clone, killed: Clone, st
     name = f"{stage}@phi3_smoke"
     out = Path("artifacts/answers/phi3_smoke") / stage
     finished: dict[Path, float] = {}
-    told = []
-    for number in range(KILLS):
-        victim = VICTIMS[(number + SEED) % len(VICTIMS)]
-        told.append(kill_once(killed, name, victim=victim, after=chance.uniform(0.0, 6.0)))
-        assert not (killed.root / out).exists() or contents(killed.root / out) == contents(smoke.root / out)
+    told: list[str] = []
+    hits = 0
+    while hits < KILLS:
+        assert len(told) < 4 * KILLS, f"hardly a kill hits; the machine is too fast for its times: {told}"
+        victim = VICTIMS[hits % len(VICTIMS)]
+        told.append(kill_once(killed, name, victim=victim, after=chance.uniform(0.0, LATEST)))
         entries = whole_entries(killed)
         assert {path: entries.get(path) for path in finished} == finished, "a finished run was made again"
         finished = entries
-    assert any("had ended" not in one for one in told), "no kill hit; the machine is too fast for its times"
+        ended = ENDED in told[-1]
+        assert not ended or (killed.root / out).exists()
+        assert not (killed.root / out).exists() or contents(killed.root / out) == contents(smoke.root / out)
+        if ended:  # nothing is left to disturb: begin anew
+            shutil.rmtree(killed.root / ".store")
+            finished = {}
+        hits += not ended
     killed.done("dvc", "repro", "--force", "--single-item", name)
     assert contents(killed.root / out) == contents(smoke.root / out), told
     entries = whole_entries(killed)
@@ -94,7 +103,7 @@ def kill_once(clone: Clone, stage: str, *, victim: str, after: float) -> str:
     command.wait(timeout=QUIET)
     _, alive = psutil.wait_procs(everyone, timeout=QUIET)
     assert alive == []
-    return f"{victim} after {after:.1f} s" if chosen else f"{victim}: had ended"
+    return f"{victim} after {after:.1f} s" if chosen else f"{victim}: {ENDED}"
 
 
 def relatives(family: psutil.Process) -> list[psutil.Process]:

@@ -15,8 +15,11 @@ from cocktail.errors import RecordError
 from cocktail.grid import Run
 from cocktail.record import differences, record, record_name, verify
 from cocktail.records import digest_folder, read_json, write_json
-from cocktail.report.readme import END, START, render_readme
+from cocktail.report.readme import BENCHMARKS, RESULTS, marks, render_readme
 
+START, END = marks(RESULTS)
+BENCHES = "".join(marks(BENCHMARKS))
+EMPTY = f"{BENCHES}{START}{END}"
 PARAMS = study_params()
 LORA = study_params("smoke", "study.targets=[fpb,finqa]", "method=lora")
 RUNS = 1 + 15 + 2 + 33  # base, mixtures, a tuned single of each target; confirmed: eleven a seed
@@ -153,18 +156,18 @@ def test_answers_of_another_method_are_not_recorded(lora_reports: Path) -> None:
 
 
 def test_the_readme_shows_methods_under_the_study_and_no_second_section(lora_reports: Path) -> None:
-    text = f"{START}{END}"
-    before = render_readme(text, lora_reports / "studies")
+    text = EMPTY
+    before = render_readme(text, lora_reports)
     assert "Methods" not in before
     record(lora_reports, LORA)
-    rendered = render_readme(text, lora_reports / "studies")
+    rendered = render_readme(text, lora_reports)
     head, _, methods = rendered.partition("**Methods: ")
     assert head.rstrip() == before.removesuffix(END).rstrip()
     assert rendered.count("### Study") == 1
     assert "| phi3_smoke | full | 1000 |" in methods and "| phi3_smoke | lora | 50 |" in methods
     assert "(reports/studies/smoke-lora/manifest.json)" in methods
     shutil.rmtree(lora_reports / "studies/smoke")
-    alone = render_readme(text, lora_reports / "studies")
+    alone = render_readme(text, lora_reports)
     assert "### Study smoke\n" in alone and "| lora |" in alone and "| full |" not in alone
 
 
@@ -176,7 +179,7 @@ def test_the_readme_tells_gpu_hours_and_energy_where_there_are_gpus(reports: Pat
     def line(gpus: list[str], **runtime: object) -> str:
         changed = {"runtime": {"runs": 40, **runtime}, "hardware": {**manifest["hardware"], "gpus": gpus}}
         write_json(path, {**manifest, **changed})
-        rendered = render_readme(f"{START}{END}", reports / "studies")
+        rendered = render_readme(EMPTY, reports)
         return next(one for one in rendered.splitlines() if one.startswith("40 runs")).split(" on ")[0]
 
     assert line(["G"], **spent, runs_with_energy=40) == "40 runs, 1.50 worker-hours, 3.00 GPU-hours, 900 Wh"
@@ -250,16 +253,16 @@ def test_on_another_cpu_no_verdict_is_turned_over(
 
 def test_the_readme_shows_the_verdicts_of_the_record_and_notices_each_change(reports: Path) -> None:
     folder = reports / "studies/smoke"
-    before = render_readme(f"{START}{END}", reports / "studies")
+    before = render_readme(EMPTY, reports)
     assert before.index("**Verdicts: ") < before.index("**Accuracy on test")
     claims = read_json(folder / "claims.json")
     for claim in claims["claims"]:
         head = claim["verdicts"][0]
         assert f"| {claim['number']}. {claim['title']} | {head['model']} | {head['scope']} |" in before
     change_verdict(folder, "contradicted")
-    assert render_readme(before, reports / "studies") != before
+    assert render_readme(before, reports) != before
     (folder / "claims.json").unlink()
-    assert "Verdicts" not in render_readme(before, reports / "studies")
+    assert "Verdicts" not in render_readme(before, reports)
 
 
 def test_counts_missing_and_new_numbers_are_never_tolerated() -> None:
@@ -291,15 +294,15 @@ def test_what_is_missing_is_said(reports: Path) -> None:
 
 
 def test_the_readme_block_comes_from_recorded_studies_only(reports: Path) -> None:
-    text = f"before\n{START}\nold\n{END}\nafter\n"
-    rendered = render_readme(text, reports / "studies")
-    assert rendered.startswith(f"before\n{START}\n") and rendered.endswith(f"{END}\nafter\n")
+    text = f"{BENCHES}before\n{START}\nold\n{END}\nafter\n"
+    rendered = render_readme(text, reports)
+    assert f"before\n{START}\n" in rendered and rendered.endswith(f"{END}\nafter\n")
     assert "### Study smoke" in rendered and "| fpb |" in rendered and "old" not in rendered
-    assert render_readme(rendered, reports / "studies") == rendered
+    assert render_readme(rendered, reports) == rendered
     assert "No study is recorded yet." in render_readme(text, reports / "none")
 
 
-@pytest.mark.parametrize("text", ["nothing", f"{END}{START}", f"{START}{START}{END}"])
+@pytest.mark.parametrize("text", ["nothing", f"{END}{START}", f"{START}{START}{END}", f"{START}{END}"])
 def test_a_readme_without_its_marks_is_refused(text: str, tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="README needs one"):
         render_readme(text, tmp_path)

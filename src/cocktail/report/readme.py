@@ -1,4 +1,7 @@
-"""The README's generated block: recorded studies only, so that a variant in the work tree changes nothing."""
+"""The README's generated blocks: recorded studies and benchmarks only.
+
+So a variant in the work tree changes nothing.
+"""
 
 from __future__ import annotations
 
@@ -9,27 +12,42 @@ from typing import Any
 
 from cocktail.errors import RecordError
 from cocktail.records import read_json
+from cocktail.report.benchmarks import render_benchmarks
 from cocktail.report.methods import FULL, Record, methods_block, read_studies
 from cocktail.report.table import to_markdown
 from cocktail.report.verdicts import verdict_tables
 
-START, END = "<!-- cocktail:results -->", "<!-- /cocktail:results -->"
+RESULTS, BENCHMARKS = "results", "benchmarks"
 ORDER = ("paper", "small", "tiny", "smoke")  # the largest first; others after them, by name
 
 
-def render_readme(text: str, studies: Path) -> str:
-    """Return the README with its block rendered from the folders in ``studies``.
+def render_readme(text: str, reports: Path) -> str:
+    """Return the README with its blocks rendered from ``reports/studies`` and ``reports/benchmarks``.
 
     Raises:
-        RecordError: the README lacks the block's marks.
+        RecordError: the README lacks the marks of a block.
     """
-    if text.count(START) != 1 or text.count(END) != 1 or text.index(START) > text.index(END):
-        raise RecordError(f"the README needs one {START} and one {END} after it", where="README.md")
+    text = _filled(text, RESULTS, _studies(reports / "studies"))
+    return _filled(text, BENCHMARKS, render_benchmarks(reports / "benchmarks"))
+
+
+def marks(block: str) -> tuple[str, str]:
+    """Return the comments between which a block stands."""
+    return f"<!-- cocktail:{block} -->", f"<!-- /cocktail:{block} -->"
+
+
+def _filled(text: str, block: str, body: str) -> str:
+    start, end = marks(block)
+    if text.count(start) != 1 or text.count(end) != 1 or text.index(start) > text.index(end):
+        raise RecordError(f"the README needs one {start} and one {end} after it", where="README.md")
+    return re.sub(f"{start}.*{end}", lambda _: f"{start}\n\n{body}\n{end}", text, flags=re.DOTALL)
+
+
+def _studies(studies: Path) -> str:
     found = read_studies(studies)
     rank = {name: place for place, name in enumerate(ORDER)}
     ordered = sorted(found, key=lambda name: (rank.get(name, len(ORDER)), name))
-    body = "\n".join(_study(name, found[name]) for name in ordered) or "No study is recorded yet.\n"
-    return re.sub(f"{START}.*{END}", lambda _: f"{START}\n\n{body}\n{END}", text, flags=re.DOTALL)
+    return "\n".join(_study(name, found[name]) for name in ordered) or "No study is recorded yet.\n"
 
 
 def _study(name: str, records: Sequence[Record]) -> str:
