@@ -58,12 +58,14 @@ class SimulatedStudy:
         treatment, control: outcomes of the picked mixture and of the single, shape (seeds, tasks * items).
         explored: outcomes of all mixtures and the single on test at one seed, shape (18, tasks * items).
         clusters: of each item; no cluster is in two tasks.
+        picked: place of the mixture that was best on dev.
     """
 
     treatment: Scores
     control: Scores
     explored: Scores
     clusters: NDArray[np.int64]
+    picked: int
 
 
 def simulate(
@@ -96,7 +98,7 @@ def _chunk(
     confirmed = test.answers_of(recipes, fresh, rng)
     for study in range(num):
         treatment, control = confirmed[study]
-        yield SimulatedStudy(treatment, control, explored[study], test.clusters)
+        yield SimulatedStudy(treatment, control, explored[study], test.clusters, int(picked[study]))
 
 
 @dataclass(frozen=True)

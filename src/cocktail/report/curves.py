@@ -56,8 +56,11 @@ def draw_curse(ax: Axes, rows: Sequence[Mapping[str, Any]]) -> Axes:
     places = range(len(rows))
     on_dev, on_test = ([row[f"gain_on_{split}_choice"] for row in rows] for split in ("dev", "test"))
     ax.hlines(places, on_dev, on_test, color="#999999", lw=2, zorder=1)
-    ax.scatter(on_dev, places, color=DEV, marker="o", zorder=2, label="picked on dev")
-    ax.scatter(on_test, places, color=TEST, marker="^", zorder=2, label="picked on test")
+    # A ring and a small mark inside it: both are seen where both picks are one.
+    ax.scatter(
+        on_dev, places, s=90, facecolors="none", edgecolors=DEV, lw=1.8, zorder=2, label="picked on dev"
+    )
+    ax.scatter(on_test, places, s=22, color=TEST, marker="^", zorder=3, label="picked on test")
     ax.axvline(0, color="black", lw=0.8, zorder=0)
     ax.set_yticks(places, [row["task"] for row in rows])
     ax.invert_yaxis()
