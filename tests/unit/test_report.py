@@ -112,6 +112,9 @@ def test_the_note_names_data_that_are_not_the_originals() -> None:
     raw["fetch"]["sources"]["open_orca"]["status"] = "stand-in"
     note = data_note(check_params(raw, where="test"))
     assert "rebuilt: fpb; stand-in: open_orca" in note
+    assert "method" not in note
+    raw["train"]["method"] = "lora"
+    assert data_note(check_params(raw, where="test")).startswith("Study smoke, method lora. ")
 
 
 def test_published_numbers_need_a_source(tmp_path: Path) -> None:

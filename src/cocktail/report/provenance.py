@@ -15,7 +15,7 @@ from cocktail.scoring.answers import STAGES, read_runs
 
 
 def data_note(params: Params) -> str:
-    """Return the line that every table carries: study, kind of models, which data are not originals."""
+    """Return the line that every table carries: study, method, kind of models, which data are no originals."""
     used = dict.fromkeys([*params.study.tasks, *params.study.evaluations])
     by_status: dict[str, list[str]] = {}
     for task in used:
@@ -24,7 +24,8 @@ def data_note(params: Params) -> str:
     data = parts[0].split(":")[0] if len(parts) == 1 else "; ".join(parts)
     small = [name for name, model in params.models.items() if model.kind == "scratch"]
     warning = " Miniature models from scratch: no statement about the paper's models." if small else ""
-    return f"Study {params.study.name}. Data: {data}.{warning}"
+    method = "" if params.train.method == "full" else f", method {params.train.method}"
+    return f"Study {params.study.name}{method}. Data: {data}.{warning}"
 
 
 def data_table(raw: Path, prepared: Path, *, note: str) -> Table:
