@@ -45,12 +45,13 @@ bench: $(READY)  ## All benchmarks at full size, on a machine that does nothing 
 params: $(READY)  ## Write params.yaml for STUDY=smoke|tiny|small|paper
 	cocktail params $(STUDY)
 
-record: $(READY)  ## Keep the finished study under reports/studies/ and renew the README's tables
+record: $(READY)  ## Keep the finished study under reports/studies/; renew README and page, which show it
 	cocktail record
 	cocktail readme
+	dvc repro --single-item page
 
-report: $(READY)  ## Tables and figures only
-	dvc repro --single-item report
+report: $(READY)  ## Tables, figures and the page reports/report.html only
+	dvc repro --single-item report page
 
 refetch: $(READY)  ## Check data/raw against the expected digests of params.yaml
 	cocktail refetch

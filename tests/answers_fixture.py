@@ -102,7 +102,9 @@ def finish_study(root: Path, params: Params, *, skill: Skill = default_skill) ->
     report_answers(root, params)
     (root / "requirements.lock").write_text("made-up==1\n", encoding="utf-8")
     (root / "dvc.lock").write_text(
-        "stages:\n  fetch:\n    outs:\n    - path: data/raw\n      md5: 0a\n", encoding="utf-8"
+        "stages:\n  fetch:\n    outs:\n    - path: data/raw\n      md5: 0a\n"
+        "  page:\n    outs:\n    - path: reports/report.html\n      md5: 0b\n",
+        encoding="utf-8",
     )
     for command in (["init", "-q"], ["add", "dvc.lock"], [*IDENTITY, "commit", "-qm", "made up"]):
         subprocess.run(["git", *command], cwd=root, check=True)

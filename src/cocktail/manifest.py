@@ -23,6 +23,7 @@ from cocktail.scoring.answers import STAGES, read_runs
 from cocktail.store import store_root
 
 LOCK = "requirements.lock"
+PAGE = "reports/report.html"
 
 
 def make_manifest(root: Path, params: Params) -> dict[str, Any]:
@@ -98,11 +99,16 @@ def _git(root: Path, *arguments: str) -> str:
 
 
 def _output_digests(lock: Path) -> dict[str, str]:
-    """Digest (DVC's md5) of every output of every stage."""
+    """Digest (DVC's md5) of every output of every stage but the page, which shows the records themselves."""
     if not lock.is_file():
         raise RecordError("no dvc.lock: the pipeline has not run", where=str(lock), fix="dvc repro")
     stages = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"]
-    return {out["path"]: out["md5"] for stage in stages.values() for out in stage.get("outs", ())}
+    return {
+        out["path"]: out["md5"]
+        for stage in stages.values()
+        for out in stage.get("outs", ())
+        if out["path"] != PAGE
+    }
 
 
 def _receipts(answers: Path, params: Params) -> dict[Path, dict[str, Any]]:
