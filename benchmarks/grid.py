@@ -136,7 +136,7 @@ def compare(folder: Path, arguments: argparse.Namespace) -> Benchmark:
         + (" --llamafactory FOLDER" if arguments.llamafactory else ""),
         comparisons=tuple(
             Comparison(
-                name=f"{len(runs)} runs, {rows} rows",
+                name=f"runs: {len(runs)}, rows: {rows}",
                 unit="s",
                 ours=Series("stage explore", seconds["stage explore"]),
                 other=Series(name, seconds[name]),

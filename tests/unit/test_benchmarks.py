@@ -198,6 +198,46 @@ def test_a_side_that_fails_is_named_and_the_others_are_compared(monkeypatch: pyt
         training.sorted_out({"full": [training.tried(fails)]})
 
 
+@pytest.mark.parametrize("ran, fails", [(["compare", "report"], False), (["explore@a"], True), ([], True)])
+def test_an_experiment_of_cheap_stages_is_told_from_its_stages_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ran: list[str], fails: bool
+) -> None:
+    overhead = script(monkeypatch, "overhead")
+    clone = overhead.Clone(tmp_path)
+    commands: list[tuple[str, ...]] = []
+
+    def run(self: Any, *command: str) -> Any:
+        commands.append(command)
+        return overhead.Measured(1.0, 1, {}, "".join(f"Running stage '{name}':\n> x\n" for name in ran))
+
+    monkeypatch.setattr(overhead.Clone, "run", run)
+    lock = {"stages": {name: {"cmd": f"python {name}.py"} for name in ("compare", "report", "score")}}
+    write_json(tmp_path / "dvc.lock", lock)
+    seen: list[str] = []
+    if fails:
+        with pytest.raises(RunError):
+            overhead.experiment(clone, iter([0.9]), seen)
+        return
+    overhead.experiment(clone, iter([0.9]), seen)
+    overhead.stages_alone(clone, seen)
+    assert "compare.confidence=0.900" in commands[0]
+    assert commands[1] == ("sh", "-ec", "python compare.py\npython report.py")
+
+
+def test_more_models_are_copies_with_other_seeds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import shutil
+
+    from cocktail.compose import compose
+
+    overhead = script(monkeypatch, "overhead")
+    shutil.copytree(ROOT / "conf", tmp_path / "conf")
+    overhead.add_models(tmp_path / "conf", 4)
+    models = compose(tmp_path / "conf", "smoke")["models"]
+    assert list(models) == ["phi3_smoke", *(f"phi3_smoke_{number}" for number in (2, 3, 4))]
+    assert len({model["pretrain"]["seed"] for model in models.values()}) == 4
+    assert len({model["hidden"] for model in models.values()}) == 1
+
+
 def test_the_grids_runs_keep_its_proportions(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     grid = script(monkeypatch, "grid")
     runs = grid.chosen_runs(tmp_path, "tiny", every=grid.EVERY["full"])
