@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import pytest
 import torch
-from tiny_model import STOP, recipe, tiny_rows, write_tiny_base
+from tiny_model import ITEMS, STOP, recipe, tiny_rows, write_tiny_base
 
 from cocktail.errors import RunError
 from cocktail.training.checkpoints import Checkpoints
@@ -24,7 +24,7 @@ from cocktail.training.launch import Task, fine_tune_on_devices, read_task
 from cocktail.training.recipe import LoraShape, Recipe, Training
 from cocktail.training.sft import fine_tune
 
-FOUR = 4  # rows: they fill batches of four, and of two a process
+EIGHT = ITEMS[:4] * 2  # rows: they fill two batches of four, and of two a process
 SHARED = {"batch_size": 4, "group_by_length": False, "epochs": 3.0, "learning_rate": 1e-3}
 
 
@@ -39,7 +39,7 @@ def task(base: Path, folder: Path, chosen: Recipe, seconds: float = 3600.0) -> T
 
 def several(tokenizer: Any, base: Path, folder: Path, **changes: Any) -> tuple[Any, Training]:
     chosen = recipe(**SHARED | {"devices": 2} | changes)
-    return fine_tune_on_devices(tiny_rows(tokenizer)[:FOUR], task(base, folder, chosen))
+    return fine_tune_on_devices(tiny_rows(tokenizer, EIGHT), task(base, folder, chosen))
 
 
 def test_a_task_survives_its_files(tokenizer: Any, base: Path, tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_two_processes_learn_what_one_does(tokenizer: Any, base: Path, tmp_path:
     alone, training = fine_tune(
         load_model(base, half=False),
         tokenizer,
-        tiny_rows(tokenizer)[:FOUR],
+        tiny_rows(tokenizer, EIGHT),
         recipe=recipe(**SHARED | changes),
         stop_token=STOP,
         checkpoints=Checkpoints(tmp_path / "alone", math.inf),
