@@ -12,6 +12,8 @@ import pytest
 from answers_fixture import study_params
 from matplotlib.figure import Figure
 
+from cocktail.advice.heldout import held_out_record
+from cocktail.advice.show import advice_row
 from cocktail.comparison.advised import advice_rows
 from cocktail.comparison.budget import budget_rows
 from cocktail.comparison.explored import curse_rows
@@ -109,6 +111,29 @@ def test_every_evaluated_task_has_a_row_of_advice(comparison: dict[str, Any]) ->
         )
     frame = advice_table(comparison, note="n").frame
     assert frame.columns[-1] == "verdict" and not frame["verdict"].isna().any()
+
+
+def test_advice_is_fitted_on_dev_and_its_record_is_of_test(
+    scores: ModelScores, comparison: dict[str, Any]
+) -> None:
+    runs = {run.sources: run.id for run in scores.explored if run.kind != "tuned"}
+    rows = {row["task"]: row for row in comparison["advice"]}
+    differ = 0
+    for task in ("fpb", "finqa", "convfinqa"):
+        dev = {sources: 100 * scores.dev[run, task] for sources, run in runs.items()}
+        test = {sources: 100 * (scores.value("explore", run, task) or 0) for sources, run in runs.items()}
+        on_dev, on_test = (
+            advice_row(
+                held_out_record(fitted, test, PARAMS.study.tasks, target=task),
+                PARAMS.study.tasks,
+                split="dev",
+                model=scores.model,
+            )
+            for fitted in (dev, test)
+        )
+        assert rows[task] == on_dev
+        differ += on_dev != on_test
+    assert differ  # else the fixture could not tell which split was fitted
 
 
 def test_advice_without_its_runs_says_what_is_missing(scores: ModelScores) -> None:
