@@ -15,7 +15,7 @@ from cocktail.scoring.answers import STAGES, read_runs
 
 
 def data_note(params: Params) -> str:
-    """Return the line that every table carries: study, method, kind of models, which data are no originals."""
+    """Return the line that every table carries: study, method, kind of models, data that are no originals."""
     used = dict.fromkeys([*params.study.tasks, *params.study.evaluations])
     by_status: dict[str, list[str]] = {}
     for task in used:
