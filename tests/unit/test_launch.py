@@ -107,4 +107,6 @@ def test_the_processes_go_when_the_one_that_asked_is_killed(base: Path, tmp_path
     os.kill(asking.pid, signal.SIGKILL)
     asking.wait()
     _, alive = psutil.wait_procs(everyone, timeout=40)
+    for process in alive:
+        process.kill()
     assert alive == []
