@@ -226,6 +226,18 @@ def test_numbers_for_dvc_are_few_and_true(result: Result) -> None:
     assert len(leaves) <= 60 and all(type(value) in (int, float) for value in leaves)
 
 
+def test_found_cells_are_counted_by_their_sign() -> None:
+    head = {"model": "m", "verdict": "not tested", "primary": False, "effect": None, "p_adjusted": None}
+    cells = [
+        {**head, "effect": effect, "p_adjusted": q}
+        for effect, q in ((3.0, 0.01), (-2.0, 0.049), (-9.0, 0.05), (1.0, 0.2), (4.0, None), (-1.0, 0.0))
+    ]
+    claim = {"id": "map", "family": "exploratory", "verdicts": [head, *cells]}
+    numbers = verdict_numbers({"claims": [claim]})["m"]
+    assert numbers["exploratory"] == {"map": {"up": 1, "down": 2}}
+    assert numbers["count"]["not_tested"] == 1
+
+
 def _leaves(value: Any) -> list[Any]:
     return [leaf for part in value.values() for leaf in _leaves(part)] if isinstance(value, dict) else [value]
 
