@@ -24,6 +24,7 @@ from cocktail.page.forest import draw_forest, effect_text
 from cocktail.page.render import write_page
 from cocktail.page.sections import FROM_CLAIMS
 from cocktail.page.tables import read_shown
+from cocktail.page.traces import read_traces
 from cocktail.record import record
 from cocktail.records import read_json, write_json
 from cocktail.report.table import Table, write_table_files
@@ -87,6 +88,8 @@ def test_every_figure_has_a_text_alternative(render: Render, reports: Path) -> N
         named = [page.by_id(name) for name in picture.attributes["aria-labelledby"].split()]
         assert [node.tag for node in named] == ["title", "desc"]
         assert all(len(node.text) > 10 for node in named)
+    transfer = next(page.by_id("transfer").all("title"))  # a figure stands in its own section
+    assert transfer.text == f"What a pair changes against the single task, model {MODEL}"
     plot = next(node for node in pictures if node.attributes["aria-labelledby"].startswith("forest-all"))
     assert "Made up, supported: +6.5 [+3.2, +9.8], supported" in next(plot.all("desc")).text
 
@@ -206,6 +209,26 @@ def test_a_cell_leads_to_its_runs_and_items(render: Render, reports: Path) -> No
     assert "pair_fpb_finqa minus single_fpb; 60 items in 30 clusters" in page.by_id("table-transfer").text
     scores = page.by_id("table-scores")
     assert any("all-s101" in link.attributes["href"] for link in scores.all("a"))
+
+
+def test_explored_runs_do_not_stand_in_for_confirmed_ones() -> None:
+    arms = [
+        {"model": MODEL, "task": task, "stage": stage, "arm": arm, "runs": [f"{arm}-{stage}"]}
+        | {"n_items": 60, "n_clusters": 30}
+        for task, stage, arm in (
+            ("fpb", "explore", "base"),
+            ("fpb", "explore", "single"),
+            ("fpb", "explore", "all"),
+            ("fpb", "confirm", "single"),
+            ("finqa", "explore", "all"),
+        )
+    ]
+    traces = read_traces({"arms": arms, "transfer": [], "leave_one_out": []}, {"rows": []})
+    assert {(task, column): trace.runs for (_, _, task, column), trace in traces.items()} == {
+        ("fpb", "base"): ("base-explore",),
+        ("fpb", "single"): ("single-confirm",),
+        ("finqa", "all"): ("all-explore",),
+    }
 
 
 def test_what_comes_from_data_is_escaped(render: Render, reports: Path) -> None:
