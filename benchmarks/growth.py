@@ -54,7 +54,7 @@ def data_stages(bench: Workbench) -> dict[str, Measured]:
 def runs_overrides(count: int, largest: int) -> list[str]:
     """Return a grid of ``count`` alike runs: the same task with other seeds."""
     seeds = ",".join(str(100 + number) for number in range(largest))
-    tune = [f"tune.seeds=[{seeds}]", "tune.epochs=[3.0]", "tune.learning_rates=[1e-3]"]
+    tune = [f"tune.seeds=[{seeds}]", "tune.epochs=[3.0]", "tune.learning_rate_factors=[1.0]"]
     return [*EXAM, "study.include=[tuned]", f"study.tries={count}", *tune]
 
 

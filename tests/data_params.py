@@ -74,7 +74,7 @@ def make_params(**sections: dict[str, Any]) -> Params:
             "lora": {"rank": 4, "alpha": 8, "dropout": 0.0, "learning_rate": 1.0e-3},
             "prompt_tuning": {"virtual_tokens": 4, "learning_rate": 1.0e-2},
         },
-        "tune": {"learning_rates": [1.0e-3], "epochs": [3.0], "seeds": [42]},
+        "tune": {"learning_rate_factors": [1.0], "epochs": [3.0], "seeds": [42]},
         "answer": {"batch_size": 8, "max_prompt": 256, "engine": "builtin"},
         "execute": {
             "workers": 1,

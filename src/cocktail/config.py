@@ -192,7 +192,7 @@ class TrainConfig(Section):
 class TuneConfig(Section):
     """The tries of tuned singles: try i takes the i-th of the shuffled products of these lists."""
 
-    learning_rates: list[Rate]
+    learning_rate_factors: list[Rate]  # multiples of train.learning_rate, which a method may change
     epochs: list[Rate]
     seeds: list[int]
 

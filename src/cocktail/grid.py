@@ -169,7 +169,7 @@ def _mixture_run(params: Params, kind: MixtureKind, sources: tuple[str, ...]) ->
 
 def _tuned_singles(params: Params) -> list[Run]:
     """For each target ``study.tries`` singles, drawn without replacement from the product in ``tune``."""
-    space = list(product(params.tune.learning_rates, params.tune.epochs, params.tune.seeds))
+    space = list(product(_tried_rates(params), params.tune.epochs, params.tune.seeds))
     if params.study.tries > len(space):
         raise ConfigError(
             [f"study.tries is {params.study.tries}, but tune offers only {len(space)} combinations"],
@@ -188,6 +188,12 @@ def _tuned_singles(params: Params) -> list[Run]:
         for target in params.study.targets
         for number, index in enumerate(order, start=1)
     ]
+
+
+def _tried_rates(params: Params) -> list[float]:
+    """Return the learning rates of the tries; six digits, so that no noise of a product changes a run."""
+    plain = params.train.learning_rate
+    return [float(f"{factor * plain:.6g}") for factor in params.tune.learning_rate_factors]
 
 
 def _seeded(run: Run, seed: int) -> Run:

@@ -7,12 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from cocktail.compose import compose
+from cocktail.compose import compose, known_studies
 from cocktail.config import FINANCE_TASKS, Params, check_params
 from cocktail.errors import ConfigError
 from cocktail.grid import Run, candidates, confirm_runs, explore_runs
 
 ROOT = Path(__file__).parents[2]
+
+
+def known_methods() -> list[str]:
+    return sorted(path.stem for path in (ROOT / "conf/method").glob("*.yaml"))
 
 
 def study(name: str, *overrides: str) -> Params:
@@ -58,6 +62,24 @@ def test_tuned_singles_are_distinct_tries_of_their_target() -> None:
     assert len(runs) == 5 * len(params.study.targets)
     fpb = [run for run in runs if run.sources == ("fpb",)]
     assert len({(run.learning_rate, run.epochs, run.seed) for run in fpb}) == 5
+
+
+@pytest.mark.parametrize("method", known_methods())
+@pytest.mark.parametrize("name", known_studies(ROOT / "conf"))
+def test_tries_surround_the_learning_rate_that_is_trained_with(name: str, method: str) -> None:
+    room = "train.max_length=128"  # small fills the context, where a learned prompt has no place
+    params = study(name, f"method={method}", "study.include=[tuned]", "study.tries=27", room)
+    rates = {run.learning_rate for run in explore_runs(params) if run.kind == "tuned"}
+    assert params.train.learning_rate in rates
+    assert min(rates) < params.train.learning_rate < max(rates)
+
+
+@pytest.mark.parametrize(
+    ("name", "rates"), [("tiny", {0.0005, 0.001, 0.002}), ("paper", {1e-06, 3e-06, 1e-05})]
+)
+def test_learning_rates_of_tries_are_round_numbers(name: str, rates: set[float]) -> None:
+    runs = explore_runs(study(name, "study.include=[tuned]", "study.tries=27"))
+    assert {run.learning_rate for run in runs if run.kind == "tuned"} == rates
 
 
 def test_more_tries_than_combinations_is_an_error() -> None:
