@@ -188,7 +188,7 @@ def test_tries_are_counted(result: Result) -> None:
     found = row(result, "mixtures_vs_tuned_singles", "fpb")
     assert found["control_runs"] == ["single_fpb", *(f"tuned_fpb_{number}" for number in (1, 2, 3))]
     assert len(found["treatment_runs"]) == 7  # 3 pairs, 3 leave-one-out, all
-    assert found["reason"] == "k = 3" and found["n_seeds"] == 4
+    assert found["reason"] == "k = 3, seeds: tries" and found["n_seeds"] == 4
 
 
 def test_cells_are_a_map_with_false_discovery_rates(result: Result) -> None:
@@ -403,3 +403,35 @@ def test_a_claim_about_several_models_needs_them() -> None:
     )
     many = test.model_copy(update={"min_runs": 200})
     assert consistency_row(many, four, [])["reason"] == "needs 200 training runs, has 0"
+
+
+def share_of_items(task: str, share: float, *, run: str) -> Callable[[Tables], Tables]:
+    """The first items of a task, in the order of their ids, become right for a run, the others wrong."""
+
+    def change(tables: Tables) -> Tables:
+        table = tables["items"]
+        here = (table["task"] == task) & (table["run"] == run) & (table["split"] == "test")
+        right = table.loc[here, "item"].rank(method="first") <= share * here.sum()
+        for reading in ("strict", "lenient"):
+            table.loc[here, reading] = right.map({True: "ok", False: "wrong"})
+        return tables
+
+    return change
+
+
+def test_a_broad_gain_contradicts_that_there_is_none(changed: Callable[..., Result]) -> None:
+    result = changed(share_of_items("knowledge", 0.4, run="base"))
+    head = rows(result, "no_broad_gain")[0]
+    assert head["low"] > 2.0
+    assert (head["verdict"], head["p_adjusted"] < 0.05) == ("contradicted", True)
+
+
+def test_what_a_tuned_model_loses_of_the_format_is_no_loss_of_knowledge(
+    changed: Callable[..., Result],
+) -> None:
+    def change(tables: Tables) -> Tables:
+        table = tables["summary"]
+        table.loc[table["run"].str.startswith("all"), "invalid_strict"] = 13
+        return tables
+
+    assert row(changed(change), "no_broad_gain", "knowledge")["reason"] == "format"

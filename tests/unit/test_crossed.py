@@ -8,7 +8,7 @@ import statsmodels.api as sm
 from scipy import stats
 
 from cocktail.errors import RecordError
-from cocktail.stats.crossed import crossed_effect, crossed_mean
+from cocktail.stats.crossed import TaskOutcomes, crossed_effect, crossed_macro, crossed_mean
 
 
 def outcomes(rng: np.random.Generator, *, seeds: int, items: int, seed_sd: float) -> np.ndarray:
@@ -96,3 +96,16 @@ def test_equal_arms_and_constant_differences() -> None:
 def test_bad_input_is_refused(treatment: np.ndarray, clusters: np.ndarray, words: str) -> None:
     with pytest.raises(RecordError, match=words):
         crossed_effect(treatment, np.zeros((3, 4)), clusters)
+
+
+def test_a_cluster_that_two_tasks_share_counts_once() -> None:
+    """The same questions under two names tell nothing new."""
+    rng = np.random.default_rng(5)
+    ours, theirs = (rng.random((3, 40)).round() for _ in range(2))
+    ids = np.arange(40) // 2
+    task = TaskOutcomes(ours, theirs, ids)
+    once, twice = crossed_macro([task]), crossed_macro([task, task])
+    assert (twice.n_clusters, twice.se) == (20, pytest.approx(once.se))
+    apart = crossed_macro([task, TaskOutcomes(ours, theirs, ids + 20)])
+    assert apart.n_clusters == 40
+    assert apart.se < 0.9 * once.se

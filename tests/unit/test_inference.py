@@ -104,7 +104,8 @@ def tasks_of(
     for size in items:
         chance = rng.beta(1.5, 1.5, size)
         arms = [(rng.random((seeds, size)) < np.clip(chance + shift, 0, 1)).astype(float) for shift in shifts]
-        found.append(TaskOutcomes(arms[0], arms[1], np.arange(size) // 2))
+        ids = 1000 * len(found) + np.arange(size) // 2  # no task shares a cluster with another
+        found.append(TaskOutcomes(arms[0], arms[1], ids))
     return found
 
 
@@ -125,7 +126,10 @@ def test_without_seed_variance_the_macro_mean_is_that_of_independent_t_tests() -
     rng = np.random.default_rng(8)
     pairs = [paired(rng, items=size) for size in (20, 50)]
     macro = crossed_macro(
-        [TaskOutcomes(np.tile(a, (3, 1)), np.tile(b, (3, 1)), np.arange(len(a))) for a, b in pairs]
+        [
+            TaskOutcomes(np.tile(a, (3, 1)), np.tile(b, (3, 1)), len(a) * 10 + np.arange(len(a)))
+            for a, b in pairs
+        ]
     )
     errors = [stats.sem(a - b) for a, b in pairs]
     assert macro.se == pytest.approx(np.hypot(*errors) / 2)

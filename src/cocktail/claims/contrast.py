@@ -89,9 +89,11 @@ def _forbidden(setting: Setting, case: Case, outcomes: TaskOutcomes) -> str:
     """Return why a task with all its runs is not tested: format, floor or ceiling; empty: it is."""
     test, answers, reading = setting.test, setting.answers, setting.reading
     clusters = answers.clusters(setting.scores, case.task)
-    untuned = [arm for arm in (case.treatment, case.control) if arm.fixed]
+    arms = (case.treatment, case.control)
+    # A tuned model that gives up the format loses to a larger one; it is not equal to what it was before.
+    obedient = arms if test.kind == "equivalence" else [arm for arm in arms if arm.fixed]
     if test.invalid_limit is not None and any(
-        invalid_share(arm, task=case.task, reading=reading) > test.invalid_limit for arm in untuned
+        invalid_share(arm, task=case.task, reading=reading) > test.invalid_limit for arm in obedient
     ):
         return "format"
     base = answers.outcomes(setting.scores, "explore", ["base"], task=case.task, reading=reading)
@@ -131,9 +133,12 @@ def _effect(setting: Setting, cases: Sequence[Case]) -> Effect:
 
 
 def _p(setting: Setting, effect: Effect) -> float:
-    if setting.test.kind == "equivalence":
-        return equivalence_test(effect, margin=setting.claim.margin / 100).p
-    return effect.p
+    """Of no difference; of an equality: of one beyond the margin, or, where there is one, of none."""
+    if setting.test.kind != "equivalence":
+        return effect.p
+    margin = setting.claim.margin / 100
+    tested = equivalence_test(effect, margin=margin)
+    return tested.p_beyond if effect.estimate > margin else tested.p
 
 
 def _note(cases: Sequence[Case], tested: Sequence[Case]) -> str:

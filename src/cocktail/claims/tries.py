@@ -99,7 +99,7 @@ def _draft(
         effect=effect,
         p=effect.p if effect and tested else None,
         blocked="" if tested else joined_reasons(case.blocked for case in cases),
-        note="; ".join(filter(None, (f"k = {params.study.tries}" if effect else "", some))),
+        note="; ".join(filter(None, (f"k = {params.study.tries}, seeds: tries" if effect else "", some))),
         treatment_runs=tuple(dict.fromkeys(run for case in shown for run in case.mixtures)),
         control_runs=tuple(dict.fromkeys(run for case in shown for run in case.singles)),
     )

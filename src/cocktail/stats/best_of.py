@@ -95,7 +95,7 @@ def best_of_macro(
 ) -> Effect:
     """Return the mean over tasks of :func:`best_of_effect`, each task with the same weight.
 
-    Tasks have items of their own: their parts enter with 1/T^2. Tries may be shared (a mixture is a try of
+    Tries may be shared (a mixture is a try of
     every task in it), in ways that the picks hide: an arm's tries' part is that of fully correlated tasks,
     the square of their mean standard error, which is never too small.
 

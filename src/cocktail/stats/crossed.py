@@ -23,6 +23,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
+from scipy.sparse.csgraph import connected_components
 
 from cocktail.errors import RecordError
 
@@ -87,14 +88,16 @@ def crossed_macro(
 ) -> Effect:
     """Return the mean over tasks of mean(treatment) - mean(control), each task with the same weight.
 
-    Tasks have items of their own, so their item parts are independent and, the mean being 1/T times a sum,
-    enter with 1/T^2. Seeds are shared: a run that answers several tasks is good or bad at all of them, so the
-    seed part is the variance of each seed's mean *over the tasks*, whatever its tasks' correlation:
+    Seeds are shared: a run that answers several tasks is good or bad at all of them, so the seed part is the
+    variance of each seed's mean *over the tasks*, whatever its tasks' correlation. Clusters may be shared,
+    too: two tasks ask about one filing page. Tasks that share clusters form a group, in which what a cluster
+    adds to the mean is summed over its tasks; groups are independent:
 
-        SE^2 = s_a^2 / S_a + s_b^2 / S_b + (c_1^2 + ... + c_T^2) / T^2
+        SE^2 = s_a^2 / S_a + s_b^2 / S_b + sum over groups of G / (G - 1) * (e_1^2 + ... + e_G^2)
 
-    with s_a^2 the variance over seeds of (m_1 + ... + m_T) / T, m_t the seed's mean score on task t, and c_t
-    of task t as for one task. Of one task it is :func:`crossed_effect`.
+    with s_a^2 the variance over seeds of (m_1 + ... + m_T) / T, m_t the seed's mean score on task t, G the
+    clusters of a group, and e_g the sum over cluster g's items of (difference - its task's mean) / (T * n_t).
+    Of one task it is :func:`crossed_effect`.
 
     Args:
         tasks: an arm has the same seeds, in the same order, on all tasks.
@@ -153,12 +156,11 @@ def effect_of_parts(
     """Return the mean over tasks of the mean of ``values``, one difference an item, with its interval.
 
     Args:
-        values, clusters: one array a task.
+        values, clusters: one array a task; equal cluster ids are one cluster, whatever the task.
         parts: variances of the mean from elsewhere than the items, each with its degrees of freedom.
     """
-    found = [_cluster_variance(mine, ids) for mine, ids in zip(values, clusters, strict=True)]
-    item_parts = [(part / len(found) ** 2, num - 1) for part, num in found]
-    every = [*item_parts, *parts]
+    found = _cluster_variances(values, clusters)
+    every = [*((part, num - 1) for part, num in found), *parts]
     variance = sum(part for part, _ in every)
     df = variance**2 / sum(part**2 / freedom for part, freedom in every) if variance > 0 else math.inf
     estimate, se = float(np.mean([mine.mean() for mine in values])), math.sqrt(variance)
@@ -176,7 +178,7 @@ def effect_of_parts(
         n_clusters=sum(num for _, num in found),
         n_seeds=num_seeds,
         scope="training" if num_seeds >= MIN_SEEDS else "these weights",
-        seed_share=1 - sum(part for part, _ in item_parts) / variance if variance > 0 else 0.0,
+        seed_share=1 - sum(part for part, _ in found) / variance if variance > 0 else 0.0,
     )
 
 
@@ -187,11 +189,24 @@ def _arm(outcomes: ArrayLike) -> NDArray[np.float64]:
     return arm
 
 
-def _cluster_variance(values: NDArray[np.float64], ids: NDArray[np.generic]) -> tuple[float, int]:
-    """Variance of the mean with items of a cluster together (CR1), and the number of clusters."""
-    _, index = np.unique(ids, return_inverse=True)
-    num_clusters = int(index.max()) + 1
-    if num_clusters < 2:
+def _cluster_variances(
+    values: Sequence[NDArray[np.float64]], clusters: Sequence[NDArray[np.generic]]
+) -> list[tuple[float, int]]:
+    """Each group's part of the variance of the mean over tasks (CR1), and its number of clusters."""
+    if any(len(np.unique(ids)) < 2 for ids in clusters):
         raise RecordError("an interval needs items of two clusters or more")
-    sums = np.bincount(index, weights=values - values.mean())
-    return float(num_clusters / (num_clusters - 1) * (sums**2).sum() / len(values) ** 2), num_clusters
+    found = []
+    for group in _groups(clusters):
+        shares = [(values[t] - values[t].mean()) / (len(values[t]) * len(values)) for t in group]
+        _, index = np.unique(np.concatenate([clusters[t] for t in group]), return_inverse=True)
+        sums = np.bincount(index, weights=np.concatenate(shares))
+        found.append((float(len(sums) / (len(sums) - 1) * (sums**2).sum()), len(sums)))
+    return found
+
+
+def _groups(clusters: Sequence[NDArray[np.generic]]) -> list[NDArray[np.intp]]:
+    """Tasks, by index, that share clusters, directly or by way of others."""
+    names = [set(ids.tolist()) for ids in clusters]
+    shared = np.array([[bool(mine & theirs) for theirs in names] for mine in names])
+    num, labels = connected_components(shared, directed=False)
+    return [np.flatnonzero(labels == group) for group in range(num)]

@@ -22,12 +22,14 @@ class Equivalence:
     Attributes:
         p: the larger of the two: of a difference of ``margin`` or more, either way.
         p_loss, p_gain: of a loss of ``margin`` or more, of a gain of ``margin`` or more.
+        p_beyond: two-sided, of a gain of no more than ``margin``: small where the gain is shown to be larger.
         margin: in the unit of the effect.
     """
 
     p: float
     p_loss: float
     p_gain: float
+    p_beyond: float
     margin: float
 
 
@@ -41,7 +43,8 @@ def equivalence_test(effect: Effect, *, margin: float) -> Equivalence:
         raise RecordError(f"an equivalence margin must be above zero, got {margin:g}")
     p_loss = _upper_tail(effect.estimate + margin, effect)
     p_gain = _upper_tail(margin - effect.estimate, effect)
-    return Equivalence(p=max(p_loss, p_gain), p_loss=p_loss, p_gain=p_gain, margin=margin)
+    p_beyond = min(1.0, 2 * _upper_tail(effect.estimate - margin, effect))
+    return Equivalence(p=max(p_loss, p_gain), p_loss=p_loss, p_gain=p_gain, p_beyond=p_beyond, margin=margin)
 
 
 def _upper_tail(distance: float, effect: Effect) -> float:
