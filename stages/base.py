@@ -25,28 +25,29 @@ def main() -> None:
     config = params.model(arguments.model)
     os.environ.update(LIBRARY_SETTINGS)  # before the libraries read them at import
     store, key = Store(store_root()), digest_value([config.model_dump(), code_digest(BASE_CODE), machine()])
-    with store.lock(key), fresh_folder(arguments.out) as folder:
-        if config.kind == "endpoint":
-            write_json(folder / "base.json", {"kind": "endpoint", "served": config.served, "files": {}})
-        elif config.kind == "hub":
-            from cocktail.training.hub import fetch_base
+    with store.lock(key):
+        with fresh_folder(arguments.out) as folder:
+            if config.kind == "endpoint":
+                write_json(folder / "base.json", {"kind": "endpoint", "served": config.served, "files": {}})
+            elif config.kind == "hub":
+                from cocktail.training.hub import fetch_base
 
-            fetch_base(config, out=folder)
-        elif config.pretrain:
-            from cocktail.training.base import build_base, instruction_items
-            from cocktail.training.checkpoints import Checkpoints
+                fetch_base(config, out=folder)
+            elif config.pretrain:
+                from cocktail.training.base import build_base, instruction_items
+                from cocktail.training.checkpoints import Checkpoints
 
-            pretrain, folders = config.pretrain, store.path("checkpoints", key)
-            build_base(
-                config,
-                texts=pretraining_text(seed=pretrain.seed, num_tokens_hint=pretrain.text_tokens),
-                instructions=instruction_items(
-                    instruction_rows(seed=pretrain.seed, count=pretrain.instruction_rows)
-                ),
-                out=folder,
-                checkpoints=Checkpoints(folders, 60 * params.execute.checkpoint_minutes),
-            )
-    shutil.rmtree(store.path("checkpoints", key), ignore_errors=True)
+                pretrain, folders = config.pretrain, store.path("checkpoints", key)
+                build_base(
+                    config,
+                    texts=pretraining_text(seed=pretrain.seed, num_tokens_hint=pretrain.text_tokens),
+                    instructions=instruction_items(
+                        instruction_rows(seed=pretrain.seed, count=pretrain.instruction_rows)
+                    ),
+                    out=folder,
+                    checkpoints=Checkpoints(folders, 60 * params.execute.checkpoint_minutes),
+                )
+        shutil.rmtree(store.path("checkpoints", key), ignore_errors=True)
 
 
 if __name__ == "__main__":

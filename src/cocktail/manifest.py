@@ -18,6 +18,7 @@ import yaml
 
 from cocktail.config import Params
 from cocktail.errors import RecordError
+from cocktail.execution.environment import cpu_name
 from cocktail.records import digest_file, read_json
 from cocktail.scoring.answers import STAGES, read_runs
 from cocktail.store import store_root
@@ -54,25 +55,12 @@ def make_manifest(root: Path, params: Params) -> dict[str, Any]:
 def hardware() -> dict[str, Any]:
     """Return what decides the bytes of a run, and how much of it there is."""
     return {
-        "cpu": _cpu(),
+        "cpu": cpu_name(),
         "machine": platform.machine(),
         "cores": os.cpu_count(),
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "gpus": _gpus(),
     }
-
-
-def _cpu() -> str:
-    """Model name and the widest vector instructions: AVX2 and AVX-512 give other weights after 60 steps."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    facts = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
-    flags = facts.get("flags", "").split()
-    vector = next((name for name in ("avx512f", "avx2", "avx") if name in flags), "")
-    name = facts.get("model name") or platform.machine()
-    return f"{name} (family {facts.get('cpu family', '?')}, model {facts.get('model', '?')}) {vector}".strip()
 
 
 def _gpus() -> list[str]:

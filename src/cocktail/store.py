@@ -9,6 +9,7 @@ key keeps two processes from making the same entry.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from cocktail.errors import BusyError, RunError
+from cocktail.errors import BusyError, RecordError, RunError
 from cocktail.records import digest_file, fresh_folder, read_json, write_json
 
 DIGESTS = "digests.json"
@@ -56,7 +57,10 @@ class Store:
         folder = self.path(kind, key)
         if not folder.is_dir():
             return None
-        digests: dict[str, str] = read_json(folder / DIGESTS)
+        try:
+            digests: dict[str, str] = read_json(folder / DIGESTS)
+        except RecordError as error:
+            raise RunError("a stored entry is broken", where=error.where, fix=f"rm -r {folder}") from None
         for name, digest in digests.items():
             file = folder / name
             if not file.is_file() or digest_file(file) != digest:
@@ -83,11 +87,21 @@ class Store:
         """
         folder = self.root / "locks"
         folder.mkdir(parents=True, exist_ok=True)
+        # Where the system has no such lock, a soft one would outlive a killed process: an error is better.
+        lock = FileLock(folder / f"{key}.lock", fallback_to_soft=False)
         try:
-            with FileLock(folder / f"{key}.lock", blocking=wait):
-                yield
+            lock.acquire(blocking=wait)
         except Timeout:
             raise BusyError("another process is at it", where=key) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def sweep(self, kind: str, key: str) -> None:
+        """Take away drafts of an entry that killed processes left; only under the key's lock."""
+        for draft in self.path(kind, key).parent.glob(f".{key}.*.tmp"):
+            shutil.rmtree(draft, ignore_errors=True)
 
     def note_failure(self, key: str, facts: Mapping[str, Any]) -> Path:
         """Write why a run failed; :meth:`forget_failure` takes it away when it did not fail again."""

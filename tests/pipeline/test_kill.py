@@ -19,7 +19,7 @@ from clone import Clone, copy_work_tree
 
 from cocktail.store import Store
 
-KILLS = int(os.environ.get("COCKTAIL_KILLS", "2"))
+KILLS = int(os.environ.get("COCKTAIL_KILLS", "3"))
 SEED = int(os.environ.get("COCKTAIL_KILL_SEED", "5"))
 VICTIMS = ("worker", "stage", "everything")
 LATEST = 6.0  # seconds after the workers came; several kills fall into one study

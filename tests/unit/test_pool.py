@@ -92,6 +92,13 @@ def test_gpus_are_dealt_in_groups() -> None:
     assert pool._gpu_groups([], 1) == []
 
 
+def test_more_gpus_a_run_than_there_are_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "visible_gpus", lambda: ["0", "1"])
+    with pytest.raises(RunError) as caught:
+        run_jobs(jobs_for(tmp_path, "a"), see, workers=None, label="test", gpus_per_worker=4)
+    assert "only 2 GPUs" in caught.value.what
+
+
 def see(path: Path, wait: bool) -> None:
     """A job: say which GPUs its process may use."""
     path.write_text(os.environ["CUDA_VISIBLE_DEVICES"])

@@ -104,6 +104,19 @@ def test_a_killed_training_ends_with_the_same_bytes(
     assert whole[1] == went_on[1]  # steps, epochs, every logged loss
 
 
+def test_a_training_killed_after_its_last_step_takes_no_step_more(
+    tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twenty steps are no whole number of epochs: gone on from step 20, the trainer would take another."""
+    changes = {"max_steps": 20, "scheduler": "constant"}
+    whole = train(tokenizer, Checkpoints(tmp_path / "whole", math.inf), monkeypatch, **changes)
+    checkpoints = Checkpoints(tmp_path / "killed", 0.0)
+    train(tokenizer, checkpoints, monkeypatch, **changes)  # killed before it was stored
+    went_on = train(tokenizer, checkpoints, monkeypatch, **changes)
+    assert_equal(whole[0], went_on[0])
+    assert whole[1] == went_on[1]
+
+
 def test_without_a_due_checkpoint_nothing_is_written(
     tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -469,3 +469,52 @@ def test_what_vllm_cannot_answer_here_is_not_trained(
         go([FPB], prepared=prepared, base=base, out=tmp_path / "out", params=study(answer={"engine": "vllm"}))
     assert "vLLM needs an NVIDIA GPU" in caught.value.what
     assert trained == []
+
+
+def test_a_failed_run_takes_only_its_own_controls_along(
+    prepared: Path,
+    base: Path,
+    tmp_path: Path,
+    store: Path,
+    trained: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    other = replace(PAIR, id="other", learning_rate=5e-3)
+    control = replace(STEPS, id="control", like="other")
+
+    def no_pairs(*args: Any, **kwargs: Any) -> pd.DataFrame:
+        if trained[-1] == PAIR.id:
+            raise RunError("all answers are empty")
+        return answer_exam(*args, **kwargs)
+
+    monkeypatch.setattr("cocktail.inference.answer.answer_exam", no_pairs)
+    with pytest.raises(RunError) as caught:
+        go([FPB, PAIR, other, STEPS, control], prepared=prepared, base=base, out=tmp_path / "out")
+    assert sorted(trained) == sorted([FPB.id, PAIR.id, "other", "control"])
+    assert "2 of 5 runs failed" in caught.value.what
+    assert f"steps: {PAIR.id}, which it matches, failed" in caught.value.what
+
+
+def test_a_damaged_entry_fails_its_run_and_no_other(
+    prepared: Path, base: Path, tmp_path: Path, store: Path, trained: list[str]
+) -> None:
+    go([FPB], prepared=prepared, base=base, out=tmp_path / "out")
+    (receipt,) = (store / "answers").rglob("receipt.json")
+    receipt.write_text(receipt.read_text() + " ")
+    with pytest.raises(RunError) as caught:
+        go([FPB, PAIR], prepared=prepared, base=base, out=tmp_path / "out")
+    assert "1 of 2 runs failed" in caught.value.what
+    assert f"rm -r {receipt.parent}" in caught.value.what
+    assert trained == [FPB.id, PAIR.id]
+
+
+def test_precision_and_name_of_the_model_are_part_of_what_the_base_answered(
+    prepared: Path, base: Path, tmp_path: Path, store: Path, trained: list[str]
+) -> None:
+    for params in (study(), study(train={"precision": "bf16"})):
+        go([BASE], prepared=prepared, base=base, out=tmp_path / "out", params=params)
+    assert read_json(tmp_path / "out" / "base.json")["config"]["half"] is True
+    renamed = study().model_copy(update={"models": {"other": MODEL}})
+    where = {"prepared": prepared, "base": base, "mixtures": None, "out": tmp_path / "out"}
+    run_all([BASE], params=renamed, model_name="other", label="test", **where)
+    assert read_json(tmp_path / "out" / "base.json")["model"] == "other"

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 import torch
+from datasets import Dataset
 from tiny_model import ITEMS, STOP, recipe, tiny_model, tiny_rows
+from transformers import TrainerControl, TrainerState
 from trl import SFTTrainer
 
 from cocktail.errors import RunError
@@ -17,8 +19,10 @@ from cocktail.prompts import IGNORED
 from cocktail.training import sft
 from cocktail.training.checkpoints import Checkpoints
 from cocktail.training.methods import ready_to_answer
+from cocktail.training.packing import PackingProof, unpack
 from cocktail.training.recipe import LoraShape, Training, recipe_from
 from cocktail.training.sft import fine_tune, make_trainer
+from cocktail.training.trainer import LossWatch
 
 LORA = LoraShape(rank=2, alpha=4, dropout=0.0)
 
@@ -123,6 +127,46 @@ def test_packed_rows_that_see_their_neighbours_fail_the_run(
     assert "train.packing=false" in caught.value.fix
 
 
+def test_the_proof_takes_a_sequence_of_several_rows(tokenizer: Any, tmp_path: Path) -> None:
+    """The longest row fills the first packed sequence alone: there is nothing to see in it."""
+    row, *rest = tiny_rows(tokenizer)
+    length = 2 * max(len(one.input_ids) for one in (row, *rest))
+    filled = replace(row, prompt=row.prompt + row.prompt[-1:] * (length - len(row.input_ids)))
+    chosen = recipe(packing=True, group_by_length=False, max_length=length)
+    trainer = make_trainer(tiny_model(tokenizer), tokenizer, [filled, *rest], recipe=chosen, workdir=tmp_path)
+    assert len(trainer.train_dataset["seq_lengths"][0]) == 1
+    (proof,) = [one for one in trainer.callback_handler.callbacks if isinstance(one, PackingProof)]
+    assert len(unpack(proof._sequence)) > 1
+
+
+@pytest.mark.parametrize("harm", ["a row less", "a label less"])
+def test_a_trainer_that_holds_other_rows_is_refused(
+    tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, harm: str
+) -> None:
+    rows = tiny_rows(tokenizer)
+
+    def harmed(data: dict[str, Any]) -> Dataset:
+        if harm == "a label less":
+            data["labels"][0][-1] = IGNORED
+            return Dataset.from_dict(data)
+        return Dataset.from_dict({name: values[1:] for name, values in data.items()})
+
+    monkeypatch.setattr(sft, "Dataset", type("Harmed", (), {"from_dict": staticmethod(harmed)}))
+    with pytest.raises(RunError, match="other rows than it was given"):
+        make_trainer(tiny_model(tokenizer), tokenizer, rows, recipe=recipe(), workdir=tmp_path)
+
+
+def test_the_watch_knows_how_a_training_began_that_goes_on() -> None:
+    """The first loss was high: twice of it is allowed, before a kill and after."""
+    state = TrainerState(global_step=20, max_steps=30, log_history=[{"loss": 30.0, "step": 1}])
+    watch = LossWatch(vocabulary=10)
+    watch.on_train_begin(None, state, TrainerControl())
+    watch.on_log(None, state, TrainerControl(), logs={"loss": 59.0})
+    for logs in ({"loss": 61.0}, {"loss": 1.0, "grad_norm": math.inf}):
+        with pytest.raises(RunError):
+            watch.on_log(None, state, TrainerControl(), logs=logs)
+
+
 def test_the_same_seed_gives_the_same_bytes_and_another_does_not(tokenizer: Any, tmp_path: Path) -> None:
     first, training = tuned(tokenizer, tmp_path)
     again, same = tuned(tokenizer, tmp_path)
@@ -140,7 +184,7 @@ def test_the_receipt_counts_tokens_steps_and_parameters(tokenizer: Any, tmp_path
     assert training.trained_tokens == sum(len(row.completion) for row in rows)
     assert training.total_tokens == sum(len(row.prompt) + len(row.completion) for row in rows)
     assert training.trainable_parameters == training.total_parameters
-    assert [step for step, _ in training.loss] == [1]  # the first step and every tenth
+    assert [step for step, _ in training.loss] == [1, 6]  # the first step, every tenth, and the last
 
 
 def test_steps_overrule_epochs(tokenizer: Any, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from filelock import Timeout
 
 from cocktail.errors import RunError
 from cocktail.store import Store, store_root, write_runtime
@@ -95,3 +96,30 @@ def test_the_place_of_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         assert store_root() == tmp_path / ".store"
     monkeypatch.setenv("COCKTAIL_STORE", str(tmp_path / "elsewhere"))
     assert store_root() == tmp_path / "elsewhere"
+
+
+def test_an_entry_without_readable_digests_says_what_mends_it(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    with store.publish("runs", "ab12") as folder:
+        (folder / "file").write_text("text")
+    (store.path("runs", "ab12") / "digests.json").write_text("")
+    with pytest.raises(RunError) as caught:
+        store.have("runs", "ab12")
+    assert caught.value.fix == f"rm -r {store.path('runs', 'ab12')}"
+
+
+def test_a_time_out_of_the_work_is_not_taken_for_a_busy_key(tmp_path: Path) -> None:
+    with pytest.raises(Timeout), Store(tmp_path).lock("ab12"):
+        raise Timeout("another lock")
+    with Store(tmp_path).lock("ab12", wait=False):
+        pass  # and the key is free again
+
+
+def test_drafts_of_killed_processes_are_swept(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    draft = store.path("runs", "ab12").with_name(".ab12.77.tmp")
+    other = store.path("runs", "ab13").with_name(".ab13.77.tmp")
+    for folder in (draft, other):
+        folder.mkdir(parents=True)
+    store.sweep("runs", "ab12")
+    assert (draft.exists(), other.exists()) == (False, True)

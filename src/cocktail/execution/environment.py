@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from importlib.metadata import version
+from contextlib import contextmanager, suppress
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Literal
 
 from cocktail.config import TrainConfig
 
 LIBRARIES = ("accelerate", "peft", "tokenizers", "torch", "transformers", "trl")
+
+OPTIONAL = ("bitsandbytes", "flash-attn", "liger-kernel", "vllm")
 
 LIBRARY_SETTINGS = {
     "OMP_WAIT_POLICY": "PASSIVE",  # threads that wait actively slow others down by a factor of three
@@ -61,9 +65,9 @@ def visible_gpus() -> list[str]:
 
 
 def device_name() -> str:
-    """Return "cpu" or the name of the GPUs: part of what decides a run's bytes."""
+    """Return the name of the GPUs, or of the CPU: part of what decides a run's bytes."""
     if not visible_gpus():
-        return "cpu"
+        return cpu_name()
     listed = subprocess.run(
         ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"],
         capture_output=True,
@@ -73,9 +77,26 @@ def device_name() -> str:
     return ", ".join(sorted(set(listed.stdout.strip().splitlines()))) or "gpu"
 
 
+def cpu_name() -> str:
+    """Return model and widest vector instructions: AVX2 and AVX-512 give other weights after 60 steps."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    facts = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    flags = facts.get("flags", "").split()
+    vector = next((name for name in ("avx512f", "avx2", "avx") if name in flags), "")
+    name = facts.get("model name") or platform.machine()
+    return f"{name} (family {facts.get('cpu family', '?')}, model {facts.get('model', '?')}) {vector}".strip()
+
+
 def library_versions() -> dict[str, str]:
-    """Return the versions of the libraries that decide a run's bytes."""
-    return {name: version(name) for name in LIBRARIES}
+    """Return the versions of the libraries that decide a run's bytes; optional ones where installed."""
+    versions = {name: version(name) for name in LIBRARIES}
+    for name in OPTIONAL:
+        with suppress(PackageNotFoundError):
+            versions[name] = version(name)
+    return versions
 
 
 def choose_attention(train: TrainConfig) -> Literal["sdpa", "flash_attention_2", "flex_attention"]:

@@ -26,6 +26,7 @@ TRAINING_CODE = (
 ANSWERING_CODE = (
     "prompts.py",
     "exam.py",
+    "execution/jobs.py",
     "inference/engine.py",
     "inference/generate.py",
     "inference/labels.py",

@@ -82,7 +82,10 @@ def execute(job: RunJob, wait: bool = True) -> None:
         RunError: the run cannot be trained or answered; the reason is meant for people.
     """
     with job.store.lock(job.training_key, wait=wait):
+        for kind, key in (("runs", job.training_key), ("answers", job.answers_key)):
+            job.store.sweep(kind, key)
         if job.store.have("answers", job.answers_key):
+            shutil.rmtree(_checkpoints(job), ignore_errors=True)  # a killed process may have left them
             return
         try:
             _train_and_answer(job)
@@ -151,20 +154,23 @@ def _train(
 
     def fit(recipe: Recipe) -> tuple[Any, Training]:
         if recipe.devices > 1:
+            free_memory()  # what this process kept from answering the run before
             return fine_tune_on_devices(rows, Task(job.base, job.stop_token, recipe, checkpoints))
         base = load_base(job.base, recipe)
         return fine_tune(
             base, tokenizer, rows, recipe=recipe, stop_token=job.stop_token, checkpoints=checkpoints
         )
 
-    frugal = replace(recipe, checkpointing="always")
+    fitted: tuple[Any, Training] | None = None
     try:
-        model, training = fit(recipe)
+        fitted = fit(recipe)
     except Exception as error:
         if recipe.checkpointing != "by_need" or not is_out_of_memory(error):
             raise
+    if fitted is None:  # out of the block, where the error still held the first model
         free_memory()
-        model, training = fit(frugal)
+        fitted = fit(replace(recipe, checkpointing="always"))
+    model, training = fitted
     trained = _training_record(training, counts)
     speed = training_speed(training, recipe)
     if job.keep_weights:
@@ -242,6 +248,7 @@ def _receipt(job: RunJob, trained: dict[str, Any], table: pd.DataFrame) -> dict[
         "seed": job.run.seed,
         "config": {
             **(job.recipe.as_record() if job.recipe else {}),
+            "half": job.half,
             "overlong": job.overlong,
             "answer": job.answer.model_dump(),
         },

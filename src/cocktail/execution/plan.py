@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from cocktail.config import Params
 from cocktail.data.mixture import Mixture
@@ -51,14 +52,16 @@ class Planner:
                 "stop_token": self._stop_token,
                 "code": code_digest(TRAINING_CODE),
                 **identity,
-                **machine(),
+                **self._machine,
             }
         )
-        answer = self.params.answer
+        answer, half = self.params.answer, self.params.train.precision == "bf16"
         answers_key = digest_value(
             {
                 "training": training_key,
+                "model": self.model,
                 "run": [run.id, run.kind, list(run.sources), run.seed],
+                "half": half,
                 "exam": self._exam_digest,
                 "answer": answer.model_dump(),
                 "code": code_digest(ANSWERING_CODE),
@@ -70,7 +73,7 @@ class Planner:
             stop_token=self._stop_token,
             mixture=mixture,
             recipe=recipe,
-            half=self.params.train.precision == "bf16",
+            half=half,
             overlong=self.params.train.overlong,
             base=self.base.resolve(),
             prepared=self.prepared.resolve(),
@@ -156,6 +159,10 @@ class Planner:
     def _base_digest(self) -> str:
         return check_base(self.base)
 
+    @cached_property
+    def _machine(self) -> dict[str, Any]:
+        return machine()
+
     @property
     def _stop_token(self) -> str:
         return self.params.model(self.model).stop_token
@@ -179,7 +186,8 @@ def check_base(base: Path) -> str:
 def planned_bytes(base: Path, *, jobs: Sequence[Job[RunJob]]) -> int:
     """Return how many bytes of weights the store will take for ``jobs``."""
     weights = sum(file.stat().st_size for file in base.glob("*.safetensors"))
-    stored_as_float32 = read_json(base / "config.json").get("dtype", "float32") == "float32"
+    config = read_json(base / "config.json")
+    stored_as_float32 = config.get("dtype", config.get("torch_dtype", "float32")) == "float32"
     whole = weights * (1 if stored_as_float32 else 2)
     kept = [job.payload.recipe for job in jobs if job.payload.keep_weights and job.payload.recipe]
     return sum(whole if recipe.method == "full" else whole // ADAPTER_PART for recipe in kept)

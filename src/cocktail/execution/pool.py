@@ -58,7 +58,13 @@ def run_jobs(
     """
     if not jobs:
         return {}
-    groups = _gpu_groups(visible_gpus(), gpus_per_worker)
+    gpus = visible_gpus()
+    groups = _gpu_groups(gpus, gpus_per_worker)
+    if gpus and not groups:
+        raise RunError(
+            f"execute.gpus_per_run is {gpus_per_worker}, but only {len(gpus)} GPUs are visible",
+            fix="a smaller execute.gpus_per_run",
+        )
     count = min(workers or len(groups) or os.cpu_count() or 1, len(jobs))
     failed: dict[str, str] = {}
     free: SimpleQueue[_Worker] = SimpleQueue()
@@ -81,9 +87,11 @@ def run_jobs(
                 ordered = []
                 for future in as_completed(pending):
                     job, reason = pending[future], future.result()
-                    if reason is None:
+                    if reason is None and not wait:
                         ordered.append(job)
                         continue
+                    if reason is None:
+                        reason = "another process is at it, and does not end"
                     if reason:
                         failed[job.name] = reason
                     report(job, reason)

@@ -48,11 +48,21 @@ def run_all(
     store = Store(store_root())
     planner = Planner(params, model_name, prepared, base, drawn, store)
     jobs: dict[str, Job[RunJob]] = {}
+    failed: dict[str, str] = {}
     for wave in ([run for run in runs if not run.like], [run for run in runs if run.like]):
-        for run in wave:
+        failed |= {run.id: f"{run.like}, which it matches, failed" for run in wave if run.like in failed}
+        ready = [run for run in wave if run.id not in failed]
+        for run in ready:
             steps = _steps(jobs[run.like]) if run.kind == "steps" else 0
             jobs[run.id] = planner.job(run, max_steps=steps)
-        _make([jobs[run.id] for run in wave], base=base, settings=params.execute, label=label)
+        failed |= _make([jobs[run.id] for run in ready], base=base, settings=params.execute, label=label)
+    if failed:
+        reasons = "\n".join(f"  - {name}: {reason}" for name, reason in sorted(failed.items()))
+        raise RunError(
+            f"{len(failed)} of {len(runs)} runs failed, the others are in the store:\n{reasons}",
+            where=label,
+            fix="the same command again tries only these",
+        )
     with fresh_folder(out) as folder:
         for run in runs:
             entry = _entry(jobs[run.id])
@@ -61,32 +71,31 @@ def run_all(
         write_json(folder / "index.json", {"runs": [run.id for run in runs]})
 
 
-def _make(jobs: Sequence[Job[RunJob]], *, base: Path, settings: ExecuteConfig, label: str) -> None:
-    """Do those jobs that the store has no answers of; the store notes why a run failed."""
-    missing = [job for job in jobs if not job.payload.store.have("answers", job.payload.answers_key)]
-    if not missing:
-        return
-    _check_room(missing, base=base)
-    failed = run_jobs(
-        missing,
-        execute,
-        workers=settings.workers,
-        label=label,
-        gpus_per_worker=settings.gpus_per_run,
-    )
-    for job in missing:
+def _make(jobs: Sequence[Job[RunJob]], *, base: Path, settings: ExecuteConfig, label: str) -> dict[str, str]:
+    """Do those jobs that the store has no answers of; return, and note in the store, why runs failed."""
+    missing, failed = [], {}
+    for job in jobs:
+        try:
+            if not job.payload.store.have("answers", job.payload.answers_key):
+                missing.append(job)
+        except RunError as error:  # a stored file was changed: no reason to stop the others
+            failed[job.name] = str(error)
+    if missing:
+        _check_room(missing, base=base)
+        failed |= run_jobs(
+            missing,
+            execute,
+            workers=settings.workers,
+            label=label,
+            gpus_per_worker=settings.gpus_per_run,
+        )
+    for job in jobs:
         store, key = job.payload.store, job.payload.answers_key
         if job.name in failed:
             store.note_failure(key, {"run": job.name, "stage": label, "reason": failed[job.name]})
         else:
             store.forget_failure(key)
-    if failed:
-        reasons = "\n".join(f"  - {name}: {reason}" for name, reason in sorted(failed.items()))
-        raise RunError(
-            f"{len(failed)} of {len(jobs)} runs failed, the others are in the store:\n{reasons}",
-            where=label,
-            fix="the same command again tries only these",
-        )
+    return failed
 
 
 def _check_room(jobs: Sequence[Job[RunJob]], *, base: Path) -> None:

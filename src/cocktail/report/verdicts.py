@@ -12,7 +12,8 @@ from cocktail.report.table import Table
 RULE = (
     "supported: the interval lies above zero; contradicted: below zero; not supported: inside the margin; "
     "under-powered: none of these; an equality is supported inside the margin. Primary rows need a "
-    "Holm-adjusted p as well. detectable: the true effect that the test finds in about 80 % of studies (reports/calibration)."
+    "Holm-adjusted p as well. detectable: the true effect that the test finds in about 80 % of studies "
+    "(reports/calibration)."
 )
 COLUMNS = (
     *("claim", "model", "on", "reading", "verdict", "reason", "effect", "adjusted p", "items", "clusters"),

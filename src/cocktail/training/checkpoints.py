@@ -18,6 +18,7 @@ import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
+from cocktail.errors import RecordError
 from cocktail.records import digest_file, read_json, write_json
 
 COMPLETE = "complete.json"
@@ -70,7 +71,8 @@ class SaveByTime(TrainerCallback):  # type: ignore[misc]  # transformers is unty
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         due = time.monotonic() - self._last >= self._checkpoints.seconds
-        control.should_save = _agreed(due, args.device)
+        at_its_end = state.global_step >= state.max_steps  # gone on from there, a trainer takes a step more
+        control.should_save = _agreed(due and not at_its_end, args.device)
 
     def on_save(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -102,5 +104,8 @@ def _is_whole(checkpoint: Path) -> bool:
     """Whether all files are those that were there when the checkpoint was complete."""
     if not (checkpoint / COMPLETE).is_file():
         return False
-    recorded: dict[str, str] = read_json(checkpoint / COMPLETE)["files"]
+    try:
+        recorded: dict[str, str] = read_json(checkpoint / COMPLETE)["files"]
+    except RecordError:  # a machine that lost its power may leave an empty file
+        return False
     return _digests(checkpoint) == recorded

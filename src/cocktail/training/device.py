@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -82,11 +83,13 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether torch or Python say that memory did not suffice; the CPU allocator only says so in words."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    return isinstance(error, RuntimeError) and "not enough memory" in str(error)
+    said = ("not enough memory", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in said)
 
 
 def free_memory() -> None:
-    """Give back what torch keeps of a GPU's memory for later."""
+    """Give back what torch keeps of a GPU's memory for later; trainers hang in cycles till collected."""
+    gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
 

@@ -9,7 +9,9 @@ trained on is decoded and compared with the answers before the first step.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 
 import torch
@@ -20,7 +22,7 @@ from transformers.trainer_callback import PrinterCallback
 from trl import SFTConfig
 
 from cocktail.errors import RunError
-from cocktail.prompts import Tokenizer, TrainingRow, check_completions
+from cocktail.prompts import IGNORED, Tokenizer, TrainingRow, check_completions
 from cocktail.training.checkpoints import KEPT, Checkpoints, SaveByTime
 from cocktail.training.methods import (
     adapter_config,
@@ -122,10 +124,25 @@ def make_trainer(
     trainer.batch_rows = recipe.batch_size * recipe.accumulation if recipe.group_by_length else None
     trainer.remove_callback(PrinterCallback)  # the executor shows progress for all runs at once
     trainer.add_callback(LossWatch(len(tokenizer)))
+    _check_taken(trainer.train_dataset, rows)
     if recipe.packing:
         precision = torch.bfloat16 if recipe.precision == "bf16" else torch.float32
-        trainer.add_callback(PackingProof(trainer.train_dataset[0], trainer.data_collator, precision))
+        lengths = trainer.train_dataset["seq_lengths"]
+        fullest = max(range(len(lengths)), key=lambda index: len(lengths[index]))
+        trainer.add_callback(PackingProof(trainer.train_dataset[fullest], trainer.data_collator, precision))
     return trainer
+
+
+def _check_taken(taken: Dataset, rows: Sequence[TrainingRow]) -> None:
+    """Refuse a trainer that holds other tokens than the rows, or other labels: TRL rewrites what it packs."""
+    wanted = Counter(row.completion for row in rows)
+    found: Counter[tuple[int, ...]] = Counter()
+    for labels in taken["labels"]:
+        spans = groupby(labels, key=lambda label: label != IGNORED)
+        found.update(tuple(span) for learned, span in spans if learned)
+    num_tokens = sum(len(ids) for ids in taken["input_ids"])
+    if found != wanted or num_tokens != sum(len(row.input_ids) for row in rows):
+        raise RunError("the trainer holds other rows than it was given", fix="train.packing=false")
 
 
 def sft_config(recipe: Recipe, *, workdir: Path) -> SFTConfig:

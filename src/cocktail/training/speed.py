@@ -42,7 +42,7 @@ def training_speed(training: Training, recipe: Recipe) -> dict[str, float]:
     """
     tokens = training.total_tokens * training.epochs / max(training.seconds, 1e-9)
     operations = (6 if recipe.method == "full" else 4) * training.total_parameters
-    ceiling = matmul_ceiling(half=recipe.precision == "bf16")
+    ceiling = recipe.devices * matmul_ceiling(half=recipe.precision == "bf16")
     return {
         "tokens_per_second": round(tokens, 1),
         "share_of_ceiling": round(operations * tokens / ceiling, 4),

@@ -95,10 +95,26 @@ class EpochOrder(Sampler[int]):
 
 
 class LossWatch(TrainerCallback):  # type: ignore[misc]  # transformers is untyped for mypy here
-    """Ends a training whose loss is no number or far above what guessing costs: it will not come back."""
+    """Ends a training whose loss is no number or far above what guessing costs: it will not come back.
+
+    It sees what is logged, the last step among it.
+    """
 
     def __init__(self, vocabulary: int) -> None:
         self._bound = EXPLODED * math.log(vocabulary)
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Of a training that goes on, the first loss is in the history."""
+        for entry in state.log_history[:1]:
+            self._bound = max(self._bound, EXPLODED * entry.get("loss", 0.0))
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        if state.global_step >= state.max_steps:
+            control.should_log = True
 
     def on_log(
         self,
@@ -108,10 +124,12 @@ class LossWatch(TrainerCallback):  # type: ignore[misc]  # transformers is untyp
         logs: dict[str, float] | None = None,
         **kwargs: Any,
     ) -> None:
-        loss = (logs or {}).get("loss")
+        logs = logs or {}
+        loss = logs.get("loss")
         if loss is None:
             return
         check_loss(loss, step=state.global_step)
+        check_loss(logs.get("grad_norm", 0.0), step=state.global_step)
         if state.global_step == 1:
             self._bound = max(self._bound, EXPLODED * loss)
         if loss > self._bound:
@@ -122,6 +140,6 @@ class LossWatch(TrainerCallback):  # type: ignore[misc]  # transformers is untyp
 
 
 def check_loss(loss: float, *, step: int) -> None:
-    """Raise a RunError if the loss is no number."""
+    """Raise a RunError if the loss, or what its gradients come to, is no number."""
     if not math.isfinite(loss):
         raise RunError(f"the loss is no number any more at step {step}", fix="a smaller train.learning_rate")
