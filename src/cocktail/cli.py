@@ -69,17 +69,17 @@ def replies(arguments: argparse.Namespace) -> None:
 def advise(arguments: argparse.Namespace) -> None:
     """Which tasks to mix for a target: first how such advice did on unseen mixtures, then the advice."""
     from cocktail.advice.heldout import held_out_record
-    from cocktail.advice.scores import recorded, target_scores
+    from cocktail.advice.scores import fresh, recorded, target_scores
     from cocktail.advice.show import advice_text
     from cocktail.config import load_params
-    from cocktail.records import read_table
 
     if arguments.study:
-        items, tasks = recorded(REPORTS / "studies" / arguments.study)
+        outcomes = recorded(REPORTS / "studies" / arguments.study)
     else:
-        items, tasks = read_table(arguments.scores / "items.parquet"), load_params(PARAMS).study.tasks
-    scores = target_scores(items, tasks, target=arguments.target, model=arguments.model)
-    record = held_out_record(scores.fitted, scores.test, tasks, target=arguments.target)
+        outcomes = fresh(arguments.scores, Path("data/prepared"), load_params(PARAMS).study.tasks)
+    target, tasks = arguments.target, outcomes.tasks
+    scores = target_scores(outcomes, target=target, model=arguments.model)
+    record = held_out_record(scores.fitted, scores.test, tasks, target=target, above_guess=scores.above_guess)
     source = f"study {arguments.study}" if arguments.study else f"scores in {arguments.scores}"
     print(advice_text(record, tasks, split=scores.split, where=f"{source}, model {scores.model}"))
 

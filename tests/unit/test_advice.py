@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from answers_fixture import ROOT
 from cocktail import cli
 from cocktail.advice.gain import Sources, fit_gain, fitting_sets
 from cocktail.advice.heldout import HeldOut, held_out_record
-from cocktail.advice.scores import target_scores
+from cocktail.advice.scores import Outcomes, target_scores
 from cocktail.advice.show import advice_row, advice_text
 from cocktail.errors import RecordError
 from cocktail.grid import mixtures
@@ -43,7 +44,7 @@ def scores(of: Callable[[Sources], float], tasks: tuple[str, ...] = TASKS) -> di
 
 def record(of: Callable[[Sources], float], target: str = "fpb") -> HeldOut:
     every = scores(of)
-    return held_out_record(every, every, TASKS, target=target)
+    return held_out_record(every, every, TASKS, target=target, above_guess=every)
 
 
 def test_an_additive_world_is_recovered_exactly() -> None:
@@ -91,7 +92,7 @@ def test_a_lucky_pick_among_equals_is_no_advice() -> None:
     beats, advises = 0, 0
     for _ in range(200):
         fitted, test = (scores(lambda sources: 60 + rng.normal()) for _ in range(2))
-        found = held_out_record(fitted, test, TASKS, target="fpb")
+        found = held_out_record(fitted, test, TASKS, target="fpb", above_guess=test)
         beats += found.regret < min(found.regret_all, found.regret_single)
         advises += found.verdict == "advises"
     assert beats / 200 > 0.2
@@ -139,7 +140,31 @@ def test_too_few_mixtures_to_test_on_is_an_error(kept: int) -> None:
     every = scores(additive)
     test = {s: value for s, value in every.items() if len(s) <= 2 or (kept > 2 and len(s) < kept)}
     with pytest.raises(RecordError, match="4 with all among them are needed"):
-        held_out_record(every, test, TASKS, target="fpb")
+        held_out_record(every, test, TASKS, target="fpb", above_guess=test)
+
+
+def test_a_p_that_is_adjusted_decides_and_one_that_is_not_says_so() -> None:
+    alone = record(additive)
+    lucky, ranked = replace(alone, p_adjusted=0.06), replace(alone, p_adjusted=0.04)
+    assert lucky.verdict == "ranking not shown to be better than chance (adjusted p = 0.06)"
+    assert ranked.verdict == alone.verdict == "advises"
+    texts = [advice_text(found, TASKS, split="dev", where="made up") for found in (alone, lucky)]
+    assert f"(one-sided p = {alone.p:.3f}, not adjusted for other targets)" in texts[0]
+    assert f"(one-sided p = {alone.p:.3f}, adjusted 0.060)" in texts[1]
+
+
+@pytest.mark.parametrize(
+    ("above", "floor"),
+    [
+        ([(), ("finqa",), ("fpb", "finqa")], True),  # seen in fitting, or not of the target: no matter
+        ([("fpb",)], False),
+        ([TASKS], False),
+    ],
+)
+def test_where_nothing_beats_a_guess_there_is_no_advice(above: list[Sources], floor: bool) -> None:
+    every = scores(additive)
+    found = held_out_record(every, every, TASKS, target="fpb", above_guess=above)
+    assert found.verdict == ("floor: nothing here beats a blind guess" if floor else "advises")
 
 
 def items(rng: np.random.Generator, *, splits: tuple[str, ...] = ("dev", "test")) -> pd.DataFrame:
@@ -149,16 +174,40 @@ def items(rng: np.random.Generator, *, splits: tuple[str, ...] = ("dev", "test")
         for task in ("fpb", "my_own_task"):
             for split in splits:
                 right = rng.random(200) < additive(sources) / 100
+                names = [f"{split}-{number // 2}-{number}" for number in range(200)]
                 rows.append(pd.DataFrame({"run": run, "task": task, "split": split, "strict": right}))
+                rows[-1] = rows[-1].assign(item=names, cluster=[name[: name.rfind("-")] for name in names])
     table = pd.concat(rows, ignore_index=True).assign(model="m", stage="explore")
     confirmed = table[table["run"] == "all"].assign(stage="confirm", strict=False)
     table = pd.concat([table, confirmed], ignore_index=True)
     return table.assign(strict=np.where(table["strict"], "ok", "invalid"))
 
 
+def outcomes(table: pd.DataFrame, guess: float = 0.3) -> Outcomes:
+    return Outcomes(table, TASKS, {"fpb": guess, "my_own_task": guess})
+
+
+def test_runs_beat_a_guess_where_their_interval_does() -> None:
+    """By hand: a test accuracy of exactly the guess, just above it, far above it; dev does not count."""
+    table = items(np.random.default_rng(8))
+    mine = (table["stage"] == "explore") & (table["task"] == "fpb") & (table["split"] == "test")
+    table.loc[mine, "strict"] = "invalid"
+    table.loc[(table["split"] == "dev"), "strict"] = "ok"
+    for run, right in (("single_fpb", 100), ("all", 104), ("pair_fpb_finqa", 130)):
+        rows = table.index[mine & (table["run"] == run)]
+        table.loc[rows[:right], "strict"] = "ok"
+    found = target_scores(outcomes(table, 0.5), target="fpb")
+    assert found.above_guess == {("fpb", "finqa")}
+    assert target_scores(outcomes(table, 0.4), target="fpb").above_guess == {
+        ("fpb", "finqa"),
+        ("fpb",),
+        TASKS,
+    }
+
+
 def test_scores_are_fitted_on_dev_and_counted_on_test() -> None:
     table = items(np.random.default_rng(3))
-    found = target_scores(table, TASKS, target="my_own_task")
+    found = target_scores(outcomes(table), target="my_own_task")
     assert (found.split, found.model) == ("dev", "m")
     for split, mine in (("dev", found.fitted), ("test", found.test)):
         rows = table[(table["split"] == split) & (table["run"] == "pair_finqa_headline")]
@@ -170,7 +219,7 @@ def test_scores_are_fitted_on_dev_and_counted_on_test() -> None:
 
 def test_a_record_without_dev_rows_says_so() -> None:
     table = items(np.random.default_rng(4), splits=("test",)).drop(columns="split").astype("category")
-    found = target_scores(table, TASKS, target="fpb")
+    found = target_scores(outcomes(table), target="fpb")
     assert found.split == "test"
     assert found.fitted == found.test
 
@@ -181,15 +230,15 @@ def test_a_record_without_dev_rows_says_so() -> None:
 )
 def test_unknown_names_are_refused(target: str, model: str, words: str) -> None:
     with pytest.raises(RecordError, match=words):
-        target_scores(items(np.random.default_rng(5)), TASKS, target=target, model=model)
+        target_scores(outcomes(items(np.random.default_rng(5))), target=target, model=model)
 
 
 def test_several_models_must_be_told_apart() -> None:
     table = items(np.random.default_rng(6))
     untuned = table[table["run"] == "base"].assign(model="large")
-    assert target_scores(pd.concat([table, untuned]), TASKS, target="fpb").model == "m"
+    assert target_scores(outcomes(pd.concat([table, untuned])), target="fpb").model == "m"
     with pytest.raises(RecordError, match="several models"):
-        target_scores(pd.concat([table, table.assign(model="other")]), TASKS, target="fpb")
+        target_scores(outcomes(pd.concat([table, table.assign(model="other")])), target="fpb")
 
 
 def test_the_command_reads_fresh_scores_and_recorded_studies(
@@ -199,6 +248,9 @@ def test_the_command_reads_fresh_scores_and_recorded_studies(
     study = tmp_path / "reports/studies/mine"
     write_table(study / "items.parquet", table[table["split"] == "test"].drop(columns="split"))
     write_json(study / "manifest.json", {"params": {"study": {"tasks": list(TASKS)}}})
+    arms = [{"task": task, "guess": guess} for task, guess in (("fpb", 0.99), ("my_own_task", 0.3))]
+    write_json(study / "comparison.json", {"arms": arms})
+    write_json(tmp_path / "data/prepared/tasks.json", {})
     (tmp_path / "conf").mkdir()
     (tmp_path / "params.yaml").write_text(
         (ROOT / "params.yaml").read_text(encoding="utf-8"), encoding="utf-8"
@@ -213,6 +265,8 @@ def test_the_command_reads_fresh_scores_and_recorded_studies(
     said = advise("--target", "my_own_task", "--study", "mine")
     assert said.startswith("Target my_own_task, study mine, model m. Fitted on base")
     assert said.index("Held-out record") < said.index("Advice for my_own_task")
+    assert "not adjusted for other targets" in said and "floor" not in said
+    assert "Advice for fpb: none (floor" in advise("--target", "fpb", "--study", "mine")
     for arguments in (["--target", "fpb"], ["--target", "fpb", "--study", "mien"]):
         with pytest.raises(SystemExit) as caught:
             advise(*arguments)

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from answers_fixture import study_params
 from matplotlib.figure import Figure
+from statsmodels.stats.multitest import multipletests
 
 from cocktail.advice.heldout import held_out_record
 from cocktail.advice.show import advice_row
@@ -22,6 +23,7 @@ from cocktail.records import read_json
 from cocktail.report.choices import advice_table, budget_table, curse_table
 from cocktail.report.curves import draw_budget, draw_curse
 from cocktail.report.pictures import write_figures
+from cocktail.scoring.answers import read_evaluations
 from cocktail.stats.snooping import snooping_test
 
 PARAMS = study_params()
@@ -106,9 +108,14 @@ def test_every_evaluated_task_has_a_row_of_advice(comparison: dict[str, Any]) ->
     for row in rows:
         assert row["candidates"] == (5 if row["task"] == "knowledge" else 4)
         assert min(row["regret"], row["regret_all"], row["regret_single"]) >= 0
+        assert row["p_adjusted"] >= row["p"]
         assert (row["verdict"] == "advises") == (
-            row["p"] <= 0.05 and row["regret"] < min(row["regret_all"], row["regret_single"])
+            "floor" not in row["verdict"]
+            and row["p_adjusted"] <= 0.05
+            and row["regret"] < min(row["regret_all"], row["regret_single"])
         )
+    adjusted = multipletests([row["p"] for row in rows], method="holm")[1]
+    assert [row["p_adjusted"] for row in rows] == pytest.approx(list(adjusted), abs=1e-3)
     frame = advice_table(comparison, note="n").frame
     assert frame.columns[-1] == "verdict" and not frame["verdict"].isna().any()
 
@@ -124,7 +131,10 @@ def test_advice_is_fitted_on_dev_and_its_record_is_of_test(
         test = {sources: 100 * (scores.value("explore", run, task) or 0) for sources, run in runs.items()}
         on_dev, on_test = (
             advice_row(
-                held_out_record(fitted, test, PARAMS.study.tasks, target=task),
+                replace(
+                    held_out_record(fitted, test, PARAMS.study.tasks, target=task, above_guess=test),
+                    p_adjusted=rows[task]["p_adjusted"],
+                ),
                 PARAMS.study.tasks,
                 split="dev",
                 model=scores.model,
@@ -136,9 +146,29 @@ def test_advice_is_fitted_on_dev_and_its_record_is_of_test(
     assert differ  # else the fixture could not tell which split was fitted
 
 
-def test_advice_without_its_runs_says_what_is_missing(scores: ModelScores) -> None:
+def test_a_task_at_floor_has_no_advice(
+    finished_study: Path, scores: ModelScores, comparison: dict[str, Any]
+) -> None:
+    """Every run wrong on one task: the others keep their rows."""
+    evaluations = read_evaluations(finished_study / "data/prepared")
+    wrong = scores.items["task"] == "convfinqa"
+    items = scores.items.assign(strict=scores.items["strict"].where(~wrong, "invalid"))
+    before = {row["task"]: row for row in advice_rows(scores, evaluations, params=PARAMS)}
+    after = {
+        row["task"]: row for row in advice_rows(replace(scores, items=items), evaluations, params=PARAMS)
+    }
+    assert list(before.values()) == comparison["advice"]
+    assert "floor" not in before["convfinqa"]["verdict"]
+    assert after["convfinqa"]["verdict"].startswith("floor: nothing here beats a blind guess")
+    assert [row for task, row in after.items() if task != "convfinqa"] == [
+        row for task, row in before.items() if task != "convfinqa"
+    ]
+
+
+def test_advice_without_its_runs_says_what_is_missing(finished_study: Path, scores: ModelScores) -> None:
     lacking = tuple(run for run in scores.explored if run.id != "pair_fpb_finqa")
-    rows = advice_rows(replace(scores, explored=lacking), params=PARAMS)
+    evaluations = read_evaluations(finished_study / "data/prepared")
+    rows = advice_rows(replace(scores, explored=lacking), evaluations, params=PARAMS)
     assert all("not tested: advice on" in row["verdict"] for row in rows)
     assert all(row["verdict"].endswith("pair_fpb_finqa") and row["regret"] is None for row in rows)
 

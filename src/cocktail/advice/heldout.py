@@ -3,12 +3,14 @@
 Candidates are the leave-one-out and all runs that contain the target (where the target is a source: that
 its own rows help needs no advice). The model picks the candidate that it predicts to be best; its regret is
 held against two rules that need no model: always all sources, always the single task. A pick among equal
-candidates beats a rule every other time by chance, so the ranking must also be better than chance.
+candidates beats a rule every other time by chance, so the ranking must also be better than chance; of many
+targets some are so by luck, so where many are looked at their p-values are adjusted together. Where no
+candidate beats a blind guess there is nothing to rank.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +31,8 @@ class HeldOut:
         candidates: their sources; ``predicted`` and ``measured`` are in the same order.
         spearman, kendall: rank correlations over the candidates; None where one side is constant.
         p: one-sided, of a ranking no better than chance (Kendall); 1 where there is none.
+        p_adjusted: the same, adjusted over the targets that were looked at; None where it is not.
+        floor: whether neither the single nor a candidate beats a blind guess.
         pick: the candidate with the highest prediction.
         single: the mixture of the rule "always single": the target alone; for a target that is no source,
             the single with the highest fitted score.
@@ -48,13 +52,17 @@ class HeldOut:
     regret: float
     regret_all: float
     regret_single: float
+    floor: bool
+    p_adjusted: float | None = None
 
     @property
     def objections(self) -> list[str]:
         """Why the model may not advise; none: it may."""
-        found = []
-        if self.p > LEVEL:
-            found.append(f"ranking not shown to be better than chance (p = {self.p:.2f})")
+        found = ["floor: nothing here beats a blind guess"] if self.floor else []
+        p = self.p if self.p_adjusted is None else self.p_adjusted
+        if p > LEVEL:
+            how = "p" if self.p_adjusted is None else "adjusted p"
+            found.append(f"ranking not shown to be better than chance ({how} = {p:.2f})")
         if not self.regret < self.regret_all:
             found.append("does not beat always-all")
         if not self.regret < self.regret_single:
@@ -68,13 +76,19 @@ class HeldOut:
 
 
 def held_out_record(
-    fitted: Mapping[Sources, float], test: Mapping[Sources, float], tasks: Sequence[str], *, target: str
+    fitted: Mapping[Sources, float],
+    test: Mapping[Sources, float],
+    tasks: Sequence[str],
+    *,
+    target: str,
+    above_guess: Collection[Sources],
 ) -> HeldOut:
     """Fit on ``fitted``, predict the candidates, and compare with ``test``.
 
     Args:
         fitted: scores (on dev where there are dev rows) of base, singles and pairs.
         test: test scores of singles, leave-one-out and all.
+        above_guess: the sources of the runs that beat a blind guess on test.
 
     Raises:
         RecordError: runs are missing, or there are too few candidates.
@@ -109,6 +123,7 @@ def held_out_record(
         regret=best - test[pick],
         regret_all=best - test[every],
         regret_single=best - test[single],
+        floor=not any(sources in above_guess for sources in (single, *candidates)),
     )
 
 

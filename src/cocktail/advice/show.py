@@ -27,7 +27,7 @@ def advice_text(record: HeldOut, tasks: Sequence[str], *, split: str, where: str
         f"Held-out record: {len(record.candidates)} {kind} that the model never saw, on test",
         *_measured(record, tasks),
         f"  rank correlation: Spearman {_number(record.spearman)}, Kendall {_number(record.kendall)} "
-        f"(one-sided p = {record.p:.3f})",
+        f"(one-sided p = {record.p:.3f}, {_adjustment(record)})",
         f"  regret (points below the best): its pick {run_name(record.pick, tasks)} {record.regret:.1f}, "
         f"always all {record.regret_all:.1f}, always {run_name(record.single, tasks)} "
         f"{record.regret_single:.1f}",
@@ -56,6 +56,7 @@ def advice_row(record: HeldOut, tasks: Sequence[str], *, split: str, model: str)
         "spearman": _rounded(record.spearman),
         "kendall": _rounded(record.kendall),
         "p": _rounded(record.p),
+        "p_adjusted": _rounded(record.p_adjusted),
         "pick": run_name(record.pick, tasks),
         "regret": _rounded(record.regret),
         "regret_all": _rounded(record.regret_all),
@@ -79,6 +80,12 @@ def _measured(record: HeldOut, tasks: Sequence[str]) -> list[str]:
         f"  {names[place]:<{width}}  {record.predicted[place]:9.1f}  {record.measured[place]:8.1f}"
         for place in order
     ]
+
+
+def _adjustment(record: HeldOut) -> str:
+    if record.p_adjusted is None:
+        return "not adjusted for other targets"
+    return f"adjusted {record.p_adjusted:.3f}"
 
 
 def _number(value: float | None) -> str:

@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cocktail.claims.schema import TARGET_ARMS, UNTUNED_ARMS
-from cocktail.comparison.overview import guess_share
+from cocktail.comparison.overview import beats_guess, guess_share
 from cocktail.comparison.scores import ModelScores, Reading, confirmed_arms
 from cocktail.config import Params
 from cocktail.scoring.answers import Evaluation
-from cocktail.stats.crossed import crossed_mean
 
 Array = NDArray[np.float64]
 
@@ -66,18 +65,13 @@ class Answers:
         return self.outcomes(arm.scores, arm.stage, arm.runs, task=task, reading=reading)
 
     def extreme(self, outcomes: Array, *, task: str, clusters: NDArray[np.str_]) -> str:
-        """Return "floor" where every run is at chance, "ceiling" where every run is perfect, else nothing.
-
-        A run is at chance where the interval of its score, these weights on items like these, does not lie
-        above the better blind guess: at chance it scatters around it, and is as often above as below.
-        """
+        """Return "floor" where no run beats a blind guess, "ceiling" where all are perfect, else nothing."""
         if bool((outcomes == 1).all()):
             return "ceiling"
         if task not in self.guesses:
             self.guesses[task] = guess_share(self.evaluations[task])
-        confidence = self.params.compare.confidence
-        lows = [crossed_mean(run[None], clusters, confidence=confidence).low for run in outcomes]
-        return "floor" if max(lows) <= self.guesses[task] else ""
+        guess, confidence = self.guesses[task], self.params.compare.confidence
+        return "" if any(beats_guess(outcomes, clusters, guess=guess, confidence=confidence)) else "floor"
 
 
 def arm_runs(

@@ -1,43 +1,68 @@
-"""The advice of ``cocktail.advice`` on every evaluated task of a study, as rows of the report."""
+"""The advice of ``cocktail.advice`` on every evaluated task of a study, as rows of the report.
+
+All tasks are looked at, so the p-values of a model's rankings are adjusted together (Holm).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from cocktail.advice.gain import Sources, fitting_sets
-from cocktail.advice.heldout import held_out_record
+from cocktail.advice.heldout import LEVEL, HeldOut, held_out_record
 from cocktail.advice.scores import TargetScores
 from cocktail.advice.show import advice_row
+from cocktail.comparison.overview import beats_guess, guess_share
 from cocktail.comparison.scores import ModelScores
 from cocktail.config import Params
 from cocktail.errors import RecordError
+from cocktail.scoring.answers import Evaluation
+from cocktail.stats.multiplicity import holm
 
 Row = dict[str, Any]
 
 
-def advice_rows(scores: ModelScores, *, params: Params) -> list[Row]:
+def advice_rows(scores: ModelScores, evaluations: Mapping[str, Evaluation], *, params: Params) -> list[Row]:
     """Return one row per evaluated task; where runs are missing the verdict says which. None if untuned."""
     if params.model(scores.model).untuned:
         return []
-    return [_row(scores, params.study.tasks, task) for task in params.study.evaluations]
+    tasks = params.study.tasks
+    found = {
+        task: _scores(scores, tasks, task, guess=guess_share(evaluations[task]))
+        for task in params.study.evaluations
+    }
+    records = {task: _record(mine, tasks, task) for task, mine in found.items()}
+    held_out = {task: record for task, record in records.items() if isinstance(record, HeldOut)}
+    adjusted = holm([record.p for record in held_out.values()])
+    records |= {
+        task: replace(record, p_adjusted=p)
+        for (task, record), p in zip(held_out.items(), adjusted, strict=True)
+    }
+    return [_row(records[task], mine, tasks, task) for task, mine in found.items()]
 
 
-def _row(scores: ModelScores, tasks: Sequence[str], task: str) -> Row:
-    found = _scores(scores, tasks, task)
+def _record(found: TargetScores, tasks: Sequence[str], task: str) -> HeldOut | RecordError:
     try:
-        record = held_out_record(found.fitted, found.test, tasks, target=task)
+        return held_out_record(found.fitted, found.test, tasks, target=task, above_guess=found.above_guess)
     except RecordError as error:
-        nothing = dict.fromkeys(("spearman", "kendall", "p", "regret", "regret_all", "regret_single"))
-        counts = {"fitted_on": found.split, "candidates": 0, "pick": "", "single": ""}
-        told = {"model": scores.model, "task": task, "verdict": f"not tested: {error.what}"}
-        return {**counts, **nothing, **told}
-    return advice_row(record, tasks, split=found.split, model=scores.model)
+        return error
 
 
-def _scores(scores: ModelScores, tasks: Sequence[str], task: str) -> TargetScores:
+def _row(record: HeldOut | RecordError, found: TargetScores, tasks: Sequence[str], task: str) -> Row:
+    if isinstance(record, HeldOut):
+        return advice_row(record, tasks, split=found.split, model=found.model)
+    numbers = ("spearman", "kendall", "p", "p_adjusted", "regret", "regret_all", "regret_single")
+    counts = {"fitted_on": found.split, "candidates": 0, "pick": "", "single": ""}
+    told = {"model": found.model, "task": task, "verdict": f"not tested: {record.what}"}
+    return {**counts, **dict.fromkeys(numbers), **told}
+
+
+def _scores(scores: ModelScores, tasks: Sequence[str], task: str, *, guess: float) -> TargetScores:
     """The scores of base and mixtures, in points; fitted on dev where the task has dev rows."""
     runs = {run.sources: run.id for run in scores.explored if run.kind != "tuned"}
+    outcomes = scores.outcomes("explore", list(runs.values()), task, "strict")
+    above = beats_guess(outcomes, scores.clusters(task), guess=guess, confidence=1 - LEVEL)
     test = _points({sources: scores.value("explore", run, task) for sources, run in runs.items()})
     dev = _points({sources: scores.dev.get((run, task)) for sources, run in runs.items()})
     has_dev = any(sources in dev for sources in fitting_sets(tasks))
@@ -46,6 +71,7 @@ def _scores(scores: ModelScores, tasks: Sequence[str], task: str) -> TargetScore
         test=test,
         model=scores.model,
         split="dev" if has_dev else "test",
+        above_guess=frozenset(sources for sources, better in zip(runs, above, strict=True) if better),
     )
 
 

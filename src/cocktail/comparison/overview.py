@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from cocktail.comparison.scores import ModelScores, confirmed_arms, explored_arms
 from cocktail.config import Params
@@ -21,6 +23,17 @@ def guess_share(evaluation: Evaluation) -> float:
     gold = evaluation.gold[evaluation.gold["split"] == "test"]["gold"]
     commonest = float(gold.value_counts(normalize=True).max())
     return max(commonest, 1 / len(evaluation.labels)) if evaluation.labels else commonest
+
+
+def beats_guess(
+    outcomes: NDArray[np.float64], clusters: NDArray[np.str_], *, guess: float, confidence: float
+) -> list[bool]:
+    """Return of each run whether it is better than a blind guess; outcomes of shape (runs, items).
+
+    It is where the interval of its score, these weights on items like these, lies above the guess: at chance
+    a score scatters around it, and is as often above as below.
+    """
+    return [crossed_mean(run[None], clusters, confidence=confidence).low > guess for run in outcomes]
 
 
 def arm_rows(scores: ModelScores, evaluations: Mapping[str, Evaluation], *, params: Params) -> list[Row]:

@@ -41,7 +41,7 @@ def compare_study(
         tables["leave_one_out"] += leave_one_out_rows(model, params=params)
         tables["curse"] += curse_rows(model, params=params)
         tables["budget"] += budget_rows(model, params=params)
-        tables["advice"] += advice_rows(model, params=params)
+        tables["advice"] += advice_rows(model, evaluations, params=params)
         tables["label_agreement"] += agreement_rows(model, params=params)
         flags = {row["task"]: row["flag"] for row in arms if row["stage"] == "confirm"}
         effects += effect_rows(model, flags, params=params)

@@ -21,8 +21,9 @@ BUDGET = (
 ADVICE = (
     "A model of gain, fitted on base, singles and pairs (accuracy on the split “fitted on”), ranks the "
     "leave-one-out and all runs, which it never saw. Rank correlations and regrets (points below the best) "
-    "are on test; p: one-sided, of a ranking no better than chance. It advises where that p is at most 0.05 "
-    "and its pick beats both rules, always all and always single."
+    "are on test; p: one-sided, of a ranking no better than chance; adjusted: over the model's targets "
+    "(Holm). It advises where the adjusted p is at most 0.05 and its pick beats both rules, always all and "
+    "always single. floor: neither the single nor a mixture that it ranks beats a blind guess."
 )
 
 
@@ -76,9 +77,9 @@ def advice_table(comparison: Mapping[str, Any], *, note: str) -> Table:
     """The held-out record of the advice on every target, and whether there is any."""
     names = {
         "model": "model", "task": "target", "fitted_on": "fitted on", "candidates": "held out",
-        "spearman": "Spearman", "kendall": "Kendall", "p": "p", "pick": "its pick", "regret": "regret",
-        "regret_all": "regret of all", "single": "single", "regret_single": "regret of single",
-        "verdict": "verdict",
+        "spearman": "Spearman", "kendall": "Kendall", "p": "p", "p_adjusted": "adjusted p",
+        "pick": "its pick", "regret": "regret", "regret_all": "regret of all",
+        "single": "single", "regret_single": "regret of single", "verdict": "verdict",
     }  # fmt: skip
     frame = pd.DataFrame(comparison["advice"], columns=list(names)).rename(columns=names)
     title = "Which tasks to mix: does advice beat simple rules on mixtures it never saw?"
