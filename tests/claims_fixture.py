@@ -28,6 +28,8 @@ def verdict(scope: str, *, model: str, effect: float | None, verdict: str, **mor
         "n_clusters": 60 if measured else None,
         "n_seeds": 3 if measured else None,
         "detectable": 5.5 if measured else None,
+        "treatment_model": model,
+        "control_model": model,
         "treatment_runs": ["all-s101", "all-s102", "all-s103"] if measured else [],
         "control_runs": ["single_fpb-s101", "single_fpb-s102", "single_fpb-s103"] if measured else [],
         "primary": False,

@@ -19,7 +19,8 @@ ROOT = Path(__file__).parents[2]
 def row(verdict: str, *, scope: str = "macro", model: str = "m", reading: str = "strict") -> dict[str, Any]:
     numbers = {"effect": 1.25, "low": -0.5, "high": 3.0} if verdict != "not tested" else {}
     nothing = {"effect": None, "low": None, "high": None}
-    return {"model": model, "scope": scope, "reading": reading, "verdict": verdict, **nothing, **numbers}
+    where = {"model": model, "control_model": model}
+    return {**where, "scope": scope, "reading": reading, "verdict": verdict, **nothing, **numbers}
 
 
 def claims(**rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -57,6 +58,9 @@ def test_the_headline_is_the_first_row_of_each_model_and_a_number_alone_is_no_ch
         a=[row("supported"), row("contradicted", model="n"), row("contradicted", model="n", scope="fpb")]
     )
     assert [one.headline for one in verdict_changes(two, other)] == [True, False]
+    larger = [row(verdict, scope="macro vs l") for verdict in ("contradicted", "supported")]
+    against = [claims(a=[row("supported"), one | {"control_model": "l"}]) for one in larger]
+    assert [one.headline for one in verdict_changes(*against)] == [True]
     moved = claims(a=[row("supported") | {"effect": 9.0}, *two["claims"][0]["verdicts"][1:]])
     assert verdict_changes(two, moved) == []
 

@@ -22,6 +22,7 @@ from cocktail.config import Params
 from cocktail.errors import RecordError
 from cocktail.grid import Run
 from cocktail.records import read_json
+from cocktail.report.verdicts import verdict_tables
 from cocktail.scoring.score import score_study
 
 SEEDS = (101, 102, 103)
@@ -158,6 +159,18 @@ def test_controls_are_those_that_the_claim_names(result: Result) -> None:
     assert larger["control_runs"] == ["base"] and larger["primary"]
 
 
+def test_each_side_says_whose_runs_it_has(result: Result) -> None:
+    against = [one for claim in ("small_beats_larger", "single_beats_larger") for one in rows(result, claim)]
+    others = [one for claim in ("mixture_vs_steps", "transfer") for one in rows(result, claim)]
+    assert against and others
+    for found, control in ((against, LARGER), (others, MODEL)):
+        assert {(one["treatment_model"], one["control_model"]) for one in found} == {(MODEL, control)}
+    frame = next(table for table in verdict_tables(result) if table.name == "verdict_rows").frame
+    shown = frame[frame["on"] == f"fpb vs {LARGER}"]
+    assert len(shown) and all(runs == [f"{LARGER}/base"] for runs in shown["control runs"])
+    assert all(not run.startswith(MODEL) for runs in shown["treatment runs"] for run in runs)
+
+
 def test_primary_rows_are_adjusted_together_and_no_others(result: Result) -> None:
     every = [one for claim in result["claims"] for one in claim["verdicts"]]
     family = [one for one in every if one["primary"] and one["p"] is not None]
@@ -219,6 +232,8 @@ def test_numbers_for_dvc_are_few_and_true(result: Result) -> None:
     assert sum(mine["count"].values()) == len(heads) - 1  # the count over models is of no model
     assert mine["primary"]["mixture_vs_single"]["verdict"] == 1
     assert mine["primary"]["no_broad_gain"]["verdict"] == 0
+    assert "small_beats_larger" not in mine["primary"]
+    assert mine["primary"][f"small_beats_larger_vs_{LARGER}"]["verdict"] == 1
     assert mine["primary"]["mixture_vs_single"]["effect"] == pytest.approx(
         rows(result, "mixture_vs_single")[0]["effect"], abs=0.005
     )
@@ -227,7 +242,8 @@ def test_numbers_for_dvc_are_few_and_true(result: Result) -> None:
 
 
 def test_found_cells_are_counted_by_their_sign() -> None:
-    head = {"model": "m", "verdict": "not tested", "primary": False, "effect": None, "p_adjusted": None}
+    head = {"model": "m", "control_model": "m", "verdict": "not tested", "primary": False}
+    head |= {"effect": None, "p_adjusted": None}
     cells = [
         {**head, "effect": effect, "p_adjusted": q}
         for effect, q in ((3.0, 0.01), (-2.0, 0.049), (-9.0, 0.05), (1.0, 0.2), (4.0, None), (-1.0, 0.0))

@@ -71,6 +71,10 @@ def test_each_of_the_papers_seven_claims_is_stated_with_its_source() -> None:
             "regulariser: unknown run 'without_openorca'; did you mean 'without_open_orca'?",
         ),
         (
+            lambda c: c["small_beats_larger"]["test"].update(treatment="reference", control="chosen"),
+            "small_beats_larger: reference is what a model is held against; make it the control",
+        ),
+        (
             lambda c: c["regulariser"]["test"].update(control="all"),
             "regulariser: all is compared with itself",
         ),

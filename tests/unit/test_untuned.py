@@ -14,14 +14,19 @@ import pytest
 import yaml
 from answers_fixture import ROOT, report_answers, study_params, write_study
 from endpoint_server import KEY, FakeEndpoint, Said, completion, serve
+from html_tree import read_html
 
+from cocktail.claims.numbers import verdict_numbers
 from cocktail.comparison.scores import read_scores
 from cocktail.config import Params, check_params
 from cocktail.endpoint.answers import answer_all
 from cocktail.errors import ConfigError, EndpointError
 from cocktail.grid import confirm_runs, explore_runs
 from cocktail.manifest import make_manifest
+from cocktail.page.content import Inputs, gather
+from cocktail.page.render import render_page
 from cocktail.records import digest_folder, read_json, read_table
+from cocktail.report.verdicts import headlines
 
 TUNED, REFERENCE, EXTERNAL = "phi3_smoke", "phi3_tiny_large", "gpt_4o"
 OVERRIDES = (f"model=[{TUNED},{REFERENCE},{EXTERNAL}]", "study.targets=[fpb]", "study.tries=0")
@@ -144,6 +149,31 @@ def test_every_table_holds_what_there_is_of_them(study: tuple[Path, FakeEndpoint
         assert f"bars_{model}" in {path.stem for path in (root / "reports/figures").glob("*.svg")}
         assert read_json(root / "reports/metrics.json")[model]["count"]["runs_explored"] == 1
     assert {row["model"] for row in read_json(root / "reports/effects.json")["rows"]} == {TUNED}
+
+
+def test_a_claim_about_larger_models_has_a_verdict_for_each(study: tuple[Path, FakeEndpoint]) -> None:
+    """Headlines, numbers and the page tell the larger models apart, and lead to their own runs."""
+    root, _ = study
+    claims = read_json(root / "reports/claims.json")
+    (claim,) = (one for one in claims["claims"] if one["id"] == "small_beats_larger")
+    assert [row["control_model"] for row in headlines(claim)] == [REFERENCE, EXTERNAL]
+    assert [row["scope"] for row in headlines(claim)] == [f"macro vs {REFERENCE}", f"macro vs {EXTERNAL}"]
+    numbers = verdict_numbers(claims)[TUNED]
+    assert {f"small_beats_larger_vs_{model}" for model in (REFERENCE, EXTERNAL)} <= set(numbers["primary"])
+    page = render_page(gather(Inputs(root / "reports", ROOT / "conf/study"), params=PARAMS))
+    html = read_html(page)
+    heads = [node.text for node in html.by_id("table-verdicts").all("tr")]
+    assert sum(claim["title"] in text for text in heads) == 2
+    _, *rows = html.by_id("claim-small_beats_larger").all("tr")
+    seen = set()
+    for row, found in zip(rows, claim["verdicts"], strict=True):
+        links = [link.attributes["href"] for link in row.all("a")]
+        assert len(links) == len(found["treatment_runs"]) + len(found["control_runs"])
+        if links:
+            assert links[-1] == f"#run:{found['control_model']}:base"
+            assert all(link.startswith(f"#run:{TUNED}:") for link in links[:-1])
+            seen.add(found["control_model"])
+    assert seen == {REFERENCE, EXTERNAL}
 
 
 def test_strict_and_lenient_tell_format_and_knowledge_apart(study: tuple[Path, FakeEndpoint]) -> None:

@@ -20,7 +20,7 @@ class Change:
     """One row whose verdict differs, or that only one side has.
 
     Attributes:
-        headline: whether it is the first row of its claim and model.
+        headline: whether it is the first row of its claim, model and control's model.
         was, now: verdicts, or "not there".
         effect_was, effect_now: with interval, in points; a dash where there is none.
     """
@@ -84,11 +84,12 @@ def changes_markdown(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
 
 def _rows(claims: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str, str, str], tuple[bool, Row]]]:
     for claim in claims["claims"]:
-        seen: set[str] = set()
+        seen: set[tuple[str, str]] = set()
         for row in claim["verdicts"]:
             key = (claim["id"], row["model"], row["scope"], row["reading"])
-            yield key, (row["model"] not in seen, row)
-            seen.add(row["model"])
+            models = (row["model"], row["control_model"])
+            yield key, (models not in seen, row)
+            seen.add(models)
 
 
 def _change(

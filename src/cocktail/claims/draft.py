@@ -12,6 +12,7 @@ from cocktail.stats.crossed import Effect
 
 MACRO = "macro"
 MANY = 2  # reasons that are told in full
+VERSUS = " vs "  # in a scope, before the larger untuned model that the control is
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Draft:
     """One test, done or forbidden.
 
     Attributes:
-        scope: "macro", a task, or the name of a cell.
+        scope: "macro", a task, or the name of a cell; "macro vs LARGER" against another model.
         primary: whether the row is in its model's Holm family.
         effect: None where nothing could be computed; shares, not points.
         p: of the claim's own null (for an equality: of a difference of the margin or more); None where it is
@@ -40,6 +41,11 @@ class Draft:
     note: str = ""
     treatment_runs: tuple[str, ...] = ()
     control_runs: tuple[str, ...] = ()
+
+    @property
+    def control_model(self) -> str:
+        """Whose runs the control is; the treatment is always of the model that is judged."""
+        return self.scope.partition(VERSUS)[2] or self.model
 
 
 def row_of(draft: Draft, finding: Finding, *, detectable: float | None) -> dict[str, Any]:
@@ -62,7 +68,9 @@ def row_of(draft: Draft, finding: Finding, *, detectable: float | None) -> dict[
         "n_clusters": effect.n_clusters if effect else None,
         "n_seeds": effect.n_seeds if effect else None,
         "detectable": None if detectable is None else _points(detectable),
+        "treatment_model": draft.model,
         "treatment_runs": list(draft.treatment_runs),
+        "control_model": draft.control_model,
         "control_runs": list(draft.control_runs),
         "primary": draft.primary,
     }

@@ -1,8 +1,9 @@
 """reports/verdicts.json: verdicts as numbers, for ``dvc metrics diff``.
 
 By model: ``count`` of headline rows by verdict; per primary claim its headline row's ``effect`` in points and
-``verdict`` (1 supported, -1 contradicted, 0 any other); per exploratory table the cells ``up`` and ``down``
-with q below 0.05. Nested dicts of numbers only: DVC drops lists and nulls without a word.
+``verdict`` (1 supported, -1 contradicted, 0 any other), once per larger model that it is held against; per
+exploratory table the cells ``up`` and ``down`` with q below 0.05. Nested dicts of numbers only: DVC drops
+lists and nulls without a word.
 """
 
 from __future__ import annotations
@@ -23,22 +24,24 @@ def verdict_numbers(claims: Mapping[str, Any]) -> dict[str, Any]:
     numbers: dict[str, Any] = {}
     counts: dict[str, Counter[str]] = {}
     for claim in claims["claims"]:
-        for model, rows in _by_model(claim["verdicts"]).items():
+        for (model, control), rows in _by_models(claim["verdicts"]).items():
             counts.setdefault(model, Counter())[rows[0]["verdict"]] += 1
             mine = numbers.setdefault(model, {})
             if claim["family"] == "exploratory":
                 mine.setdefault("exploratory", {})[claim["id"]] = _found(rows)
             elif rows[0]["primary"]:
-                mine.setdefault("primary", {})[claim["id"]] = _headline(rows[0])
+                name = claim["id"] if control == model else f"{claim['id']}_vs_{control}"
+                mine.setdefault("primary", {})[name] = _headline(rows[0])
     for model, found in counts.items():
         numbers[model]["count"] = {re.sub(r"\W", "_", name): found[name] for name in VERDICTS}
     return numbers
 
 
-def _by_model(rows: list[Row]) -> dict[str, list[Row]]:
-    found: dict[str, list[Row]] = {}
+def _by_models(rows: list[Row]) -> dict[tuple[str, str], list[Row]]:
+    """Return the rows of each model and of what it is held against: itself, or a larger model."""
+    found: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
-        found.setdefault(row["model"], []).append(row)
+        found.setdefault((row["model"], row["control_model"]), []).append(row)
     return found
 
 

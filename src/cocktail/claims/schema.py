@@ -164,6 +164,8 @@ def _unknown_names(test: ContrastTest | BestOfTest | CellsTest | ConsistencyTest
                 yield f"unknown {kind} {arm!r}{near(arm, arms | known_mixtures() if kind == 'run' else arms)}"
         if test.treatment == test.control:
             yield f"{test.treatment} is compared with itself"
+        if test.treatment == "reference":
+            yield "reference is what a model is held against; make it the control"
         if test.invalid_limit is not None and not {test.treatment, test.control} & {*UNTUNED_ARMS}:
             yield "invalid_limit is of an untuned arm, and there is none"
 

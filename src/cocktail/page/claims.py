@@ -41,13 +41,18 @@ class Verdict(_Read):
     n_clusters: int | None
     n_seeds: int | None
     detectable: float | None
+    treatment_model: str
     treatment_runs: list[str]
+    control_model: str
     control_runs: list[str]
     primary: bool
 
 
 class Claim(_Read):
-    """One testable statement; of each model the first verdict is the one a reader sees first."""
+    """One testable statement; of each model the first verdict is the one a reader sees first.
+
+    A model that is held against several larger ones has as many first verdicts.
+    """
 
     id: str
     number: int
@@ -61,10 +66,10 @@ class Claim(_Read):
     verdicts: list[Verdict] = Field(min_length=1)
 
     def headlines(self) -> list[Verdict]:
-        """Return the first row of each model."""
-        first: dict[str, Verdict] = {}
+        """Return the first row of each model and of the model that it is held against."""
+        first: dict[tuple[str, str], Verdict] = {}
         for row in self.verdicts:
-            first.setdefault(row.model, row)
+            first.setdefault((row.model, row.control_model), row)
         return list(first.values())
 
     def counts(self) -> dict[str, int]:

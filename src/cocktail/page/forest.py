@@ -120,12 +120,13 @@ def headline_forest(claims: Sequence[Claim]) -> Forest | None:
     """Return the plot of the first row of every claim and model."""
     rows = [(claim, row) for claim in claims for row in claim.headlines()]
     several = len({row.model for _, row in rows if row.effect is not None}) > 1
-    return draw_forest(
-        [
-            (f"{claim.title} ({row.model})" if several else claim.title, row, claim.margin)
-            for claim, row in rows
-        ]
-    )
+    return draw_forest([(_title(claim, row, several=several), row, claim.margin) for claim, row in rows])
+
+
+def _title(claim: Claim, row: Verdict, *, several: bool) -> str:
+    named = [row.model] if several else []
+    named += [f"vs {row.control_model}"] if row.control_model != row.model else []
+    return f"{claim.title} ({' '.join(named)})" if named else claim.title
 
 
 def row_label(row: Verdict) -> str:

@@ -54,10 +54,10 @@ def verdict_tables(claims: Mapping[str, Any]) -> list[Table]:
 
 
 def headlines(claim: Claim) -> list[Row]:
-    """Return the first row of each model."""
-    first: dict[str, Row] = {}
+    """Return the first row of each model, once per larger model that it is held against."""
+    first: dict[tuple[str, str], Row] = {}
     for row in claim["verdicts"]:
-        first.setdefault(row["model"], row)
+        first.setdefault((row["model"], row["control_model"]), row)
     return list(first.values())
 
 
@@ -72,12 +72,18 @@ def _cells(claim: Claim, row: Row) -> dict[str, Any]:
         "effect": _effect(row),
         "adjusted p": _p(row["p_adjusted"]),
         **{name: _count(row[f"n_{name}"]) for name in ("items", "clusters", "seeds")},
-        "treatment runs": row["treatment_runs"],
-        "control runs": row["control_runs"],
+        "treatment runs": _runs(row, "treatment"),
+        "control runs": _runs(row, "control"),
     }
     names = ("model", "reading", "verdict", "reason", "detectable")
     stated = ("family", "statement", "source", "caveat")
     return shown | {name: row[name] for name in names} | {name: claim[name] for name in stated}
+
+
+def _runs(row: Row, side: str) -> list[str]:
+    """The run ids; those of another model than the row's as model/run."""
+    model: str = row[f"{side}_model"]
+    return [run if model == row["model"] else f"{model}/{run}" for run in row[f"{side}_runs"]]
 
 
 def _effect(row: Row) -> str:
