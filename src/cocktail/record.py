@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from cocktail.claims.changes import verdict_changes
+from cocktail.claims.changes import read_verdicts, verdict_changes
 from cocktail.compose import differences as param_differences
 from cocktail.config import Params
 from cocktail.errors import RecordError
@@ -114,7 +114,7 @@ def differences(fresh: Mapping[str, Any], recorded: Mapping[str, Any], *, tolera
 
 def _verdict_differences(reports: Path, recorded: Path, *, exact: bool) -> list[str]:
     """Return one line per verdict that differs; on another machine only those that are turned over."""
-    fresh, kept = (read_json(folder / "claims.json") for folder in (reports, recorded))
+    fresh, kept = (read_verdicts(folder / "claims.json") for folder in (reports, recorded))
     lines = [
         f"{one.claim} ({one.model}, {one.scope}, {one.reading}): recorded {one.was}, fresh {one.now}"
         for one in verdict_changes(kept, fresh)
