@@ -360,6 +360,19 @@ def test_checkpoints_go_when_the_run_is_stored(
     assert not list((store / "checkpoints").rglob("checkpoint-*"))
 
 
+def test_checkpoints_that_a_kill_left_beside_stored_answers_go(
+    prepared: Path, base: Path, tmp_path: Path, store: Path, trained: list[str]
+) -> None:
+    """Killed between storing the answers and taking the checkpoints away: nobody does the run again."""
+    go([FPB], prepared=prepared, base=base, out=tmp_path / "out")
+    (run,) = (entry for entry in (store / "runs").glob("*/*") if entry.is_dir())
+    left = store / "checkpoints" / run.parent.name / run.name / "checkpoint-10"
+    left.mkdir(parents=True)
+    go([FPB], prepared=prepared, base=base, out=tmp_path / "out")
+    assert not left.exists()
+    assert trained == [FPB.id]
+
+
 def test_the_time_and_speed_of_a_run_stay_in_the_store(
     prepared: Path, base: Path, tmp_path: Path, store: Path, trained: list[str]
 ) -> None:

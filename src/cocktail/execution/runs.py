@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from cocktail.config import ExecuteConfig, Params
 from cocktail.data.mixture import draw_all, read_mixture
-from cocktail.errors import RunError
+from cocktail.errors import BusyError, RunError
 from cocktail.execution.jobs import RunJob, execute
 from cocktail.execution.plan import Planner, planned_bytes
 from cocktail.execution.pool import Job, run_jobs
@@ -76,7 +77,9 @@ def _make(jobs: Sequence[Job[RunJob]], *, base: Path, settings: ExecuteConfig, l
     missing, failed = [], {}
     for job in jobs:
         try:
-            if not job.payload.store.have("answers", job.payload.answers_key):
+            if job.payload.store.have("answers", job.payload.answers_key):
+                _forget_checkpoints(job.payload)
+            else:
                 missing.append(job)
         except RunError as error:  # a stored file was changed: no reason to stop the others
             failed[job.name] = str(error)
@@ -96,6 +99,15 @@ def _make(jobs: Sequence[Job[RunJob]], *, base: Path, settings: ExecuteConfig, l
         else:
             store.forget_failure(key)
     return failed
+
+
+def _forget_checkpoints(job: RunJob) -> None:
+    """Take away what a process left behind that was killed just after it had stored the answers."""
+    folder = job.store.path("checkpoints", job.training_key)
+    if not folder.exists():
+        return
+    with suppress(BusyError), job.store.lock(job.training_key, wait=False):  # busy: with other questions
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _check_room(jobs: Sequence[Job[RunJob]], *, base: Path) -> None:
