@@ -116,6 +116,17 @@ def in_process(jobs: Sequence[Job[Any]], work: Any, **_: Any) -> dict[str, str]:
     return failed
 
 
+def without_pairs(trained: list[str]) -> Any:
+    """Answering that fails for the run PAIR."""
+
+    def answered(*args: Any, **kwargs: Any) -> pd.DataFrame:
+        if trained[-1] == PAIR.id:
+            raise RunError("all answers are empty")
+        return answer_exam(*args, **kwargs)
+
+    return answered
+
+
 def study(**sections: dict[str, Any]) -> Params:
     names = ["fpb", "twitter_sa"]
     defaults: dict[str, Any] = {
@@ -225,13 +236,8 @@ def test_a_failed_run_is_named_and_only_it_is_tried_again(
     trained: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def no_pairs(*args: Any, **kwargs: Any) -> pd.DataFrame:
-        if trained[-1] == PAIR.id:
-            raise RunError("all answers are empty")
-        return answer_exam(*args, **kwargs)
-
     with monkeypatch.context() as patch:
-        patch.setattr("cocktail.inference.answer.answer_exam", no_pairs)
+        patch.setattr("cocktail.inference.answer.answer_exam", without_pairs(trained))
         with pytest.raises(RunError) as caught:
             go([FPB, PAIR], prepared=prepared, base=base, out=tmp_path / "out")
     assert "1 of 2" in caught.value.what
@@ -495,12 +501,7 @@ def test_a_failed_run_takes_only_its_own_controls_along(
     other = replace(PAIR, id="other", learning_rate=5e-3)
     control = replace(STEPS, id="control", like="other")
 
-    def no_pairs(*args: Any, **kwargs: Any) -> pd.DataFrame:
-        if trained[-1] == PAIR.id:
-            raise RunError("all answers are empty")
-        return answer_exam(*args, **kwargs)
-
-    monkeypatch.setattr("cocktail.inference.answer.answer_exam", no_pairs)
+    monkeypatch.setattr("cocktail.inference.answer.answer_exam", without_pairs(trained))
     with pytest.raises(RunError) as caught:
         go([FPB, PAIR, other, STEPS, control], prepared=prepared, base=base, out=tmp_path / "out")
     assert sorted(trained) == sorted([FPB.id, PAIR.id, "other", "control"])
