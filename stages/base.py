@@ -5,26 +5,28 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import time
 from pathlib import Path
 
 from cocktail.config import load_params
 from cocktail.execution.environment import LIBRARY_SETTINGS
 from cocktail.execution.identity import BASE_CODE, code_digest, machine
-from cocktail.records import digest_value, fresh_folder, write_json
-from cocktail.sources.embedded import instruction_rows, pretraining_text
+from cocktail.records import digest_file, digest_folder, digest_value, fresh_folder, write_json
 from cocktail.stage import run_stage
-from cocktail.store import Store, store_root
+from cocktail.store import Store, store_root, write_runtime
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", required=True)
+    parser.add_argument("--corpus", type=Path, required=True, help="what stage corpus wrote")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     params = load_params(Path("params.yaml"))
     config = params.model(arguments.model)
     os.environ.update(LIBRARY_SETTINGS)  # before the libraries read them at import
-    store, key = Store(store_root()), digest_value([config.model_dump(), code_digest(BASE_CODE), machine()])
+    made_of = [config.model_dump(), code_digest(BASE_CODE), digest_folder(arguments.corpus), machine()]
+    store, key = Store(store_root()), digest_value(made_of)
     with store.lock(key):
         with fresh_folder(arguments.out) as folder:
             if config.kind == "endpoint":
@@ -34,19 +36,21 @@ def main() -> None:
 
                 fetch_base(config, out=folder)
             elif config.pretrain:
-                from cocktail.training.base import build_base, instruction_items
+                from cocktail.training.base import build_base
                 from cocktail.training.checkpoints import Checkpoints
+                from cocktail.training.reading import read_texts
 
-                pretrain, folders = config.pretrain, store.path("checkpoints", key)
+                started = time.perf_counter()
                 build_base(
                     config,
-                    texts=pretraining_text(seed=pretrain.seed, num_tokens_hint=pretrain.text_tokens),
-                    instructions=instruction_items(
-                        instruction_rows(seed=pretrain.seed, count=pretrain.instruction_rows)
-                    ),
+                    **read_texts(config.pretrain, corpus=arguments.corpus),
                     out=folder,
-                    checkpoints=Checkpoints(folders, 60 * params.execute.checkpoint_minutes),
+                    checkpoints=Checkpoints(
+                        store.path("checkpoints", key), 60 * params.execute.checkpoint_minutes
+                    ),
                 )
+                with store.publish("bases", digest_file(folder / "base.json")) as entry:
+                    write_runtime(entry, {"seconds": time.perf_counter() - started})
         shutil.rmtree(store.path("checkpoints", key), ignore_errors=True)
 
 

@@ -1,19 +1,19 @@
-"""Base models: from scratch on text of the generated world, or a pinned model of the Hub.
+"""Base models from scratch: pretrained on raw text, then tuned on instructions.
 
-The paper tunes *instruct* models, so a from-scratch model is pretrained on raw text and then tuned on
-instructions outside the study's tasks and evaluations. Tiny models pick up copying abruptly or not at all,
-so a probe of it stands in the receipt.
+The paper tunes *instruct* models, so the instructions are outside the study's tasks and evaluations. Tiny
+models pick up copying abruptly or not at all, so a probe of it stands in the receipt.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from transformers import (
     LlamaConfig,
@@ -40,6 +40,8 @@ from cocktail.training.tokenizer import DOCUMENT_END, train_tokenizer
 from cocktail.training.trainer import LossWatch
 
 PROBES, PROBE_LENGTH = 200, 8
+ENCODED_AT_ONCE = 10_000  # documents: more only take memory
+HELD_OUT_WINDOW = 256  # tokens that are read at a time
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,8 @@ class Pretraining:
 def build_base(
     config: ModelConfig,
     *,
-    texts: Iterable[str],
+    documents: Sequence[str],
+    held_out: Mapping[str, Sequence[str]],
     instructions: Sequence[Item],
     out: Path,
     checkpoints: Checkpoints,
@@ -62,14 +65,14 @@ def build_base(
     """Pretrain, tune on instructions, and write model, tokenizer and receipt into ``out``.
 
     Args:
-        texts: pretraining documents.
+        documents: what is pretrained on.
+        held_out: by corpus, documents that are not, to measure perplexity on; may be empty.
         instructions: rows of the instruction phase.
         checkpoints: where both phases keep theirs; a killed phase goes on from its last one.
     """
     pretrain = _pretrain_config(config)
     torch.set_num_threads(pretrain.threads)
     set_seed(pretrain.seed)
-    documents = list(texts)
     tokenizer = train_tokenizer(
         documents,
         vocabulary=int(config.vocabulary or 0),
@@ -80,12 +83,13 @@ def build_base(
     first, second = checkpoints.part("pretraining"), checkpoints.part("instruction")
     seen = pretrain_on(model, tokenizer, documents, config=pretrain, checkpoints=first)
     copied = copy_probe(model, tokenizer, seed=pretrain.seed)
+    perplexity = {name: held_out_loss(model, tokenizer, texts) for name, texts in held_out.items()}
     model, tuned = _instruct(model, tokenizer, instructions, config=config, checkpoints=second)
     receipt = {
         "kind": "scratch",
         "parameters": model.num_parameters(),
         "vocabulary": len(tokenizer),
-        "pretraining": asdict(seen),
+        "pretraining": {**asdict(seen), "held_out": perplexity},
         "instruction": tuned.as_record(),
         "copy_probe": {
             "after_pretraining": copied,
@@ -93,14 +97,6 @@ def build_base(
         },
     }
     save_base(model, tokenizer, out=out, receipt=receipt)
-
-
-def instruction_items(rows: Sequence[Mapping[str, str]]) -> list[Item]:
-    """Return rows of instruction, input and answer as items."""
-    return [
-        Item(f"instruction:train:{n}", "instruction", row["instruction"], row["input"], row["answer"])
-        for n, row in enumerate(rows)
-    ]
 
 
 def new_model(config: ModelConfig, tokenizer: Tokenizer) -> PreTrainedModel:
@@ -136,13 +132,12 @@ def pretrain_on(
     Raises:
         RunError: the texts have fewer tokens than one step needs.
     """
-    end = tokenizer.convert_tokens_to_ids(DOCUMENT_END)
-    encoded = tokenizer(list(texts), add_special_tokens=False)["input_ids"]
-    stream = np.fromiter(itertools.chain.from_iterable([*ids, end] for ids in encoded), dtype=np.int64)
+    stream = token_stream(tokenizer, texts)
     num_blocks = min(len(stream), config.text_tokens) // config.block
     if num_blocks < config.batch_size:
         raise RunError(f"{len(stream)} tokens of text are too few", fix="models.<name>.pretrain.text_tokens")
-    blocks = torch.from_numpy(stream[: num_blocks * config.block]).view(num_blocks, config.block)
+    blocks = torch.from_numpy(stream[: num_blocks * config.block].astype(np.int64))
+    blocks = blocks.view(num_blocks, config.block)
     steps = num_blocks // config.batch_size
     trainer = Trainer(
         model=model,
@@ -158,6 +153,43 @@ def pretrain_on(
     trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
     loss = [(int(e["step"]), float(e["loss"])) for e in trainer.state.log_history if "loss" in e]
     return Pretraining(tokens=steps * config.batch_size * config.block, steps=steps, loss=loss)
+
+
+def token_stream(tokenizer: Tokenizer, texts: Sequence[str]) -> npt.NDArray[np.uint16]:
+    """Return the tokens of all texts, each followed by the end of a document, as one array."""
+    end = tokenizer.convert_tokens_to_ids(DOCUMENT_END)
+    parts = []
+    for start in range(0, len(texts), ENCODED_AT_ONCE):
+        batch = list(texts[start : start + ENCODED_AT_ONCE])
+        encoded = tokenizer(batch, add_special_tokens=False, return_attention_mask=False)["input_ids"]
+        parts += [np.array([*ids, end], dtype=np.uint16) for ids in encoded]  # an overflow is an error
+    return np.concatenate(parts)
+
+
+@torch.inference_mode()
+def held_out_loss(
+    model: PreTrainedModel, tokenizer: Tokenizer, texts: Sequence[str]
+) -> dict[str, float | int]:
+    """Return tokens, nats per token, perplexity, and bits per byte of texts that were not trained on.
+
+    Bits per byte do not hang on the tokenizer, so models with other vocabularies can be compared.
+    """
+    model.eval()
+    window = min(HELD_OUT_WINDOW, int(model.config.max_position_embeddings))
+    stream = torch.from_numpy(token_stream(tokenizer, texts).astype(np.int64))
+    whole = stream[: len(stream) // window * window].view(-1, window).to(model.device)
+    losses = [
+        float(model(input_ids=part, labels=part, use_cache=False).loss) * len(part)
+        for part in torch.split(whole, 8)
+    ]
+    loss = math.fsum(losses) / len(whole)
+    size = sum(len(text.encode()) for text in texts)
+    return {
+        "tokens": whole.numel(),
+        "loss": round(loss, 4),
+        "perplexity": round(math.exp(loss), 2),
+        "bits_per_byte": round(loss / math.log(2) * len(stream) / size, 4),
+    }
 
 
 @torch.inference_mode()

@@ -1,0 +1,1 @@
+"""Pretraining text of from-scratch base models that are to read real data: read, checked, cut, sampled."""

@@ -1,0 +1,23 @@
+"""Stage ``corpus``: pretraining text of from-scratch models, checked against every evaluated set."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from cocktail.config import load_params
+from cocktail.corpora.corpus import make_corpus
+from cocktail.stage import run_stage
+
+
+def main() -> None:
+    """Arguments to one call."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--raw", type=Path, required=True, help="what stage fetch wrote")
+    parser.add_argument("--out", type=Path, required=True, help="folder for text, instructions and receipt")
+    arguments = parser.parse_args()
+    make_corpus(arguments.raw, arguments.out, params=load_params(Path("params.yaml")))
+
+
+if __name__ == "__main__":
+    run_stage(main)
