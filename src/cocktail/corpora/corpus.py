@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cocktail.config import CorporaConfig, Params
+from cocktail.corpora import INSTRUCTIONS, RECEIPT, TEXT
 from cocktail.corpora.instructions import instruction_rows
 from cocktail.corpora.overlap import Overlap
 from cocktail.corpora.read import check_corpus, corpora_folder, passages, read_documents
@@ -19,8 +20,6 @@ from cocktail.data.load import load_source
 from cocktail.errors import SourceError
 from cocktail.records import fresh_folder, write_json, write_table
 from cocktail.tasks import load_task
-
-RECEIPT, TEXT, INSTRUCTIONS = "receipt.json", "text.parquet", "instructions.parquet"
 
 
 def make_corpus(raw: Path, out: Path, *, params: Params) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from cocktail.config import PretrainConfig
-from cocktail.corpora.corpus import INSTRUCTIONS, TEXT
+from cocktail.corpora import INSTRUCTIONS, TEXT
 from cocktail.errors import RunError
 from cocktail.prompts import Item
 from cocktail.records import read_table
