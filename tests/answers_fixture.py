@@ -84,7 +84,9 @@ def write_study(root: Path, params: Params, *, skill: Skill = default_skill) -> 
     for task in params.fetch.sources:
         write_json(root / f"data/raw/{task}/receipt.json", raw_receipt(params, task))
     write_mixtures(root / "artifacts/mixtures", explore_runs(params))
+    write_json(root / "data/corpus/receipt.json", corpus_receipt())
     for model in params.models:
+        write_json(root / f"artifacts/base/{model}/base.json", base_receipt(params.model(model).kind))
         answers = root / "artifacts/answers" / model
         method = params.train.method
         runs = explore_runs(params, model=model)
@@ -136,6 +138,8 @@ def report_inputs(root: Path) -> Inputs:
         mixtures=root / "artifacts/mixtures",
         answers=root / "artifacts/answers",
         judge=root / "artifacts/judge",
+        bases=root / "artifacts/base",
+        corpus=root / "data/corpus",
         published=ROOT / "data/reference/published.yaml",
     )
 
@@ -145,6 +149,39 @@ def raw_receipt(params: Params, task: str) -> dict[str, object]:
     source = params.fetch.sources[task]
     facts = {"source": task, "repo": source.repo, "revision": None, "pinned": False, "way": params.fetch.way}
     return {**facts, "licence": source.licence, "status": source.status, "files": []}
+
+
+def corpus_receipt() -> dict[str, object]:
+    """Two corpora, of which one overlaps with an evaluated set."""
+    facts = {"licence": "public domain", "documents": 40, "characters": 9000, "passages": 90}
+    drawn = {"passages": 50, "characters": 5000, "held_out": 2}
+    overlapping = {"passages_with_overlap": 7, "drawn": drawn, "sha256": "2" * 64}
+    return {
+        "corpora": {"books": {**facts, **overlapping}, "filings": {**facts, **overlapping}},
+        "overlap": {"words": 10, "passages_by_set": {"finqa": 14, "fpb": 0}},
+        "instruction_rows": {"gap": 5},
+    }
+
+
+def base_receipt(kind: str) -> dict[str, object]:
+    """A base's receipt with the contract's keys."""
+    if kind != "scratch":
+        return {"kind": kind, "files": {}}
+    held_out = {"tokens": 512, "loss": 4.5, "perplexity": 90.02, "bits_per_byte": 1.9}
+    return {
+        "kind": kind,
+        "parameters": 1000,
+        "vocabulary": 300,
+        "pretraining": {
+            "tokens": 2_000_000,
+            "steps": 400,
+            "loss": [[1, 8.0], [100, 6.0], [200, 5.0], [400, 4.25]],
+            "held_out": {"books": held_out, "filings": {**held_out, "loss": 3.5, "perplexity": 33.12}},
+        },
+        "instruction": {"steps": 5},
+        "copy_probe": {"after_pretraining": 0.5, "at_the_end": 0.75},
+        "files": {},
+    }
 
 
 def write_mixtures(folder: Path, runs: Sequence[Run]) -> None:

@@ -21,7 +21,7 @@ from cocktail.errors import RecordError
 from cocktail.execution.environment import cpu_name
 from cocktail.records import digest_file, read_json
 from cocktail.scoring.answers import STAGES, read_runs
-from cocktail.store import store_root
+from cocktail.store import Store, store_root
 
 LOCK = "requirements.lock"
 PAGE = "reports/report.html"
@@ -48,6 +48,7 @@ def make_manifest(root: Path, params: Params) -> dict[str, Any]:
         "hardware": hardware(),
         "digests": {LOCK: digest_file(root / LOCK), "outputs": _output_digests(root / "dvc.lock")},
         "parameters": _parameters(receipts.values()),
+        "bases": base_facts(root / "artifacts/base", params),
         "runtime": _runtime(receipts),
     }
 
@@ -125,6 +126,25 @@ def _parameters(receipts: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, in
         for one in receipts
         if one["trainable_parameters"]
     }
+
+
+def base_facts(bases: Path, params: Params) -> dict[str, dict[str, Any]]:
+    """Return what each base is; of one from scratch its size, the tokens it read, and how long it was made.
+
+    The seconds are in the store; they are null where the base was made elsewhere, or was not made at all.
+    """
+    found = {}
+    for model in params.models:
+        path = bases / model / "base.json"
+        receipt = read_json(path)
+        runtime = Store(store_root()).path("bases", digest_file(path)) / "runtime.json"
+        found[model] = {
+            "kind": receipt["kind"],
+            "parameters": receipt.get("parameters"),
+            "tokens": receipt.get("pretraining", {}).get("tokens"),
+            "seconds": round(read_json(runtime)["seconds"], 1) if runtime.is_file() else None,
+        }
+    return found
 
 
 def _runtime(receipts: Iterable[Path]) -> dict[str, Any]:

@@ -195,7 +195,7 @@ def test_the_curse_figure_draws_both_picks() -> None:
 
 
 def test_a_model_without_choices_has_no_such_figures(tmp_path: Path, comparison: dict[str, Any]) -> None:
-    write_figures(tmp_path, {**comparison, "curse": [], "budget": []}, [], note="n")
+    write_figures(tmp_path, {**comparison, "curse": [], "budget": []}, [], {}, note="n")
     names = {path.stem for path in tmp_path.glob("*.svg")}
     assert "bars_phi3_smoke" in names
     assert not {name for name in names if name.startswith(("budget", "winners_curse"))}

@@ -34,8 +34,8 @@ TABLES += (
     "runs",
     "data",
 )
-TABLES += ("budget", "advice")
-FIGURES = ("bars", "transfer", "leave_one_out", "loss", "winners_curse", "budget")
+TABLES += ("budget", "advice", "pretraining", "corpora", "corpora_overlap")
+FIGURES = ("bars", "transfer", "leave_one_out", "loss", "winners_curse", "budget", "pretraining")
 
 
 def table(**columns: list[object]) -> Table:

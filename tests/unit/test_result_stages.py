@@ -28,7 +28,8 @@ CALLS = {
     ],
     "report": [
         *("--reports", "none", "--raw", "none", "--prepared", "none", "--mixtures", "none"),
-        *("--answers", "none", "--judge", "none", "--published", "none", "--out", "out"),
+        *("--answers", "none", "--judge", "none", "--bases", "none", "--corpus", "none"),
+        *("--published", "none", "--out", "out"),
     ],
 }
 

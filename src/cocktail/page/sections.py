@@ -50,6 +50,11 @@ FIGURES = {
         "One falling line for each run over the share of its optimiser steps. The last loss of each run "
         "stands in the table of runs.",
     ),
+    "pretraining": Caption(
+        "Pretraining loss of the base",
+        "A falling line: the loss in nats a token over the tokens read; at its end a mark for the loss on "
+        "held-out text of each corpus. The numbers stand in the table of pretraining.",
+    ),
     "budget": Caption(
         "Expected best of k tries: tuned singles and mixtures",
         "For each target two lines over the number of tries k: the expected test accuracy of the best of k "
@@ -125,6 +130,14 @@ SOURCES = (
         "Every source with its licence, and what became of its rows: quarantine holds rows that the task "
         "could not read, leaking rows repeat a test row or share its filing page.",
         tables=("data",),
+    ),
+    Section(
+        "base",
+        "Bases made from scratch",
+        "What they read before any task, how well they read text that they had not seen, and what was left "
+        "out of that text since it overlaps with an evaluated set.",
+        figures=("pretraining",),
+        tables=("pretraining", "corpora", "corpora_overlap"),
     ),
     Section(
         "mixtures",

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from cocktail.config import GENERAL_TASKS
 from cocktail.records import fresh_file
 from cocktail.report.curves import draw_budget, draw_curse
-from cocktail.report.figures import BARS, draw_bars, draw_heat_map, draw_losses
+from cocktail.report.figures import BARS, draw_bars, draw_heat_map, draw_losses, draw_pretraining
 from cocktail.report.results import arms_frame
 
 # A fixed salt and no date: equal figures have equal bytes.
@@ -30,12 +30,25 @@ MAPS = {  # table of comparison.json -> its column across, the axis' words, the 
 
 
 def write_figures(
-    folder: Path, comparison: Mapping[str, Any], receipts: Sequence[Mapping[str, Any]], *, note: str
+    folder: Path,
+    comparison: Mapping[str, Any],
+    receipts: Sequence[Mapping[str, Any]],
+    bases: Mapping[str, Mapping[str, Any]],
+    *,
+    note: str,
 ) -> None:
-    """Write bars, transfer, leave_one_out and loss of every model, as ``<figure>_<model>.svg`` and .png."""
+    """Write the figures of every model as ``<figure>_<model>.svg`` and .png.
+
+    Args:
+        bases: the receipts of bases made from scratch, by model.
+    """
     for model in dict.fromkeys(row["model"] for row in comparison["arms"]):
         with matplotlib.rc_context(STYLE):
-            for name, figure in _figures(model, comparison, receipts).items():
+            figures = _figures(model, comparison, receipts)
+            if model in bases:
+                figures["pretraining"], ax = _canvas(8, 4)
+                draw_pretraining(ax, bases[model]["pretraining"])
+            for name, figure in figures.items():
                 figure.supxlabel(f"{note} Model {model}.", fontsize=7, x=0.01, ha="left")
                 _save(folder, f"{name}_{model}", figure)
 

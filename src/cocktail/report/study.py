@@ -11,7 +11,7 @@ import pandas as pd
 
 from cocktail.config import Params
 from cocktail.records import fresh_file, fresh_folder, read_json
-from cocktail.report import choices, judging, provenance, results
+from cocktail.report import bases, choices, judging, provenance, results
 from cocktail.report.pictures import bar_rows, write_figures
 from cocktail.report.published import read_published
 from cocktail.report.table import Table, write_table_files
@@ -28,6 +28,8 @@ class Inputs:
     mixtures: Path
     answers: Path
     judge: Path
+    bases: Path
+    corpus: Path
     published: Path
 
 
@@ -35,19 +37,25 @@ def report_study(inputs: Inputs, out: Path, *, params: Params) -> None:
     """Write ``tables``, ``figures`` and ``plots`` below ``out``, each folder whole or not at all."""
     comparison = read_json(inputs.reports / "comparison.json")
     receipts = provenance.read_receipts(inputs.answers, params.models)
+    pretrained = bases.read_bases(inputs.bases, params.models)
     note = provenance.data_note(params)
-    tables = study_tables(inputs, comparison, receipts, note=note)
+    tables = study_tables(inputs, comparison, receipts, pretrained, note=note)
     with fresh_folder(out / "tables") as folder:
         for table in tables:
             write_table_files(folder, table)
     with fresh_folder(out / "figures") as folder:
-        write_figures(folder, comparison, receipts, note=note)
+        write_figures(folder, comparison, receipts, pretrained, note=note)
     with fresh_folder(out / "plots") as folder:
         write_plots(folder, comparison, receipts)
 
 
 def study_tables(
-    inputs: Inputs, comparison: Mapping[str, Any], receipts: Sequence[Mapping[str, Any]], *, note: str
+    inputs: Inputs,
+    comparison: Mapping[str, Any],
+    receipts: Sequence[Mapping[str, Any]],
+    pretrained: Mapping[str, bases.Base],
+    *,
+    note: str,
 ) -> list[Table]:
     """Return all tables of the study."""
     one_seed = f"{note} One seed: exploratory."
@@ -80,6 +88,8 @@ def study_tables(
         provenance.mixtures_table(inputs.mixtures, note=note),
         provenance.runs_table(receipts, note=note),
         provenance.data_table(inputs.raw, inputs.prepared, note=note),
+        bases.pretraining_table(pretrained, note=note),
+        *bases.corpora_tables(inputs.corpus, note=note),
         *judging.judge_tables(inputs.judge, note=note),
     ]
 
