@@ -21,10 +21,11 @@ from cocktail.calibration.generator import (
     simulate,
 )
 from cocktail.calibration.rates import Rates, judge_studies
+from cocktail.calibration.recorded import recorded_design
 from cocktail.calibration.study import calibrate, held
 from cocktail.calibration.table import rates_tables
 from cocktail.errors import RecordError
-from cocktail.records import digest_folder, read_json
+from cocktail.records import digest_folder, read_json, write_json
 from cocktail.report.table import to_markdown
 
 RECORDED = Path(__file__).parents[2] / "reports/calibration"
@@ -142,6 +143,8 @@ def test_one_command_writes_numbers_table_and_figure(tmp_path: Path) -> None:
     assert read_json(tmp_path / "one/calibration.json") == result
     table = (tmp_path / "one/table.md").read_text(encoding="utf-8")
     assert result["command"] in table and "40 simulated studies" in table
+    named = calibrate(tmp_path / "named", num_studies=1, seed=5, designs=[SMALL], study="tiny")
+    assert named["command"] == "cocktail calibrate --study tiny --studies 1 --seed 5"
     other = calibrate(tmp_path / "three", num_studies=40, seed=6, designs=[SMALL])
     assert other["rows"] != result["rows"]
 
@@ -166,3 +169,26 @@ def test_the_recorded_table_and_figure_are_those_of_the_recorded_numbers() -> No
     for drawn, truth in zip(panels(result), ("no difference", "detectable difference"), strict=True):
         rows = [row for row in result["rows"] if (row["truth"], row["way"]) == (truth, "the rule")]
         assert drawn == [pytest.approx(100 * row["shares"]["supported"]) for row in rows]
+
+
+def test_a_recorded_study_has_a_design_of_its_own() -> None:
+    design = recorded_design(RECORDED.parent / "studies/tiny")
+    assert (design.items, design.seeds, design.tasks) == (120, 3, 2)
+    assert 0.8 < design.seed_sd < 5.9  # the smallest and the largest of its arms
+
+
+def test_only_confirmed_arms_make_a_design(tmp_path: Path) -> None:
+    arm = {"task": "fpb", "stage": "confirm", "n_items": 100, "n_seeds": 3, "seed_sd": 0.03}
+    arms = [
+        arm,
+        arm | {"seed_sd": 0.04},
+        arm | {"task": "headline", "n_items": 201, "seed_sd": 0.0},
+        arm | {"stage": "explore", "n_seeds": 1, "seed_sd": None},
+        arm | {"task": "finqa", "n_seeds": 1, "seed_sd": None},
+    ]
+    write_json(tmp_path / "comparison.json", {"arms": arms})
+    expected = round(100 * ((0.03**2 + 0.04**2) / 3) ** 0.5, 2)
+    assert recorded_design(tmp_path) == Design(items=150, seeds=3, seed_sd=expected, tasks=2)
+    write_json(tmp_path / "comparison.json", {"arms": arms[3:]})
+    with pytest.raises(RecordError):
+        recorded_design(tmp_path)

@@ -53,15 +53,19 @@ COMPARED: dict[Truth, tuple[Way, ...]] = {
 
 
 def calibrate(
-    out: Path, *, num_studies: int, seed: int, designs: Sequence[Design] = DESIGNS
+    out: Path, *, num_studies: int, seed: int, designs: Sequence[Design] = DESIGNS, study: str = ""
 ) -> dict[str, Any]:
-    """Write calibration.json, table.md, calibration.svg and .png below ``out``; return the JSON.
+    """Write calibration.json, table.md, calibration.svg and .png into ``out``; return the JSON.
+
+    Args:
+        study: the recorded study that the design is of; "": none.
 
     Raises:
         RecordError: there are no studies to simulate.
     """
     if num_studies < 1:
         raise RecordError(f"{num_studies} simulated studies tell nothing", fix="--studies 2000")
+    named = f" --study {study}" if study else ""
     rows: list[Row] = []
     streams = np.random.default_rng(seed).spawn(len(designs))
     console = Console(stderr=True)
@@ -70,7 +74,7 @@ def calibrate(
         for design, rng in zip(designs, streams, strict=True):
             rows += _rows(design, num_studies, rng, lambda: bar.advance(task))
     result = {
-        "command": f"cocktail calibrate --studies {num_studies} --seed {seed}",
+        "command": f"cocktail calibrate{named} --studies {num_studies} --seed {seed}",
         "seed": seed,
         "studies": num_studies,
         "candidates": CANDIDATES,
