@@ -43,7 +43,8 @@ ROWS = {  # train, dev, test
 
 @pytest.fixture(scope="module")
 def params(mirror: Path) -> Params:
-    raw = compose(CONF, "small", ["source=mirror", f"fetch.mirror={mirror}"])
+    whole = ["study.include=[single,pair,without,all]", "mix.caps.finqa=500"]
+    raw = compose(CONF, "small", [f"fetch.mirror={mirror}", *whole])
     return check_params(raw, where="conf")
 
 
