@@ -8,7 +8,7 @@ export PATH := $(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test check smoke bench params record report refetch lock
+.PHONY: help setup repro test check smoke bench params plan record report refetch lock
 
 help:  ## Show what make can do here
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */\1|/' | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -44,6 +44,9 @@ bench: $(READY)  ## All benchmarks at full size, on a machine that does nothing 
 
 params: $(READY)  ## Write params.yaml for STUDY=smoke|tiny|small|paper
 	cocktail params $(STUDY)
+
+plan: $(READY)  ## Print what STUDY=paper would take, before anything is downloaded: runs, tokens, hours, disk
+	cocktail plan $(STUDY)
 
 record: $(READY)  ## Keep the finished study under reports/studies/; renew README and page, which show it
 	cocktail record

@@ -22,6 +22,27 @@ def params(arguments: argparse.Namespace) -> None:
     print(f"{PARAMS} is now study {arguments.study}; `dvc repro` runs it")
 
 
+def plan(arguments: argparse.Namespace) -> None:
+    """What a study asks for before anything is downloaded: runs, rows, tokens, steps, hours, disk."""
+    from rich.console import Console
+
+    from cocktail.planning.checks import on_this_machine
+    from cocktail.planning.show import WIDTH, made_tables, plan_markdown, print_plan
+    from cocktail.planning.study import plan_study
+    from cocktail.records import fresh_file
+
+    planned = plan_study(CONF, arguments.study, arguments.override, root=Path())
+    files = {arguments.out: plan_markdown(planned)} if arguments.out else {}
+    if arguments.made:
+        files |= {arguments.made / name: text for name, text in made_tables(planned, Path()).items()}
+    for path, text in files.items():
+        with fresh_file(path) as draft:
+            draft.write_text(text, encoding="utf-8")
+    console = Console(width=WIDTH)
+    print_plan(planned, console)
+    console.print(on_this_machine(planned, Path()), highlight=False)
+
+
 def verify(arguments: argparse.Namespace) -> None:
     """Compare the fresh reports with the record of the same study and method."""
     from cocktail.config import load_params
@@ -121,13 +142,17 @@ def main() -> None:
     """Entry point; errors are one message and exit code 2."""
     parser = argparse.ArgumentParser(prog="cocktail", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (params, verify, record, readme, refetch, replies, advise, calibrate, card, verdicts_diff):
+    around = (params, plan, verify, record, readme, refetch, replies)
+    for command in (*around, advise, calibrate, card, verdicts_diff):
         name = command.__name__.replace("_", "-")
         sub = commands.add_parser(name, help=command.__doc__, description=command.__doc__)
         sub.set_defaults(command=command)
-        if command is params:
+        if command in (params, plan):
             sub.add_argument("study", help="a file name in conf/study, without its ending")
             sub.add_argument("override", nargs="*", help="more Hydra overrides, such as source=mirror")
+        if command is plan:
+            sub.add_argument("--out", type=Path, help="a Markdown file for the same plan")
+            sub.add_argument("--made", type=Path, help="a folder for tables of what fetch, prepare, mix made")
         if command is replies:
             sub.add_argument(
                 "files", nargs="+", type=Path, help="<model>/explore/base.parquet, judge/asked.parquet"

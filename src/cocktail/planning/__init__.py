@@ -1,0 +1,1 @@
+"""What a study asks for before anything is downloaded: runs, rows, tokens, steps, hours, disk."""

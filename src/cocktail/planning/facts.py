@@ -1,0 +1,163 @@
+"""What a plan must know and no file of the pipeline says before a download: data/reference/sizes.yaml.
+
+Each value is typed by hand with the place where it can be looked up, or with what makes it an assumption.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cocktail.config import FetchConfig, ModelConfig, Params
+from cocktail.errors import DataError
+
+SIZES = Path("data/reference/sizes.yaml")
+Way = Literal["hub", "mirror", "embedded"]
+Split = Literal["train", "dev", "test"]
+Origin = Annotated[str, Field(min_length=10)]
+Amount = Annotated[float, Field(gt=0)]
+
+
+class Fact(BaseModel):
+    """Base: no unknown key, no silent conversion."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class SourceSize(Fact):
+    """Raw rows of a source by split (None: ``fetch.world`` says), and how long its rows are."""
+
+    way: Way
+    source: str
+    rows: dict[Split, Annotated[int, Field(ge=0)]] | None
+    rows_from: Origin
+    characters: Amount  # mean of instruction + input + answer
+    characters_from: Origin
+
+
+class ModelSize(Fact):
+    """Parameters of a model of the Hub, and whether its keeper asks who downloads it."""
+
+    repo: str
+    parameters: Annotated[int, Field(gt=0)]
+    gated: bool
+    origin: Origin
+
+
+class Gpu(Fact):
+    """The GPU that hours are counted on."""
+
+    name: str
+    peak_teraflops: Amount  # dense, in the precision of training
+    memory_gigabytes: Amount
+    origin: Origin
+
+
+class Assumption(Fact):
+    """A number that is no measurement, with the sentence that is printed with the plan."""
+
+    value: Amount
+    says: Origin
+
+
+class Assumptions(Fact):
+    characters_a_token: Assumption
+    training_utilisation: Assumption
+    answering_utilisation: Assumption
+    answer_bytes: Assumption
+    checkpoints: Assumption
+
+
+class Sizes(Fact):
+    """All of sizes.yaml."""
+
+    sources: list[SourceSize]
+    models: list[ModelSize]
+    gpu: Gpu
+    assumptions: Assumptions
+
+    def source(self, name: str, way: Way) -> SourceSize:
+        """Return the size of a source as it comes in by ``way``.
+
+        Raises:
+            DataError: nobody has typed it yet.
+        """
+        found = next((one for one in self.sources if (one.source, one.way) == (name, way)), None)
+        if found is None:
+            raise DataError(
+                f"no size is known of source {name!r} by way of {way}",
+                where=str(SIZES),
+                fix="add its rows and characters with their origin; or dvc repro prepare, and plan again",
+            )
+        return found
+
+    def model(self, model: ModelConfig) -> ModelSize:
+        """Return what is known of a model of the Hub.
+
+        Raises:
+            DataError: nobody has typed it yet.
+        """
+        found = next((one for one in self.models if one.repo == model.repo), None)
+        if found is None:
+            raise DataError(
+                f"no size is known of model {model.repo}",
+                where=str(SIZES),
+                fix="add its parameters with their origin under models",
+            )
+        return found
+
+
+def read_sizes(path: Path) -> Sizes:
+    """Read sizes.yaml.
+
+    Raises:
+        DataError: the file is missing, or a value or its origin is.
+    """
+    try:
+        return Sizes.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise DataError("the sizes that a plan needs are missing", where=str(path)) from None
+    except (yaml.YAMLError, ValidationError) as error:
+        raise DataError(
+            f"not the sizes of a plan ({' '.join(str(error).split())})", where=str(path)
+        ) from None
+
+
+def raw_rows(size: SourceSize, fetch: FetchConfig) -> dict[Split, int]:
+    """Return a source's raw rows by split; of generated data from ``fetch.world``.
+
+    Raises:
+        DataError: ``fetch.world`` has no row count of a file that the source has.
+    """
+    if size.rows is not None:
+        return dict(size.rows)
+    splits: list[Split] = list(dict.fromkeys(file.split for file in fetch.sources[size.source].files))
+    missing = [split for split in splits if f"{size.source}_{split}" not in fetch.world]
+    if missing:
+        raise DataError(
+            f"fetch.world has no {size.source}_{missing[0]}", where="conf/source", fix="say how many rows"
+        )
+    return {split: fetch.world[f"{size.source}_{split}"] for split in splits}
+
+
+def scratch_parameters(model: ModelConfig) -> int:
+    """Return the parameters of a model from scratch: tied embedding, attention, gated MLP, norms.
+
+    0 for an endpoint, whose parameters are its keeper's matter.
+    """
+    if model.kind != "scratch":
+        return 0
+    hidden, layers = model.hidden or 0, model.layers or 0
+    layer = 4 * hidden * hidden + 3 * hidden * (model.feed_forward or 0) + 2 * hidden
+    return (model.vocabulary or 0) * hidden + layers * layer + hidden
+
+
+def parameters_of(params: Params, sizes: Sizes) -> dict[str, int]:
+    """Return the parameters of every model of the study."""
+    return {
+        name: sizes.model(model).parameters if model.kind == "hub" else scratch_parameters(model)
+        for name, model in params.models.items()
+    }
