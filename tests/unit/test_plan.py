@@ -30,6 +30,7 @@ from cocktail.planning.rows import source_rows
 from cocktail.planning.runs import measured_runs, planned_runs
 from cocktail.planning.show import made_tables, plan_markdown
 from cocktail.planning.study import GRID, Plan, plan_study
+from cocktail.planning.tables import budget_line, tables
 from cocktail.records import read_json, write_json
 
 ROOT = Path(__file__).parents[2]
@@ -337,3 +338,10 @@ def test_prepared_data_of_this_study_and_no_other_are_counted(bare: Path) -> Non
 def test_the_file_in_git_is_the_plan_of_today(paper: Callable[..., Plan]) -> None:
     stored = (ROOT / "reports/plans/paper.md").read_text(encoding="utf-8")
     assert stored == plan_markdown(paper()), "run: cocktail plan paper --out reports/plans/paper.md"
+
+
+def test_the_readme_quotes_the_plan(paper: Callable[..., Plan]) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    hours = tables(paper())[0].note
+    assert hours.startswith("All models: ")
+    assert f"```text\n{budget_line(paper())}\n{hours}\n```" in readme
