@@ -15,10 +15,10 @@ from cocktail.errors import RecordError
 from cocktail.grid import Run
 from cocktail.record import differences, record, record_name, verify
 from cocktail.records import digest_folder, read_json, write_json
-from cocktail.report.readme import BENCHMARKS, RESULTS, marks, render_readme
+from cocktail.report.readme import BENCHMARKS, OVERVIEW, RESULTS, marks, render_readme
 
 START, END = marks(RESULTS)
-BENCHES = "".join(marks(BENCHMARKS))
+BENCHES = "".join((*marks(OVERVIEW), *marks(BENCHMARKS)))
 EMPTY = f"{BENCHES}{START}{END}"
 PARAMS = study_params()
 LORA = study_params("smoke", "study.targets=[fpb,finqa]", "method=lora")

@@ -16,16 +16,21 @@ from cocktail.scoring.answers import STAGES, read_runs
 
 def data_note(params: Params) -> str:
     """Return the line that every table carries: study, method, kind of models, data that are no originals."""
-    used = dict.fromkeys([*params.study.tasks, *params.study.evaluations])
-    by_status: dict[str, list[str]] = {}
-    for task in used:
-        by_status.setdefault(params.fetch.sources[task].status, []).append(task)
+    by_status = tasks_by_status(params.model_dump())
     parts = [f"{status}: {', '.join(tasks)}" for status, tasks in sorted(by_status.items())]
     data = parts[0].split(":")[0] if len(parts) == 1 else "; ".join(parts)
     small = [name for name, model in params.models.items() if model.kind == "scratch"]
     warning = " Miniature models from scratch: no statement about the paper's models." if small else ""
     method = "" if params.train.method == "full" else f", method {params.train.method}"
     return f"Study {params.study.name}{method}. Data: {data}.{warning}"
+
+
+def tasks_by_status(params: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return the tasks of a study by the status of their source; ``params`` as a manifest holds them."""
+    by_status: dict[str, list[str]] = {}
+    for task in dict.fromkeys([*params["study"]["tasks"], *params["study"]["evaluations"]]):
+        by_status.setdefault(params["fetch"]["sources"][task]["status"], []).append(task)
+    return by_status
 
 
 def data_table(raw: Path, prepared: Path, *, note: str) -> Table:

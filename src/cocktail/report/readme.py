@@ -6,19 +6,20 @@ So a variant in the work tree changes nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from cocktail.errors import RecordError
 from cocktail.records import read_json
 from cocktail.report.benchmarks import render_benchmarks
 from cocktail.report.methods import FULL, Record, methods_block, read_studies
+from cocktail.report.overview import cost_text, overview
 from cocktail.report.table import to_markdown
 from cocktail.report.verdicts import verdict_tables
 
-RESULTS, BENCHMARKS = "results", "benchmarks"
-ORDER = ("paper", "small", "tiny", "smoke")  # the largest first; others after them, by name
+OVERVIEW, RESULTS, BENCHMARKS = "overview", "results", "benchmarks"
+ORDER = ("small", "tiny", "smoke", "paper")  # as far as they are recorded; others after them, by name
+NONE = "No study is recorded yet.\n"
 
 
 def render_readme(text: str, reports: Path) -> str:
@@ -27,7 +28,11 @@ def render_readme(text: str, reports: Path) -> str:
     Raises:
         RecordError: the README lacks the marks of a block.
     """
-    text = _filled(text, RESULTS, _studies(reports / "studies"))
+    studies = _ordered(reports / "studies")
+    full = [one for records in studies.values() for one in records if one.method == FULL]
+    text = _filled(text, OVERVIEW, overview(full) if full else NONE)
+    results = [_study(name, records) for name, records in studies.items()]
+    text = _filled(text, RESULTS, "\n".join(results) or NONE)
     return _filled(text, BENCHMARKS, render_benchmarks(reports / "benchmarks"))
 
 
@@ -43,36 +48,37 @@ def _filled(text: str, block: str, body: str) -> str:
     return re.sub(f"{start}.*{end}", lambda _: f"{start}\n\n{body}\n{end}", text, flags=re.DOTALL)
 
 
-def _studies(studies: Path) -> str:
+def _ordered(studies: Path) -> dict[str, list[Record]]:
     found = read_studies(studies)
     rank = {name: place for place, name in enumerate(ORDER)}
-    ordered = sorted(found, key=lambda name: (rank.get(name, len(ORDER)), name))
-    return "\n".join(_study(name, found[name]) for name in ordered) or "No study is recorded yet.\n"
+    return {name: found[name] for name in sorted(found, key=lambda one: (rank.get(one, len(ORDER)), one))}
 
 
 def _study(name: str, records: Sequence[Record]) -> str:
-    """Full fine-tuning with its tables; then, where there are other methods, all methods side by side."""
+    """Full fine-tuning with its tables, folded; then, where there are other methods, all side by side."""
     parts = [_full(one) for one in records if one.method == FULL] + [methods_block(records)]
     return "\n".join([f"### Study {name}", "", *filter(None, parts)])
 
 
 def _full(record: Record) -> str:
-    folder, hardware = record.folder, record.manifest["hardware"]
-    runtime = record.manifest["runtime"]
-    device = ", ".join(hardware["gpus"]) or f"{hardware['cores']} cores of {hardware['cpu']}"
+    folder = record.folder
     here = f"reports/studies/{folder.name}"
     figures = sorted(path.name for path in (folder / "figures").glob("bars_*.svg"))
     lines = [
-        f"{runtime['runs']} runs, {_spent(runtime, gpus=bool(hardware['gpus']))} on {device}. "
+        f"{cost_text(record.manifest)}. "
         f"All tables: [{here}/tables]({here}/tables); how it was made: [manifest]({here}/manifest.json).",
         "",
-        *_verdicts(folder / "claims.json"),
         *(
             f"![Accuracy of base, single task and mixtures per task]({here}/figures/{name})"
             for name in figures
         ),
         "",
+        f"<details><summary>Tables of study {folder.name}: every claim, accuracy, contrasts</summary>",
+        "",
+        *_verdicts(folder / "claims.json"),
         *((folder / f"tables/{name}.md").read_text(encoding="utf-8") for name in ("main", "contrasts")),
+        "</details>",
+        "",
     ]
     return "\n".join(lines)
 
@@ -80,16 +86,3 @@ def _full(record: Record) -> str:
 def _verdicts(path: Path) -> list[str]:
     """The verdict table, straight from the record's claims.json; records older than claims have none."""
     return [to_markdown(verdict_tables(read_json(path))[0])] if path.is_file() else []
-
-
-def _spent(runtime: Mapping[str, Any], *, gpus: bool) -> str:
-    """Hours of the workers and, on GPUs, GPU-hours and energy, as far as runs were counted."""
-    hours = (runtime["training_seconds"] + runtime["answering_seconds"]) / 3600
-    parts = [f"{hours:.2f} worker-hours"]
-    if gpus and runtime.get("gpu_hours") is not None:
-        parts.append(f"{runtime['gpu_hours']:.2f} GPU-hours")
-    if gpus and runtime.get("watt_hours") is not None:
-        counted, runs = runtime["runs_with_energy"], runtime["runs"]
-        some = "" if counted == runs else f" (counted in {counted} runs)"
-        parts.append(f"{runtime['watt_hours']:.0f} Wh{some}")
-    return ", ".join(parts)

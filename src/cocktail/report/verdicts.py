@@ -69,7 +69,7 @@ def _cells(claim: Claim, row: Row) -> dict[str, Any]:
     shown = {
         "claim": f"{claim['number']}. {claim['title']}",
         "on": row["scope"],
-        "effect": _effect(row),
+        "effect": effect_text(row),
         "adjusted p": _p(row["p_adjusted"]),
         **{name: _count(row[f"n_{name}"]) for name in ("items", "clusters", "seeds")},
         "treatment runs": _runs(row, "treatment"),
@@ -86,7 +86,8 @@ def _runs(row: Row, side: str) -> list[str]:
     return [run if model == row["model"] else f"{model}/{run}" for run in row[f"{side}_runs"]]
 
 
-def _effect(row: Row) -> str:
+def effect_text(row: Row) -> str:
+    """Return effect and interval in points; empty where nothing was measured."""
     if row["effect"] is None:
         return ""
     text = "{:+.1f} [{:+.1f}, {:+.1f}]".format(*(row[name] for name in ("effect", "low", "high")))

@@ -1,0 +1,184 @@
+"""The README's first screen, from two records written by hand: real data and generated data side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from claims_fixture import claim, verdict
+
+from cocktail.records import read_json, write_json
+from cocktail.report.methods import Record, read_studies
+from cocktail.report.overview import floor_tasks, overview
+from cocktail.report.readme import marks, render_readme
+
+LARGE = {"repo": "org/large", "kind": "hub", "reference": True}
+SCRATCH = {"repo": None, "kind": "scratch", "reference": False}
+NEEDS = "needs fpb in study.targets; needs a larger untuned model (reference: true); and 4 more"
+
+
+def keep(studies: Path, name: str, claims: list[dict[str, Any]], **facts: Any) -> None:
+    """Write what the overview reads of a record."""
+    facts = {"status": {"fpb": "generated", "finqa": "generated"}, "models": {"m": SCRATCH}, **facts}
+    arms = [
+        {"model": model, "task": task, "arm": arm, "low": low, "guess": 0.4}
+        for model in facts["models"]
+        for task, lows in facts.get("lows", {"fpb": (0.3, 0.5), "finqa": (0.1, 0.4)}).items()
+        for arm, low in zip(("base", "single"), lows, strict=True)
+    ]
+    params = {
+        "study": {"name": name, "seed": 42, "confirm_seeds": [7, 8], "tasks": list(facts["status"])}
+        | {"evaluations": ["fpb"]},
+        "train": {"method": "full"},
+        "compare": {"confidence": 0.95},
+        "fetch": {"sources": {task: {"status": status} for task, status in facts["status"].items()}},
+        "models": facts["models"],
+    }
+    runtime = {"runs": 20, "training_seconds": 3000.0, "answering_seconds": 600.0}
+    manifest = {
+        "params": params,
+        "hardware": {"gpus": [], "cores": 2, "cpu": "C"},
+        "runtime": runtime,
+        "parameters": {"m": {"trainable": 9, "total": 486_048}},
+    }
+    write_json(studies / name / "manifest.json", {**manifest, **facts.get("more", {})})
+    write_json(studies / name / "comparison.json", {"arms": arms})
+    write_json(studies / name / "claims.json", {"study": name, "confidence": 0.95, "claims": claims})
+
+
+def row(effect: float | None, kind: str, *, model: str = "m", **more: Any) -> dict[str, Any]:
+    found: dict[str, Any] = verdict("macro", model=model, effect=effect, verdict=kind, **more)
+    return found
+
+
+@pytest.fixture
+def studies(tmp_path: Path) -> Path:
+    """Small: real data, two models, one of them an untuned reference; tiny: generated data, one model."""
+    tiny = [
+        claim("one", 1, "First", [row(-2.0, "under-powered", reason="k = 3, seeds: tries; 2 of 7 tasks")]),
+        claim("side", 1, "Beside the first", [row(1.0, "supported")], family="secondary"),
+        claim("two", 2, "Second", [row(-7.94, "contradicted"), verdict("fpb", model="m", effect=9.0,
+              verdict="supported")]),
+        claim("three", 3, "Third", [row(None, "not tested", reason=NEEDS)]),
+        claim("four", 4, "Fourth", [row(None, "not tested", reason="floor")], family="secondary"),
+        claim("four_b", 4, "Fourth again", [row(3.0, "supported")], family="secondary"),
+    ]  # fmt: skip
+    small = [
+        claim("one", 1, "First", [row(6.5, "supported"), row(0.5, "under-powered", model="n",
+              reason="Holm-adjusted p 0.060")]),
+        claim("two", 2, "Second", [row(0.1, "not supported", interval="these weights")]),
+        claim("three", 3, "Third", [row(5.0, "supported", control_model="large")]),
+        claim("new", 7, "Only here", [row(1.0, "supported")]),
+    ]  # fmt: skip
+    folder = tmp_path / "studies"
+    keep(folder, "tiny", tiny)
+    keep(
+        folder,
+        "small",
+        small,
+        status={"fpb": "rebuilt", "finqa": "partial", "gsm8k": "original"},
+        models={"m": SCRATCH, "large": LARGE},
+        lows={"fpb": (0.1, 0.2), "finqa": (0.1, 0.401)},
+        more={
+            "bases": {
+                "m": {"kind": "scratch", "parameters": 1_050_000, "tokens": 19_998_720, "seconds": 2880.0},
+                "large": {"kind": "hub", "parameters": None, "tokens": None, "seconds": None},
+            }
+        },
+    )
+    return folder
+
+
+def shown(studies: Path, *names: str) -> list[str]:
+    found = read_studies(studies)
+    return overview([found[name][0] for name in names]).splitlines()
+
+
+def test_the_table_by_hand(studies: Path) -> None:
+    table = [line for line in shown(studies, "small", "tiny") if line.startswith("|")]
+    assert table == [
+        "| claim | small | tiny |",
+        "| --- | --- | --- |",
+        "| 1. First | m: **supported** +6.5 [+3.2, +9.8]<br>"
+        "n: under-powered +0.5 [−2.8, +3.8], Holm-adjusted p 0.060 "
+        "| under-powered −2.0 [−5.2, +1.2], 2 of 7 tasks |",
+        "| 2. Second | not supported +0.1 [−3.1, +3.4] (these weights) "
+        "| **contradicted** −7.9 [−11.2, −4.7] |",
+        "| 3. Third | **supported** +5.0 [+1.8, +8.2] "
+        "| not tested: needs a larger untuned model (reference: true) |",
+        "| 4. Fourth | – | not tested: floor |",
+        "| 7. Only here | **supported** +1.0 [−2.2, +4.2] | – |",
+    ]
+
+
+def test_each_study_is_named_for_what_it_is(studies: Path) -> None:
+    small, tiny = (line for line in shown(studies, "small", "tiny") if line.startswith("- "))
+    assert small == (
+        "- **[small](reports/studies/small/manifest.json)**: real data; partial: finqa; rebuilt: fpb; "
+        "original: gsm8k. Model m: 1.05 million parameters, from scratch on 20 million tokens in 0.80 h; "
+        "Model large: org/large, untuned. 20 runs, 1.00 worker-hours on 2 cores of C; "
+        "explored with seed 42, confirmed with seeds 7, 8.<br>"
+    )
+    assert "**: generated data. Model m: 0.486 million parameters, from scratch. 20 runs" in tiny
+
+
+def test_miniatures_are_called_so(studies: Path) -> None:
+    note = "the method and each comparison are replicated with them, not the paper's numbers"
+    assert note in shown(studies, "tiny")[-1]
+    manifest = read_json(studies / "tiny/manifest.json")
+    manifest["params"]["models"] = {"m": {**LARGE, "reference": False}}
+    write_json(studies / "tiny/manifest.json", manifest)
+    assert note not in "".join(shown(studies, "tiny"))
+
+
+def test_what_held_is_told_by_titles(studies: Path) -> None:
+    small, tiny = (line.strip() for line in shown(studies, "small", "tiny") if "**Held**" in line)
+    assert small == (
+        "**Held**: First (m); Third; Only here. **Did not hold**: Second. **Undecided**: First (n)."
+    )
+    assert tiny == (
+        "**Held**: none. **Did not hold**: Second (contradicted). **Undecided**: First. "
+        "**Not tested**: Third; Fourth."
+    )
+
+
+def test_a_task_is_at_floor_where_no_arm_is_above_a_guess(studies: Path) -> None:
+    small, tiny = (line.strip() for line in shown(studies, "small", "tiny") if "At floor" in line)
+    assert small.endswith("m: fpb; large: fpb.<br>")  # finqa: one interval lies above the guess
+    assert tiny.endswith("guess): finqa.<br>")  # it touches the guess
+    assert floor_tasks({"arms": []}) == {}
+
+
+def test_a_record_without_claims_shows_what_it_is(studies: Path) -> None:
+    (studies / "small/claims.json").unlink()
+    lines = shown(studies, "small", "tiny")
+    assert "| 1. First | – | under-powered −2.0 [−5.2, +1.2], 2 of 7 tasks |" in lines
+    (studies / "tiny/claims.json").unlink()
+    assert not [line for line in shown(studies, "small", "tiny") if line.startswith("|")]
+
+
+def test_the_readme_puts_small_before_tiny_and_changes_with_a_verdict(studies: Path) -> None:
+    reports = studies.parent
+    for folder in studies.iterdir():
+        claims = read_json(folder / "claims.json")
+        write_json(folder / "claims.json", {**claims, "note": "Made up."})
+        (folder / "tables").mkdir()
+        for table in ("main", "contrasts"):
+            (folder / f"tables/{table}.md").write_text("T\n", encoding="utf-8")
+    text = "".join("".join(marks(block)) for block in ("overview", "results", "benchmarks"))
+    rendered = render_readme(text, reports)
+    assert "| claim | small | tiny |" in rendered
+    assert rendered.index("### Study small") < rendered.index("### Study tiny")
+    claims = read_json(reports / "studies/small/claims.json")
+    claims["claims"][1]["verdicts"][0]["verdict"] = "contradicted"
+    write_json(reports / "studies/small/claims.json", claims)
+    changed = render_readme(rendered, reports)
+    assert "| 2. Second | **contradicted** +0.1" in changed and "| 2. Second | **contra" not in rendered
+    assert "No study is recorded yet." in render_readme(rendered, reports / "none")
+
+
+def test_the_order_of_records_is_the_order_of_columns(studies: Path) -> None:
+    found = read_studies(studies)
+    records: list[Record] = [found["tiny"][0], found["small"][0]]
+    assert "| claim | tiny | small |" in overview(records)
