@@ -1,0 +1,36 @@
+"""The design of a recorded study, so that the rule of verdicts is tested at that study's own size."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from statistics import mean
+
+from cocktail.calibration.generator import Design
+from cocktail.errors import RecordError
+from cocktail.records import read_json
+
+
+def recorded_design(record: Path) -> Design:
+    """Return items a task, seeds, seed SD and tasks of what a study confirmed.
+
+    The seed SD is the root mean square over all confirmed arms; it holds the luck of a run on its items, too,
+    so the design is a little harder than the study. Tasks of different sizes count as equal, of their mean.
+
+    Raises:
+        RecordError: there is no such record, or it confirmed nothing with more than one seed.
+    """
+    arms = [
+        row
+        for row in read_json(record / "comparison.json")["arms"]
+        if row["stage"] == "confirm" and row["n_seeds"] > 1
+    ]
+    if not arms:
+        raise RecordError("no arm was confirmed with more than one seed", where=str(record))
+    items = {row["task"]: row["n_items"] for row in arms}
+    return Design(
+        items=round(mean(items.values())),
+        seeds=min(row["n_seeds"] for row in arms),
+        seed_sd=round(100 * math.sqrt(mean(row["seed_sd"] ** 2 for row in arms)), 2),
+        tasks=len(items),
+    )
