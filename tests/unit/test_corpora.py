@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from data_params import make_params
+from data_params import make_params, make_source
 from tiny_model import MODEL
 
 from cocktail.config import CorporaConfig, Params
@@ -48,8 +48,15 @@ def corpora(**changes: Any) -> dict[str, Any]:
 
 
 def evaluating(folder: Path, **changes: Any) -> Params:
-    """A study that evaluates fpb alone, whose one test row is QUESTION."""
-    params = make_params(study={"evaluations": ["fpb"], "targets": ["fpb"]}, corpora=corpora(**changes))
+    """A study that does not evaluate fpb, whose one test row is QUESTION."""
+    files = [("train.jsonl", "train"), ("test.jsonl", "test")]
+    sources = {"fpb": make_source(*files), "orca_math": make_source(), "open_orca": make_source()}
+    params = make_params(
+        study={"tasks": ["fpb", "orca_math", "open_orca"], "evaluations": [], "targets": []},
+        fetch={"sources": sources},
+        prepare={"filler_from": "open_orca"},
+        corpora=corpora(**changes),
+    )
     (folder / "raw/fpb").mkdir(parents=True, exist_ok=True)
     rows = {
         "train": {"sentence": sentences(1, seed=9), "label": 0},

@@ -25,8 +25,8 @@ from cocktail.tasks import load_task
 def make_corpus(raw: Path, out: Path, *, params: Params) -> None:
     """Write ``text.parquet`` (corpus, split, text), ``instructions.parquet`` and the receipt into ``out``.
 
-    Every passage of every corpus is checked against every row of every evaluated source, train rows included
-    (dev is carved from them). Without corpora the folder holds a receipt only.
+    Every passage of every corpus is checked against every row of every source that can be evaluated, train
+    rows included (dev is carved from them). Without corpora the folder holds a receipt only.
 
     Raises:
         SourceError: a corpus is missing, unreadable, another one, or too small for its share.
@@ -102,12 +102,13 @@ def _draw(
 
 
 def _evaluated(raw: Path, params: Params) -> list[tuple[str, Sequence[str]]]:
-    """Each evaluated source's questions, inputs, pages and answers, of all its splits."""
+    """Questions, inputs, pages and answers of all splits, whether this study evaluates the source or not."""
     found: list[tuple[str, Sequence[str]]] = []
-    for name in params.study.evaluations:
+    tasks = {name: load_task(name) for name in params.fetch.sources}
+    for name in (name for name, task in tasks.items() if task.evaluates):
         source = load_source(
             raw / name,
-            task=load_task(name),
+            task=tasks[name],
             files=params.fetch.sources[name].files,
             max_quarantine_share=params.prepare.max_quarantine_share,
         )
