@@ -16,6 +16,7 @@ from cocktail.judge.agreement import agreement_rows, run_rows
 from cocktail.judge.prompt import case, read_verdict
 from cocktail.records import digest_value, fresh_folder, read_table, write_json, write_table
 from cocktail.scoring.answers import STAGES, read_answers, read_evaluations
+from cocktail.scoring.codes import check_text
 from cocktail.store import Store, store_root, write_runtime
 
 WHERE = ["model", "stage", "run", "task", "item"]
@@ -31,7 +32,7 @@ def judge_study(prepared: Path, answers: Path, scores: Path, out: Path, *, param
 
     Raises:
         EndpointError: a verdict is not in the store, and the endpoint gives none.
-        RecordError: answers or scores are missing.
+        RecordError: answers or scores are missing, or of a run only codes are there.
     """
     rows, replies = _EMPTY[COLUMNS], dict[str, Reply]()
     if params.judge.way == "endpoint":
@@ -63,12 +64,12 @@ def _free_answers(prepared: Path, answers: Path, scores: Path, *, params: Params
         [_EMPTY[["model", "stage", "run", "item", "answer"]]],
     )
     asked += [_questions(prepared, task) for task in tasks]
-    given += [
-        table[table["task"].isin(tasks)][["item", "answer"]].assign(model=model, stage=stage, run=run)
-        for model in params.models
-        for stage in STAGES
-        for run, table in read_answers(answers / model / stage).items()
-    ]
+    for model in params.models:
+        for stage in STAGES:
+            for run, table in read_answers(answers / model / stage).items():
+                check_text(table, run=run)
+                texts = table[table["task"].isin(tasks)][["item", "answer"]]
+                given.append(texts.assign(model=model, stage=stage, run=run))
     rows = items.merge(pd.concat(given), on=["model", "stage", "run", "item"], validate="one_to_one")
     rows = rows.merge(pd.concat(asked), on="item", validate="many_to_one")
     if len(rows) != len(items):

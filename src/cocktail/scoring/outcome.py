@@ -35,6 +35,8 @@ from cocktail.scoring.numbers import Number, parse_number, same_number
 Code = Literal["ok", "wrong", "invalid"]
 Kind = Literal["label", "number", "choice", "free"]
 INVALID = "INVALID"  # in place of a prediction, where a metric needs one
+# Kept codes of other rules are refused: raise this with every change that gives some answer another code.
+RULES = 1
 TOKEN_F1 = 0.5  # half of the words shared: the usual reading of "mostly the same short answer"
 _WORDS = ("yes", "no")
 

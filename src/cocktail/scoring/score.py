@@ -28,7 +28,7 @@ def score_study(
         RecordError: answers of a model are missing, or not whole.
     """
     evaluations = read_evaluations(prepared)
-    summariser = Summariser(tolerance)
+    summariser = Summariser()
     items, summary = [], []
     for model in models:
         for stage in STAGES:

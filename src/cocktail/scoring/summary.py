@@ -8,14 +8,12 @@ from cocktail.errors import RecordError
 from cocktail.scoring.answers import Evaluation
 from cocktail.scoring.metrics.answer_match import AnswerMatch
 from cocktail.scoring.metrics.label_scores import LabelScores
-from cocktail.scoring.outcome import Tolerance
 
 
 class Summariser:
     """Holds one instance of each metric: making one costs more than using it."""
 
-    def __init__(self, tolerance: Tolerance) -> None:
-        self.tolerance = tolerance
+    def __init__(self) -> None:
         self.label_scores = LabelScores(keep_in_memory=True)
         self.answer_match = AnswerMatch(keep_in_memory=True)
 
@@ -42,26 +40,21 @@ class Summariser:
             "knowledge_accuracy": float((decoded["knowledge"] == "ok").mean()),  # of none: NaN
             "decoded": len(decoded),
             "decoded_invalid": int((decoded["strict"] == "invalid").sum()),
-            "decoded_agree": int((decoded["read_strict"] == decoded["label_choice"]).sum()),
+            "decoded_agree": int((decoded["read"] == decoded["label_choice"]).sum()),
             "not_stopped": int((~items["stopped"]).sum()),
-            "empty": int((items["answer"].str.strip() == "").sum()),
+            "empty": int(items["empty"].sum()),
         }
 
     def _scores(self, items: pd.DataFrame, evaluation: Evaluation) -> dict[str, float | int]:
         if evaluation.kind in ("label", "choice"):
             scores = self.label_scores.score(
-                items["read_strict"].tolist(), items["gold"].tolist(), labels=evaluation.labels
+                items["read"].tolist(), items["gold"].tolist(), labels=evaluation.labels
             )
             lenient = float((items["lenient"] == "ok").mean())
             accuracies = {"accuracy_strict": scores["accuracy"], "accuracy_lenient": lenient}
             f1 = {name: scores[name] for name in ("macro_f1", "weighted_f1")}
         else:
-            scores = self.answer_match.score(
-                items["answer"].tolist(),
-                items["gold"].tolist(),
-                kind=evaluation.kind,
-                tolerance=self.tolerance,
-            )
+            scores = self.answer_match.shares(items["strict"].tolist(), items["lenient"].tolist())
             accuracies = {name: scores[name] for name in ("accuracy_strict", "accuracy_lenient")}
             f1 = {"macro_f1": float("nan"), "weighted_f1": float("nan")}
         invalid = {f"invalid_{way}": int((items[way] == "invalid").sum()) for way in ("strict", "lenient")}

@@ -11,7 +11,7 @@ from typing import Any
 import datasets
 import evaluate
 
-from cocktail.scoring.outcome import Kind, Tolerance, judge, share
+from cocktail.scoring.outcome import Code, Kind, Tolerance, judge, share
 
 
 class AnswerMatch(evaluate.Metric):  # type: ignore[misc]  # evaluate publishes no types
@@ -48,7 +48,10 @@ class AnswerMatch(evaluate.Metric):  # type: ignore[misc]  # evaluate publishes 
             judge(answer, gold, kind=kind, labels=(), tolerance=tolerance)
             for answer, gold in zip(predictions, references, strict=True)
         ]
-        strict, lenient = [one.strict for one in outcomes], [one.lenient for one in outcomes]
+        return self.shares([one.strict for one in outcomes], [one.lenient for one in outcomes])
+
+    def shares(self, strict: Sequence[Code], lenient: Sequence[Code]) -> dict[str, float]:
+        """Return what :meth:`score` does, of answers that were judged before."""
         return {
             "accuracy_strict": share(strict, "ok"),
             "accuracy_lenient": share(lenient, "ok"),

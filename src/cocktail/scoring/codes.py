@@ -1,0 +1,136 @@
+"""Answers as codes: all that later stages need of an answer, without its text.
+
+Licences of real data forbid their text in git, and an answer may repeat it; codes may stand there. Every
+answer is turned into codes before it is counted, so that a run kept as codes has the scores of its text.
+Codes hold for the rules, the tolerance and the gold that they were made with; kept ones say which.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import get_args
+
+import pandas as pd
+
+from cocktail.errors import DataError, RecordError
+from cocktail.records import digest_value
+from cocktail.scoring.answers import Evaluation, check_whole
+from cocktail.scoring.outcome import INVALID, RULES, Code, Tolerance, judge
+
+BASIS = "basis"  # the column that a kept table has more
+COLUMNS = ["item", "strict", "lenient", "read", "label_choice", "stopped", "empty"]
+_ITEM = re.compile(r"\w+:\w+:\d+")
+
+
+def code_answers(
+    answers: pd.DataFrame, evaluations: Mapping[str, Evaluation], *, run: str, tolerance: Tolerance
+) -> pd.DataFrame:
+    """Judge every answer of one run; a run that is kept as codes was judged before.
+
+    Returns:
+        One row per item in the order of the prepared data: item; strict, lenient; read, the label that was
+        read strictly (``INVALID`` where none was, "" where the task has no labels); label_choice; stopped;
+        empty.
+
+    Raises:
+        RecordError: the run does not answer each item exactly once, or its codes were made otherwise.
+        DataError: a gold answer cannot be scored.
+    """
+    check_whole(answers, evaluations, run=run)
+    if is_coded(answers):
+        _check_basis(answers[BASIS], basis(evaluations, tolerance=tolerance), run=run)
+        return answers[COLUMNS]
+    given = answers.set_index("item")[["answer", "label_choice", "stopped"]]
+    parts = [_coded(given, evaluation, tolerance=tolerance) for evaluation in evaluations.values()]
+    return pd.concat(parts, ignore_index=True)[COLUMNS]
+
+
+def is_coded(answers: pd.DataFrame) -> bool:
+    """Tell whether a run's table holds codes in place of answers."""
+    return BASIS in answers.columns
+
+
+def check_text(answers: pd.DataFrame, *, run: str) -> None:
+    """Refuse a run of which only codes are there.
+
+    Raises:
+        RecordError: the run is kept as codes.
+    """
+    if is_coded(answers):
+        raise RecordError(
+            f"run {run} is kept as codes, and this needs the text of its answers",
+            fix="judge.way=rules; or take the run's files out of reports/studies/ and repeat its stage with "
+            "dvc repro --force: it is trained again",
+        )
+
+
+def basis(evaluations: Mapping[str, Evaluation], *, tolerance: Tolerance) -> str:
+    """Return what decides the codes of an answer, in a line: rules, tolerance, digest of labels and gold."""
+    gold = [
+        [one.task, one.kind, list(one.labels), one.gold[["item", "gold"]].to_numpy().tolist()]
+        for one in evaluations.values()
+    ]
+    numbers = f"{tolerance.relative!r} {tolerance.absolute!r}"
+    return f"rules {RULES}, tolerance {numbers}, gold {digest_value(gold)[:16]}"
+
+
+def check_codes(codes: pd.DataFrame, evaluations: Mapping[str, Evaluation]) -> None:
+    """Refuse a table in which anything stands but ids, codes and the labels of the tasks.
+
+    Raises:
+        RecordError: names columns, never what stands there.
+    """
+    wrong = [] if list(codes.columns) == COLUMNS else [f"the columns are not {', '.join(COLUMNS)}"]
+    if not wrong:
+        wrong = [name for name in ("stopped", "empty") if codes[name].dtype != bool]
+        ours = {item for one in evaluations.values() for item in one.gold["item"]}
+        if not all(item in ours and _ITEM.fullmatch(item) for item in codes["item"]):
+            wrong.append("item")
+        for one in evaluations.values():
+            mine = codes[codes["item"].isin(one.gold["item"])]
+            wrong += [
+                f"{name} of {one.task}" for name, known in _known(one).items() if not set(mine[name]) <= known
+            ]
+    if wrong:
+        raise RecordError(f"something else than ids, codes and labels: {'; '.join(wrong)}")
+
+
+def _known(evaluation: Evaluation) -> dict[str, set[str]]:
+    labels, codes = set(evaluation.labels), set(get_args(Code))
+    return {
+        "strict": codes,
+        "lenient": codes,
+        "read": {*labels, INVALID} if _has_labels(evaluation) else {""},
+        "label_choice": {*labels, ""},
+    }
+
+
+def _has_labels(evaluation: Evaluation) -> bool:
+    return evaluation.kind in ("label", "choice")
+
+
+def _check_basis(found: pd.Series[str], here: str, *, run: str) -> None:
+    other = sorted(set(found) - {here})
+    if other:
+        raise RecordError(
+            f"run {run} is kept as codes made with {other[0]}; here are {here}",
+            fix="set score in params.yaml and the data back; or, as the text is needed, take the run's files "
+            "out of reports/studies/ and repeat its stage with dvc repro --force: it is trained again",
+        )
+
+
+def _coded(given: pd.DataFrame, evaluation: Evaluation, *, tolerance: Tolerance) -> pd.DataFrame:
+    rows = evaluation.gold[["item", "gold"]].join(given, on="item", validate="one_to_one")
+    try:
+        outcomes = [
+            judge(answer, gold, kind=evaluation.kind, labels=evaluation.labels, tolerance=tolerance)
+            for answer, gold in zip(rows["answer"], rows["gold"], strict=True)
+        ]
+    except DataError as error:
+        raise DataError(error.what, where=f"prepared data of {evaluation.task}", fix=error.fix) from None
+    read = [one.read_strict if _has_labels(evaluation) else "" for one in outcomes]
+    columns = {"strict": [one.strict for one in outcomes], "lenient": [one.lenient for one in outcomes]}
+    codes = pd.DataFrame({**columns, "read": read}, index=rows.index, dtype="str")
+    empty = (rows["answer"].str.strip() == "").astype(bool)
+    return pd.concat([rows[["item", "label_choice", "stopped"]], codes], axis=1).assign(empty=empty)
