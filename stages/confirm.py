@@ -6,8 +6,9 @@ import argparse
 from pathlib import Path
 
 from cocktail.config import load_params
-from cocktail.execution.runs import run_all
+from cocktail.execution.runs import StageInputs, run_all
 from cocktail.grid import confirm_runs
+from cocktail.kept import runs_folder
 from cocktail.records import read_json
 from cocktail.stage import run_stage
 
@@ -18,20 +19,15 @@ def main() -> None:
     parser.add_argument("--prepared", type=Path, required=True)
     parser.add_argument("--base", type=Path, required=True)
     parser.add_argument("--selected", type=Path, required=True)
+    parser.add_argument("--studies", type=Path, required=True, help="recorded studies: finished runs")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     params = load_params(Path("params.yaml"))
     chosen = {target: entry["chosen"] for target, entry in read_json(arguments.selected).items()}
-    run_all(
-        confirm_runs(params, chosen, model=arguments.model),
-        params=params,
-        model_name=arguments.model,
-        prepared=arguments.prepared,
-        base=arguments.base,
-        mixtures=None,
-        out=arguments.out,
-        label=f"confirm {arguments.model}",
-    )
+    runs = confirm_runs(params, chosen, model=arguments.model)
+    kept = runs_folder(arguments.studies, params)
+    inputs = StageInputs(params, arguments.model, arguments.prepared, arguments.base, None, kept)
+    run_all(runs, inputs, out=arguments.out, label=f"confirm {arguments.model}")
 
 
 if __name__ == "__main__":

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from cocktail.config import load_params
 from cocktail.endpoint.answers import answer_all
-from cocktail.execution.runs import run_all
+from cocktail.execution.runs import StageInputs, run_all
 from cocktail.grid import explore_runs
+from cocktail.kept import runs_folder
 from cocktail.stage import run_stage
 
 
@@ -18,21 +19,17 @@ def main() -> None:
     parser.add_argument("--prepared", type=Path, required=True)
     parser.add_argument("--mixtures", type=Path, required=True)
     parser.add_argument("--base", type=Path, required=True)
+    parser.add_argument("--studies", type=Path, required=True, help="recorded studies: finished runs")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     params, name = load_params(Path("params.yaml")), arguments.model
-    given = {
-        "params": params,
-        "model_name": name,
-        "prepared": arguments.prepared,
-        "base": arguments.base,
-        "out": arguments.out,
-    }
+    prepared, base, out = arguments.prepared, arguments.base, arguments.out
     if params.model(name).kind == "endpoint":
-        answer_all(**given)
+        answer_all(params=params, model_name=name, prepared=prepared, base=base, out=out)
     else:
-        runs, label = explore_runs(params, model=name), f"explore {name}"
-        run_all(runs, mixtures=arguments.mixtures, label=label, **given)
+        kept = runs_folder(arguments.studies, params)
+        inputs = StageInputs(params, name, prepared, base, arguments.mixtures, kept)
+        run_all(explore_runs(params, model=name), inputs, out=out, label=f"explore {name}")
 
 
 if __name__ == "__main__":

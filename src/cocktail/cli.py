@@ -59,6 +59,17 @@ def record(arguments: argparse.Namespace) -> None:
     print(f"recorded in {keep(REPORTS, load_params(PARAMS))}")
 
 
+def keep_runs(arguments: argparse.Namespace) -> None:
+    """Keep the finished runs of a study, as receipts and codes, in git: they need no training elsewhere."""
+    from cocktail.config import load_params
+    from cocktail.keep import keep_runs as keep
+    from cocktail.kept import runs_folder
+
+    study = load_params(PARAMS)
+    kept = runs_folder(REPORTS / "studies", study)
+    print(f"{keep(Path(), study, kept=kept)} finished runs are in {kept}")
+
+
 def readme(arguments: argparse.Namespace) -> None:
     """Renew the generated tables of the README from reports/studies/ and reports/benchmarks/."""
     from cocktail.records import fresh_file
@@ -142,7 +153,7 @@ def main() -> None:
     """Entry point; errors are one message and exit code 2."""
     parser = argparse.ArgumentParser(prog="cocktail", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    around = (params, plan, verify, record, readme, refetch, replies)
+    around = (params, plan, verify, record, keep_runs, readme, refetch, replies)
     for command in (*around, advise, calibrate, card, verdicts_diff):
         name = command.__name__.replace("_", "-")
         sub = commands.add_parser(name, help=command.__doc__, description=command.__doc__)

@@ -27,8 +27,11 @@ LOCK = "requirements.lock"
 PAGE = "reports/report.html"
 
 
-def make_manifest(root: Path, params: Params) -> dict[str, Any]:
+def make_manifest(root: Path, params: Params, *, runtimes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Return the manifest of the study whose outputs lie below ``root``, the top of the repository.
+
+    Args:
+        runtimes: what runs cost that were kept in git, by the digest of their receipt.
 
     Raises:
         RecordError: the answers are not those of the method in params, or something else is missing.
@@ -49,7 +52,7 @@ def make_manifest(root: Path, params: Params) -> dict[str, Any]:
         "digests": {LOCK: digest_file(root / LOCK), "outputs": _output_digests(root / "dvc.lock")},
         "parameters": _parameters(receipts.values()),
         "bases": base_facts(root / "artifacts/base", params),
-        "runtime": _runtime(receipts),
+        "runtime": _runtime(receipts, runtimes),
     }
 
 
@@ -147,14 +150,18 @@ def base_facts(bases: Path, params: Params) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _runtime(receipts: Iterable[Path]) -> dict[str, Any]:
-    """Sum over the runs whose runtime.json is in the store; a run is found there by its receipt.
+def _runtime(receipts: Iterable[Path], kept: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Sum over the runs whose runtime.json is in the store, or kept; a run is found by its receipt.
 
     What no run counted is null: energy without a counter, everything that entries of older versions lack.
     """
-    kept = {digest_file(path): path.parent for path in (store_root() / "answers").glob("*/*/receipt.json")}
+    stored = {digest_file(path): path.parent for path in (store_root() / "answers").glob("*/*/receipt.json")}
     digests = [digest_file(receipt) for receipt in receipts]
-    times = [read_json(kept[one] / "runtime.json") for one in digests if one in kept]
+    times = [
+        read_json(stored[one] / "runtime.json") if one in stored else kept[one]
+        for one in digests
+        if one in stored or one in kept
+    ]
     energy, memory, tokens, share = (
         [one[key] for one in times if one.get(key) is not None]
         for key in ("energy_joules", "peak_gpu_memory_bytes", "tokens_per_second", "share_of_ceiling")

@@ -17,6 +17,8 @@ from cocktail.claims.changes import read_verdicts, verdict_changes
 from cocktail.compose import differences as param_differences
 from cocktail.config import Params
 from cocktail.errors import RecordError
+from cocktail.keep import keep_runs, needs_keeping
+from cocktail.kept import KeptRuns, record_name, runs_folder
 from cocktail.manifest import LOCK, hardware, make_manifest
 from cocktail.records import digest_file, fresh_folder, read_json, read_table, write_json, write_table
 
@@ -31,16 +33,11 @@ TOLERANCE_POINTS = 25.0
 EXACT = ("runs_explored", "runs_confirmed", "test_items")  # counts that do not hang on rounding
 
 
-def record_name(params: Params) -> str:
-    """Return the name of a study's record: the study, and its method where that is not full fine-tuning."""
-    study, method = params.study.name, params.train.method
-    return study if method == "full" else f"{study}-{method}"
-
-
 def record(reports: Path, params: Params) -> Path:
     """Copy the study's results and its manifest to their folder below ``reports/studies``; return it.
 
-    Item-level outcomes hold ids and codes, no text: the data's licences stay out of git.
+    Item-level outcomes hold ids and codes, no text: the data's licences stay out of git. Of a study on real
+    data the runs are kept as well (:mod:`cocktail.keep`).
 
     Raises:
         RecordError: results are missing, or are those of another study or method than params names.
@@ -49,7 +46,8 @@ def record(reports: Path, params: Params) -> Path:
     study: str = read_json(reports / "comparison.json")["study"]
     if study != params.study.name:
         raise RecordError(f"reports are of study {study!r}, params of {params.study.name!r}", fix="dvc repro")
-    manifest = make_manifest(root, params)
+    kept = runs_folder(reports / "studies", params)
+    manifest = make_manifest(root, params, runtimes=KeptRuns(kept).runtimes())
     items = read_table(root / "artifacts/scores/items.parquet")
     target = reports / "studies" / record_name(params)
     with fresh_folder(target) as folder:
@@ -59,6 +57,10 @@ def record(reports: Path, params: Params) -> Path:
             shutil.copyfile(reports / name, folder / name)
         write_table(folder / "items.parquet", _compact(items))
         write_json(folder / "manifest.json", manifest)
+        if kept.is_dir():
+            shutil.copytree(kept, folder / kept.name)
+        if needs_keeping(params):
+            keep_runs(root, params, kept=folder / kept.name)
     return target
 
 
@@ -74,7 +76,7 @@ def verify(reports: Path, params: Params) -> str:
     """
     name = record_name(params)
     recorded = reports / "studies" / name
-    if not recorded.is_dir():
+    if not (recorded / "manifest.json").is_file():  # runs may be kept of a study that is not finished
         return f"study {name} was never recorded: nothing to compare with (make record keeps it)"
     manifest = read_json(recorded / "manifest.json")
     changed = list(param_differences(params.model_dump(), manifest["params"]))

@@ -26,7 +26,7 @@ from cocktail.execution import jobs as job_module
 from cocktail.execution import runs as execution
 from cocktail.execution.jobs import execute
 from cocktail.execution.pool import Job
-from cocktail.execution.runs import run_all
+from cocktail.execution.runs import StageInputs, run_all
 from cocktail.grid import Run
 from cocktail.inference.answer import answer_exam
 from cocktail.records import read_json, read_table, write_json
@@ -138,19 +138,17 @@ def study(**sections: dict[str, Any]) -> Params:
 
 
 def go(
-    runs: list[Run], *, prepared: Path, base: Path, out: Path, params: Params | None = None
+    runs: list[Run],
+    *,
+    prepared: Path,
+    base: Path,
+    out: Path,
+    params: Params | None = None,
+    kept: Path | None = None,
 ) -> dict[str, bytes]:
     """Run a stage and return its output's bytes."""
-    run_all(
-        runs,
-        params=params or study(),
-        model_name="tiny",
-        prepared=prepared,
-        base=base,
-        mixtures=None,
-        out=out,
-        label="test",
-    )
+    inputs = StageInputs(params or study(), "tiny", prepared, base, None, kept or out.with_name("none"))
+    run_all(runs, inputs, out=out, label="test")
     return {file.name: file.read_bytes() for file in sorted(out.iterdir())}
 
 
@@ -529,6 +527,6 @@ def test_precision_and_name_of_the_model_are_part_of_what_the_base_answered(
         go([BASE], prepared=prepared, base=base, out=tmp_path / "out", params=params)
     assert read_json(tmp_path / "out" / "base.json")["config"]["half"] is True
     renamed = study().model_copy(update={"models": {"other": MODEL}})
-    where = {"prepared": prepared, "base": base, "mixtures": None, "out": tmp_path / "out"}
-    run_all([BASE], params=renamed, model_name="other", label="test", **where)
+    inputs = StageInputs(renamed, "other", prepared, base, None, tmp_path / "none")
+    run_all([BASE], inputs, out=tmp_path / "out", label="test")
     assert read_json(tmp_path / "out" / "base.json")["model"] == "other"

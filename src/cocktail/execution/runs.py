@@ -1,62 +1,100 @@
-"""All runs of a stage: those that the store lacks are trained and answered, then the output is assembled."""
+"""All runs of a stage: those that are not done are trained and answered, then the output is assembled.
+
+A run is done if the store has its answers, or if it is kept in git as receipt and codes, without text
+(:mod:`cocktail.kept`). Like the store, the folder of kept runs is no dependency of a stage: it decides
+how long the stage takes, and whether the output holds a run's answers or their codes, which score alike.
+"""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-from cocktail.config import ExecuteConfig, Params
+from cocktail.config import Params
 from cocktail.data.mixture import draw_all, read_mixture
 from cocktail.errors import BusyError, RunError
 from cocktail.execution.jobs import RunJob, execute
 from cocktail.execution.plan import Planner, planned_bytes
 from cocktail.execution.pool import Job, run_jobs
 from cocktail.grid import Run
+from cocktail.kept import Finished, KeptRuns
 from cocktail.records import fresh_folder, read_json, write_json
 from cocktail.store import Store, store_root
 
 
-def run_all(
-    runs: Sequence[Run],
-    *,
-    params: Params,
-    model_name: str,
-    prepared: Path,
-    base: Path,
-    mixtures: Path | None,
-    out: Path,
-    label: str,
-) -> None:
-    """Train and answer ``runs``, and write their answers, receipts and list into the folder ``out``.
+@dataclass(frozen=True)
+class StageInputs:
+    """What the runs of a stage are made of, and where those that are done are found.
+
+    Attributes:
+        mixtures: the folder of drawn mixtures; None: they are drawn anew.
+        kept: the folder of runs that are kept in git; it need not be there.
+    """
+
+    params: Params
+    model: str
+    prepared: Path
+    base: Path
+    mixtures: Path | None
+    kept: Path
+
+    def planner(self, runs: Sequence[Run]) -> Planner:
+        """Return what makes the jobs of ``runs``."""
+        trained = [run for run in runs if run.sources]
+        drawn = (
+            {run.id: read_mixture(self.mixtures, run.id) for run in trained}
+            if self.mixtures
+            else draw_all(trained, params=self.params, prepared=self.prepared)
+        )
+        return Planner(self.params, self.model, self.prepared, self.base, drawn, Store(store_root()))
+
+    def find(self, job: Job[RunJob]) -> Finished | None:
+        """Return the run if it is done; the store, which has its text, goes first.
+
+        Raises:
+            RunError: a file of it was changed.
+        """
+        key = job.payload.answers_key
+        entry = job.payload.store.have("answers", key)
+        if entry is None:
+            return self._kept_runs.have(key)
+        return Finished(
+            entry / "answers.parquet",
+            read_json(entry / "receipt.json"),
+            key,
+            read_json(entry / "runtime.json") if (entry / "runtime.json").is_file() else {},
+        )
+
+    @cached_property
+    def _kept_runs(self) -> KeptRuns:
+        return KeptRuns(self.kept)
+
+
+def run_all(runs: Sequence[Run], inputs: StageInputs, *, out: Path, label: str) -> None:
+    """Train and answer ``runs``, and write their answers or codes, receipts and list into the folder ``out``.
 
     Runs that match the steps of another run start after it.
 
     Args:
-        mixtures: the folder of drawn mixtures; None: they are drawn here.
         label: what the progress bar says.
 
     Raises:
         RunError: a run failed (the others are in the store), or the disk has no room for the weights.
     """
-    trained = [run for run in runs if run.sources]
-    drawn = (
-        {run.id: read_mixture(mixtures, run.id) for run in trained}
-        if mixtures
-        else draw_all(trained, params=params, prepared=prepared)
-    )
-    store = Store(store_root())
-    planner = Planner(params, model_name, prepared, base, drawn, store)
+    planner = inputs.planner(runs)
     jobs: dict[str, Job[RunJob]] = {}
     failed: dict[str, str] = {}
-    for wave in ([run for run in runs if not run.like], [run for run in runs if run.like]):
+    for wave in _waves(runs):
         failed |= {run.id: f"{run.like}, which it matches, failed" for run in wave if run.like in failed}
         ready = [run for run in wave if run.id not in failed]
         for run in ready:
-            steps = _steps(jobs[run.like]) if run.kind == "steps" else 0
+            steps = _done(inputs, jobs[run.like]).steps if run.kind == "steps" else 0
             jobs[run.id] = planner.job(run, max_steps=steps)
-        failed |= _make([jobs[run.id] for run in ready], base=base, settings=params.execute, label=label)
+        failed |= _make([jobs[run.id] for run in ready], inputs, label=label)
     if failed:
         reasons = "\n".join(f"  - {name}: {reason}" for name, reason in sorted(failed.items()))
         raise RunError(
@@ -66,25 +104,49 @@ def run_all(
         )
     with fresh_folder(out) as folder:
         for run in runs:
-            entry = _entry(jobs[run.id])
-            shutil.copyfile(entry / "answers.parquet", folder / f"{run.id}.parquet")
-            shutil.copyfile(entry / "receipt.json", folder / f"{run.id}.json")
+            finished = _done(inputs, jobs[run.id])
+            shutil.copyfile(finished.table, folder / f"{run.id}.parquet")
+            write_json(folder / f"{run.id}.json", finished.receipt)
         write_json(folder / "index.json", {"runs": [run.id for run in runs]})
 
 
-def _make(jobs: Sequence[Job[RunJob]], *, base: Path, settings: ExecuteConfig, label: str) -> dict[str, str]:
-    """Do those jobs that the store has no answers of; return, and note in the store, why runs failed."""
+def finished_runs(runs: Sequence[Run], inputs: StageInputs) -> Iterator[tuple[Run, Finished]]:
+    """Yield those of ``runs`` that are done; nothing is trained.
+
+    Raises:
+        RunError: a file of a run was changed.
+    """
+    planner = inputs.planner(runs)
+    steps: dict[str, int] = {}
+    for run in (one for wave in _waves(runs) for one in wave):
+        if run.kind == "steps" and run.like not in steps:
+            continue  # how long it trains is not known before the run it matches is done
+        job = planner.job(run, max_steps=steps[run.like] if run.kind == "steps" else 0)
+        finished = inputs.find(job)
+        if finished:
+            steps[run.id] = finished.steps
+            yield run, finished
+
+
+def _waves(runs: Sequence[Run]) -> tuple[list[Run], list[Run]]:
+    """Runs that stand alone, then those that match one of them."""
+    return [run for run in runs if not run.like], [run for run in runs if run.like]
+
+
+def _make(jobs: Sequence[Job[RunJob]], inputs: StageInputs, *, label: str) -> dict[str, str]:
+    """Do those jobs that are not done; return, and note in the store, why runs failed."""
     missing, failed = [], {}
     for job in jobs:
         try:
-            if job.payload.store.have("answers", job.payload.answers_key):
+            if inputs.find(job):
                 _forget_checkpoints(job.payload)
             else:
                 missing.append(job)
-        except RunError as error:  # a stored file was changed: no reason to stop the others
+        except RunError as error:  # a file was changed: no reason to stop the others
             failed[job.name] = str(error)
     if missing:
-        _check_room(missing, base=base)
+        _check_room(missing, base=inputs.base)
+        settings = inputs.params.execute
         failed |= run_jobs(
             missing,
             execute,
@@ -124,15 +186,8 @@ def _check_room(jobs: Sequence[Job[RunJob]], *, base: Path) -> None:
         )
 
 
-def _steps(job: Job[RunJob]) -> int:
-    """Optimiser steps of a run that is done."""
-    return int(read_json(_entry(job) / "receipt.json")["steps"])
-
-
-def _entry(job: Job[RunJob]) -> Path:
-    entry = job.payload.store.have("answers", job.payload.answers_key)
-    if entry is None:
-        raise RunError(
-            "a finished run is not in the store any more", where=job.name, fix="the same command again"
-        )
-    return entry
+def _done(inputs: StageInputs, job: Job[RunJob]) -> Finished:
+    finished = inputs.find(job)
+    if finished is None:
+        raise RunError("a finished run is not there any more", where=job.name, fix="the same command again")
+    return finished

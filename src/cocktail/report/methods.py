@@ -34,8 +34,12 @@ class Record:
 
 
 def read_studies(studies: Path) -> dict[str, list[Record]]:
-    """Return the records of each study, full fine-tuning first, then by method."""
+    """Return the records of each study, full fine-tuning first, then by method.
+
+    A folder with kept runs alone is no record yet: the study is still running.
+    """
     folders = sorted(studies.iterdir()) if studies.is_dir() else []
+    folders = [folder for folder in folders if [path.name for path in folder.iterdir()] != ["runs"]]
     records = [Record(folder, read_json(folder / "manifest.json")) for folder in folders]
     by_study: dict[str, list[Record]] = {}
     for record in sorted(records, key=lambda one: (one.method != FULL, one.method)):

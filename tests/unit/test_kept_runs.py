@@ -1,0 +1,489 @@
+"""Runs kept in git as receipts and codes: they score as texts do, hold no text, are not trained again."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+from answers_fixture import ROOT, finish_study, study_params, tolerance
+
+from cocktail.compose import write_params
+from cocktail.config import Params
+from cocktail.errors import RecordError, RunError
+from cocktail.execution import runs as execution
+from cocktail.execution.pool import Job
+from cocktail.execution.runs import StageInputs, run_all
+from cocktail.grid import Run, confirm_runs, explore_runs
+from cocktail.judge.study import judge_study
+from cocktail.keep import keep_runs, needs_keeping
+from cocktail.kept import KeptRuns, runs_folder
+from cocktail.record import record, verify
+from cocktail.records import digest_folder, read_json, read_table, write_json, write_table
+from cocktail.report.methods import read_studies
+from cocktail.scoring.answers import Evaluation, read_evaluations
+from cocktail.scoring.codes import check_codes, code_answers, is_coded
+from cocktail.scoring.outcome import INVALID, Tolerance
+from cocktail.scoring.score import score_study
+from cocktail.scoring.selection import select_study
+
+OVERRIDES = ("study.evaluations=[fpb,finqa,knowledge,financebench]", "study.include=[single,all]")
+OVERRIDES += ("study.tries=0", "study.confirm_seeds=[101]", "study.confirm_also=[]")
+GENERATED = study_params("smoke", *OVERRIDES)
+PARAMS = study_params("smoke", *OVERRIDES, "fetch.sources.fpb.status=original")
+MODEL = "phi3_smoke"
+EXPLORE = explore_runs(PARAMS)
+CONFIRM = confirm_runs(PARAMS, {"fpb": "all"})
+RUNS = [run.id for run in (*EXPLORE, *CONFIRM)]
+SENTENCE = "The mill at Oulu closes in May, as its owner confided."
+ANSWERS = [SENTENCE, " \n", f"positive, since {SENTENCE}", "neutral", "C", "4", "12.5%", "yes"]
+RUNTIME = {"host": "hidden-host", "process": 7, "seconds": {"training": 3.0, "answering": 1.0}}
+RUNTIME |= {"peak_memory_bytes": 5}
+
+
+def test_the_fixture_has_every_kind_of_run_and_of_task(study: Path) -> None:
+    assert {run.kind for run in (*EXPLORE, *CONFIRM)} == {"base", "single", "all", "steps", "size"}
+    kinds = {one.kind for one in read_evaluations(study / "data/prepared").values()}
+    assert kinds == {"label", "number", "choice", "free"}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study with answers of all sorts, scored; below ``store`` they lie as the executor leaves them."""
+    root = tmp_path_factory.mktemp("kept")
+    finish_study(root, PARAMS)
+    _add_what_runs_are_made_of(root)
+    for number, path in enumerate(sorted((root / "artifacts/answers").glob("*/*/*.parquet"))):
+        write_table(path, _varied(read_table(path), number))
+    score(root)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COCKTAIL_STORE", str(root / "store"))
+        patch.setattr(execution, "run_jobs", from_answers(root / "artifacts/answers", []))
+        make(root, out=root / "made")
+    shutil.rmtree(root / "made")
+    return root
+
+
+@pytest.fixture
+def study(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy, to be changed."""
+    shutil.copytree(finished, tmp_path / "study")
+    monkeypatch.setenv("COCKTAIL_STORE", str(tmp_path / "study/store"))
+    return tmp_path / "study"
+
+
+@pytest.fixture
+def made(finished: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The runs that had to be trained; they give the answers of the finished study."""
+    names: list[str] = []
+    monkeypatch.setattr(execution, "run_jobs", from_answers(finished / "artifacts/answers", names))
+    return names
+
+
+@pytest.fixture
+def elsewhere(study: Path) -> Path:
+    """The study as cloned elsewhere: kept runs, but neither store nor answers."""
+    keep(study)
+    shutil.rmtree(study / "store")
+    shutil.rmtree(study / "artifacts/answers")
+    return study
+
+
+def _add_what_runs_are_made_of(root: Path) -> None:
+    write_json(root / f"artifacts/base/{MODEL}/config.json", {})
+    prepared = root / "data/prepared"
+    rows = read_table(prepared / "open_orca/train.parquet")
+    filler = rows.assign(item=rows["item"].str.replace("open_orca", "filler"), task="filler")
+    write_table(prepared / "filler/train.parquet", pd.concat([filler] * 9, ignore_index=True))
+    tasks = read_json(prepared / "tasks.json")
+    settings = {"labels": None, "kind": "free", "max_new_tokens": 4, "trains": True, "evaluates": False}
+    write_json(prepared / "tasks.json", tasks | {"filler": settings})
+
+
+def _varied(answers: pd.DataFrame, number: int) -> pd.DataFrame:
+    """Two thirds of the answers replaced; some without an end, some labels decoded wrongly."""
+    places = [number + place for place in range(len(answers))]
+    texts = [
+        text if place % 3 == 0 else ANSWERS[place // 3 % len(ANSWERS)]
+        for place, text in zip(places, answers["answer"], strict=True)
+    ]
+    wrong = {"fpb": "neutral", "knowledge": "D"}
+    choices = [
+        wrong[task] if choice and place % 5 == 0 else choice
+        for place, task, choice in zip(places, answers["task"], answers["label_choice"], strict=True)
+    ]
+    stopped = [place % 4 > 0 for place in places]
+    return answers.assign(answer=texts, label_choice=choices, stopped=stopped)
+
+
+def from_answers(answers: Path, names: list[str]) -> Callable[..., dict[str, str]]:
+    """In place of training: a run's stored answers and receipt are those below ``answers``."""
+
+    def run_jobs(jobs: Sequence[Job[Any]], work: Any, **_: Any) -> dict[str, str]:
+        for job in jobs:
+            names.append(job.name)
+            stage = "confirm" if job.name.endswith("-s101") else "explore"
+            with job.payload.store.publish("answers", job.payload.answers_key) as folder:
+                for ending, name in (("parquet", "answers.parquet"), ("json", "receipt.json")):
+                    shutil.copyfile(answers / MODEL / stage / f"{job.name}.{ending}", folder / name)
+                write_json(folder / "runtime.json", RUNTIME)
+        return {}
+
+    return run_jobs
+
+
+def stages(root: Path) -> Iterator[tuple[str, list[Run], StageInputs]]:
+    base, prepared, kept = root / "artifacts/base" / MODEL, root / "data/prepared", folder_of(root)
+    mixtures = root / "artifacts/mixtures"
+    yield "explore", EXPLORE, StageInputs(PARAMS, MODEL, prepared, base, mixtures, kept)
+    yield "confirm", CONFIRM, StageInputs(PARAMS, MODEL, prepared, base, None, kept)
+
+
+def make(root: Path, *, out: Path | None = None) -> None:
+    for stage, runs, inputs in stages(root):
+        run_all(runs, inputs, out=(out or root / "artifacts/answers" / MODEL) / stage, label=stage)
+
+
+def folder_of(root: Path) -> Path:
+    return runs_folder(root / "reports/studies", PARAMS)
+
+
+def keep(root: Path, params: Params = PARAMS) -> int:
+    return keep_runs(root, params, kept=folder_of(root))
+
+
+def score(root: Path, *, given: Tolerance | None = None) -> dict[str, bytes]:
+    """What the stages select and score write."""
+    prepared, answers = root / "data/prepared", root / "artifacts/answers"
+    selected, scores = root / f"artifacts/selected/{MODEL}.json", root / "artifacts/scores"
+    score_study(prepared, answers, scores, models=[MODEL], tolerance=given or tolerance(PARAMS))
+    select_study(prepared, answers / MODEL / "explore", selected, params=PARAMS, model=MODEL)
+    files = [selected, *(scores / f"{name}.parquet" for name in ("items", "summary"))]
+    return {file.name: file.read_bytes() for file in files}
+
+
+def everything(folder: Path) -> str:
+    """All that stands in the files below a folder; tables unpacked, for packed bytes hide every text."""
+    tables = sorted(folder.rglob("*.parquet"))
+    others = [file for file in folder.rglob("*") if file.is_file() and file not in tables]
+    texts = [file.read_text(encoding="utf-8") for file in others]
+    return "\n".join([*texts, *(read_table(file).to_csv() for file in tables)])
+
+
+def test_codes_score_as_their_texts_do(study: Path, made: list[str]) -> None:
+    from_texts = score(study)
+    texts = read_table(study / f"artifacts/answers/{MODEL}/explore/all.parquet")
+    summary = read_table(study / "artifacts/scores/summary.parquet")
+    counts = ("empty", "not_stopped", "invalid_strict", "decoded", "decoded_invalid", "decoded_agree")
+    assert (summary[list(counts)].sum() > 0).all()
+    assert keep(study) == len(RUNS)
+    shutil.rmtree(study / "store")
+    for name in ("answers", "scores"):
+        shutil.rmtree(study / "artifacts" / name)
+    make(study)
+    assert made == []
+    codes = read_table(study / f"artifacts/answers/{MODEL}/explore/all.parquet")
+    assert is_coded(codes) and not is_coded(texts)
+    assert score(study) == from_texts
+
+
+def test_no_text_of_an_answer_is_kept(study: Path) -> None:
+    words = ("Oulu", "confided", "since", "hidden-host")
+    assert all(word in everything(study / "store") for word in words)
+    keep(study)
+    shown = everything(folder_of(study))
+    assert "positive" in shown
+    assert [word for word in words if word in shown] == []
+    table = read_table(folder_of(study) / MODEL / "explore/all.parquet")
+    assert set(table["read"]) <= {"positive", "neutral", "negative", "A", "B", "C", "D", INVALID, ""}
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "value"),
+    [
+        ("read of fpb", "read", SENTENCE),
+        ("read of finqa", "read", "12.5"),
+        ("read of financebench", "read", "yes"),
+        ("label_choice of knowledge", "label_choice", "because"),
+        ("label_choice of finqa", "label_choice", "positive"),
+        ("strict of fpb", "strict", SENTENCE),
+        ("lenient of financebench", "lenient", "hm"),
+        ("stopped", "stopped", "yes"),
+        ("empty", "empty", SENTENCE),
+        ("item", "item", SENTENCE),
+        ("item", "item", "fpb:test:1234"),
+        ("columns", "answer", SENTENCE),
+    ],
+)
+def test_what_is_no_code_is_not_written(study: Path, name: str, column: str, value: str) -> None:
+    evaluations = read_evaluations(study / "data/prepared")
+    answers = read_table(study / f"artifacts/answers/{MODEL}/explore/all.parquet")
+    codes = code_answers(answers, evaluations, run="all", tolerance=tolerance(PARAMS))
+    check_codes(codes, evaluations)
+    task = name.split(" of ")[-1] if " of " in name else "fpb"
+    (row, *_) = codes.index[codes["item"].str.startswith(f"{task}:test")]
+    spoilt = codes.astype(object).assign(**({} if column in codes else {column: ""}))
+    spoilt.loc[row, column] = value
+    flags = {flag: bool for flag in ("stopped", "empty") if flag != column}
+    with pytest.raises(RecordError) as caught:
+        check_codes(spoilt.astype(flags), evaluations)
+    assert name in caught.value.what
+    assert value not in caught.value.what.replace(name, "")
+
+
+def test_a_table_with_text_stops_the_keeping(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a task's labels, by a fault, hold what models wrote."""
+
+    def leaking(*given: Any, **named: Any) -> pd.DataFrame:
+        codes = code_answers(*given, **named)
+        return codes.assign(read=codes["read"].replace(INVALID, SENTENCE))
+
+    monkeypatch.setattr("cocktail.keep.code_answers", leaking)
+    with pytest.raises(RecordError, match="read of fpb"):
+        keep(study)
+    assert not list(folder_of(study).rglob("*.parquet"))
+
+
+def test_kept_runs_are_not_trained_and_others_are(elsewhere: Path, made: list[str]) -> None:
+    folder = folder_of(elsewhere) / MODEL
+    for name in ("explore/single_fpb", "explore/base", "confirm/all-s101"):
+        for ending in ("json", "parquet"):
+            (folder / f"{name}.{ending}").unlink()
+    make(elsewhere)
+    assert sorted(made) == ["all-s101", "base", "single_fpb"]
+    answers = elsewhere / "artifacts/answers" / MODEL
+    assert not is_coded(read_table(answers / "explore/single_fpb.parquet"))
+    assert is_coded(read_table(answers / "explore/single_finqa.parquet"))
+    made.clear()
+    make(elsewhere)
+    assert made == []
+
+
+def test_outputs_from_kept_runs_have_the_receipts_of_the_originals(
+    finished: Path, elsewhere: Path, made: list[str]
+) -> None:
+    make(elsewhere)
+    for stage in ("explore", "confirm"):
+        for path in (finished / "artifacts/answers" / MODEL / stage).glob("*.json"):
+            again = elsewhere / "artifacts/answers" / MODEL / stage / path.name
+            assert again.read_bytes() == path.read_bytes()
+
+
+def test_a_run_takes_its_steps_from_the_kept_receipt(
+    elsewhere: Path, made: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (steps,) = (run for run in CONFIRM if run.kind == "steps")
+    (folder_of(elsewhere) / MODEL / f"confirm/{steps.id}.json").unlink()
+    asked = []
+    stand_in = execution.run_jobs
+
+    def noted(jobs: Sequence[Job[Any]], work: Any, **settings: Any) -> dict[str, str]:
+        asked.extend((job.name, job.payload.recipe.max_steps) for job in jobs)
+        return stand_in(jobs, work, **settings)
+
+    monkeypatch.setattr(execution, "run_jobs", noted)
+    make(elsewhere)
+    receipt = read_json(folder_of(elsewhere) / MODEL / f"confirm/{steps.like}.json")["receipt"]
+    assert asked == [(steps.id, receipt["steps"])]
+    assert receipt["steps"] > 0
+
+
+def test_answers_in_the_store_go_before_codes(study: Path, made: list[str]) -> None:
+    keep(study)
+    make(study)
+    assert made == []
+    assert not is_coded(read_table(study / f"artifacts/answers/{MODEL}/explore/all.parquet"))
+
+
+def test_another_plan_finds_no_kept_run(elsewhere: Path, made: list[str]) -> None:
+    """A run has the same name with other params, and is another run."""
+    longer = PARAMS.model_copy(update={"answer": PARAMS.answer.model_copy(update={"max_prompt": 99})})
+    ((_, runs, inputs), _) = stages(elsewhere)
+    other = StageInputs(longer, MODEL, inputs.prepared, inputs.base, inputs.mixtures, inputs.kept)
+    run_all(runs, other, out=elsewhere / "out", label="explore")
+    assert made == [run.id for run in runs]
+
+
+def test_codes_of_another_tolerance_or_other_gold_are_refused(elsewhere: Path, made: list[str]) -> None:
+    make(elsewhere)
+    with pytest.raises(RecordError) as caught:
+        score(elsewhere, given=Tolerance(0.02, 1e-6))
+    assert "tolerance 0.01 1e-06" in caught.value.what and "tolerance 0.02 1e-06" in caught.value.what
+    assert "trained again" in caught.value.fix
+    score(elsewhere)
+    path = elsewhere / "data/prepared/fpb/test.parquet"
+    gold = read_table(path)
+    write_table(path, gold.assign(gold=["neutral", *gold["gold"][1:]]))
+    with pytest.raises(RecordError, match=r"made with rules 1, tolerance .*, gold"):
+        score(elsewhere)
+
+
+def test_codes_of_other_rules_are_refused(
+    elsewhere: Path, made: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(elsewhere)
+    monkeypatch.setattr("cocktail.scoring.codes.RULES", 2)
+    with pytest.raises(RecordError, match="made with rules 1"):
+        score(elsewhere)
+
+
+def test_texts_are_coded_anew_with_other_params(study: Path, made: list[str]) -> None:
+    """Who has the store changes the tolerance and keeps the runs again."""
+    keep(study)
+    wider = PARAMS.score.model_copy(update={"relative_tolerance": 0.5})
+    assert keep(study, PARAMS.model_copy(update={"score": wider})) == len(RUNS)
+    with_texts = score(study, given=Tolerance(0.5, PARAMS.score.absolute_tolerance))
+    shutil.rmtree(study / "store")
+    make(study)
+    prepared, answers = study / "data/prepared", study / "artifacts/answers"
+    score_study(prepared, answers, study / "again", models=[MODEL], tolerance=Tolerance(0.5, 1e-6))
+    assert (study / "again/summary.parquet").read_bytes() == with_texts["summary.parquet"]
+
+
+@pytest.mark.parametrize("how", ["changed", "gone"])
+def test_damaged_codes_are_refused_and_nothing_else_fails(elsewhere: Path, made: list[str], how: str) -> None:
+    path = folder_of(elsewhere) / MODEL / "explore/single_fpb.parquet"
+    content = bytearray(path.read_bytes())
+    content[40] ^= 1
+    path.write_bytes(content)
+    if how == "gone":
+        path.unlink()
+    with pytest.raises(RunError) as caught:
+        make(elsewhere)
+    assert "1 of 6 runs failed" in caught.value.what
+    assert str(path) in caught.value.what and "git checkout -- " in caught.value.what
+    assert made == []
+
+
+def test_keeping_again_changes_nothing(study: Path, made: list[str]) -> None:
+    """Neither with the texts at hand, nor where only codes are."""
+    keep(study)
+    before = digest_folder(folder_of(study))
+    assert keep(study) == len(RUNS)
+    assert digest_folder(folder_of(study)) == before
+    shutil.rmtree(study / "store")
+    assert keep(study) == len(RUNS)
+    assert digest_folder(folder_of(study)) == before
+
+
+def test_a_study_that_is_not_finished_keeps_what_is_done(study: Path, made: list[str]) -> None:
+    """Before confirm is planned; without one explored run; beside runs that were kept before."""
+    keep(study)
+    folder = folder_of(study) / MODEL
+    shutil.rmtree(folder / "confirm")
+    key = read_json(folder / "explore/all.json")["answers_key"]
+    for ending in ("json", "parquet"):
+        (folder / f"explore/all.{ending}").unlink()
+    shutil.rmtree(study / "store/answers" / key[:2] / key)
+    assert keep(study) == len(RUNS) - 1
+    assert not (folder / "explore/all.json").exists()
+    selected = study / f"artifacts/selected/{MODEL}.json"
+    selected.unlink()
+    assert keep(study) == len(EXPLORE) - 1
+    assert (folder / "confirm/all-s101.json").exists()
+
+
+def test_a_matched_run_waits_for_the_one_it_matches(study: Path) -> None:
+    like = next(run.like for run in CONFIRM if run.kind == "steps")
+    keep(study)
+    key = read_json(folder_of(study) / MODEL / f"confirm/{like}.json")["answers_key"]
+    shutil.rmtree(study / "store/answers" / key[:2] / key)
+    shutil.rmtree(folder_of(study))
+    assert keep(study) == len(RUNS) - 2
+
+
+def test_a_study_on_real_data_is_recorded_with_its_runs(study: Path, made: list[str]) -> None:
+    assert (needs_keeping(PARAMS), needs_keeping(GENERATED)) == (True, False)
+    target = record(study / "reports", PARAMS)
+    assert target == folder_of(study).parent
+    runtime = read_json(target / "manifest.json")["runtime"]
+    assert (runtime["runs_with_times"], runtime["training_seconds"]) == (len(RUNS), 3 * len(RUNS))
+    runs = {path.stem for path in (target / "runs").rglob("*.parquet")}
+    assert runs == set(RUNS)
+    kept = digest_folder(target / "runs")
+    shutil.rmtree(study / "store")
+    shutil.rmtree(study / "artifacts/answers")
+    make(study)
+    record(study / "reports", PARAMS)  # elsewhere, from codes: nothing is lost
+    assert made == []
+    assert digest_folder(target / "runs") == kept
+    assert read_json(target / "manifest.json")["runtime"] == runtime
+
+
+def test_a_study_on_generated_data_is_recorded_without_runs(study: Path) -> None:
+    assert not (record(study / "reports", GENERATED) / "runs").exists()
+
+
+def test_kept_runs_alone_are_no_record(study: Path) -> None:
+    keep(study)
+    assert read_studies(study / "reports/studies") == {}
+    assert "was never recorded" in verify(study / "reports", PARAMS)
+    record(study / "reports", PARAMS)
+    assert list(read_studies(study / "reports/studies")) == ["smoke"]
+    assert "exactly" in verify(study / "reports", PARAMS)
+
+
+def test_a_judge_needs_the_texts(elsewhere: Path, made: list[str]) -> None:
+    make(elsewhere)
+    score(elsewhere)
+    folders = [elsewhere / name for name in ("data/prepared", "artifacts/answers", "artifacts/scores", "out")]
+    assert judge_study(*folders, params=PARAMS)["rows"] == 0
+    asking = PARAMS.judge.model_copy(update={"way": "endpoint", "model": "judge-1"})
+    with pytest.raises(RecordError, match="kept as codes, and this needs the text"):
+        judge_study(*folders, params=PARAMS.model_copy(update={"judge": asking}))
+
+
+def test_the_stage_finds_kept_runs(elsewhere: Path) -> None:
+    """The script itself, in a process that could train nothing."""
+    write_params(elsewhere / "params.yaml", PARAMS.model_dump())
+    out = f"artifacts/answers/{MODEL}/explore"
+    command = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]["explore"]["cmd"]
+    words = command.replace("${item.model}", MODEL).split()
+    assert words[3:5] == ["stages/explore.py", "--model"]
+    shutil.copytree(ROOT / "stages", elsewhere / "stages")
+    ran = subprocess.run(
+        [sys.executable, *words[2:]],
+        cwd=elsewhere,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert read_json(elsewhere / out / "index.json") == {"runs": [run.id for run in EXPLORE]}
+
+
+def test_no_stage_that_trains_or_scores_hangs_on_the_records() -> None:
+    """Otherwise a record would make stale what it records."""
+    listed = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    hanging = [
+        name
+        for name, stage in listed.items()
+        if any(one.startswith("reports/studies") for one in stage["deps"])
+    ]
+    assert hanging == ["page"]
+
+
+def test_runs_are_found_by_key_alone(study: Path) -> None:
+    keep(study)
+    kept = KeptRuns(folder_of(study))
+    facts = read_json(folder_of(study) / MODEL / "explore/all.json")
+    found = kept.have(facts["answers_key"])
+    assert found is not None and found.receipt["run"] == "all"
+    assert kept.have("0" * 64) is None
+    assert KeptRuns(study / "nowhere").have(facts["answers_key"]) is None
+
+
+def test_an_evaluation_without_labels_keeps_nothing_that_was_read(study: Path) -> None:
+    evaluations: dict[str, Evaluation] = read_evaluations(study / "data/prepared")
+    answers = read_table(study / f"artifacts/answers/{MODEL}/explore/all.parquet")
+    codes = code_answers(answers, evaluations, run="all", tolerance=tolerance(PARAMS))
+    for task in ("finqa", "financebench"):
+        assert set(codes[codes["item"].str.startswith(task)]["read"]) == {""}
