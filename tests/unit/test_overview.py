@@ -10,7 +10,7 @@ from claims_fixture import claim, verdict
 
 from cocktail.records import read_json, write_json
 from cocktail.report.methods import Record, read_studies
-from cocktail.report.overview import floor_tasks, overview
+from cocktail.report.overview import overview
 from cocktail.report.readme import marks, render_readme
 
 LARGE = {"repo": "org/large", "kind": "hub", "reference": True}
@@ -116,11 +116,11 @@ def test_each_study_is_named_for_what_it_is(studies: Path) -> None:
     small, tiny = (line for line in shown(studies, "small", "tiny") if line.startswith("- "))
     assert small == (
         "- **[small](reports/studies/small/manifest.json)**: real data; partial: finqa; rebuilt: fpb; "
-        "original: gsm8k. Model m: 1.05 million parameters, from scratch on 20 million tokens in 0.80 h; "
-        "Model large: org/large, untuned. 20 runs, 1.00 worker-hours on 2 cores of C; "
+        "original: gsm8k. Models: m: 1.05 million parameters, from scratch on 20 million tokens in 0.80 h; "
+        "large: org/large, untuned. 20 runs, 1.00 worker-hours on 2 cores of C; "
         "explored with seed 42, confirmed with seeds 7, 8.<br>"
     )
-    assert "**: generated data. Model m: 0.486 million parameters, from scratch. 20 runs" in tiny
+    assert "**: generated data. Models: m: 0.486 million parameters, from scratch. 20 runs" in tiny
 
 
 def test_miniatures_are_called_so(studies: Path) -> None:
@@ -147,7 +147,6 @@ def test_a_task_is_at_floor_where_no_arm_is_above_a_guess(studies: Path) -> None
     small, tiny = (line.strip() for line in shown(studies, "small", "tiny") if "At floor" in line)
     assert small.endswith("m: fpb; large: fpb.<br>")  # finqa: one interval lies above the guess
     assert tiny.endswith("guess): finqa.<br>")  # it touches the guess
-    assert floor_tasks({"arms": []}) == {}
 
 
 def test_a_record_without_claims_shows_what_it_is(studies: Path) -> None:

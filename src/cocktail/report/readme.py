@@ -13,7 +13,8 @@ from cocktail.errors import RecordError
 from cocktail.records import read_json
 from cocktail.report.benchmarks import render_benchmarks
 from cocktail.report.methods import FULL, Record, methods_block, read_studies
-from cocktail.report.overview import cost_text, overview
+from cocktail.report.overview import overview
+from cocktail.report.side_by_side import cost_text
 from cocktail.report.table import to_markdown
 from cocktail.report.verdicts import verdict_tables
 

@@ -1,0 +1,145 @@
+"""Recorded studies side by side: what each is and what it found, for the README and the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cocktail.records import read_json
+from cocktail.report.methods import Record
+from cocktail.report.provenance import tasks_by_status
+from cocktail.report.verdicts import Claim, Row, effect_text, headlines
+
+
+@dataclass(frozen=True)
+class Told:
+    """One verdict as a cell tells it: of which model (empty: of the only one), and its effect or reason."""
+
+    who: str
+    verdict: str
+    text: str
+
+
+@dataclass(frozen=True)
+class ClaimLine:
+    """One claim over the studies; a study that does not know the claim has no verdict on it."""
+
+    number: int
+    title: str
+    cells: tuple[tuple[Told, ...], ...]
+
+
+def claim_lines(records: Sequence[Record]) -> list[ClaimLine]:
+    """Return one line a primary claim, and of a number without any its first; one cell a record."""
+    studies = [_read_claims(record) for record in records]
+    every = [claim for claims in studies for claim in claims.values()]
+    primary = {claim["number"] for claim in every if claim["family"] == "primary"}
+    shown: dict[str, Claim] = {}
+    others: set[int] = set()
+    for claim in every:
+        first = claim["number"] not in primary | others
+        others |= {claim["number"]} if first else set()
+        if first or claim["family"] == "primary":
+            shown.setdefault(claim["id"], claim)
+    return [
+        ClaimLine(
+            number=claim["number"],
+            title=claim["title"],
+            cells=tuple(_told(claims[name]) if name in claims else () for claims in studies),
+        )
+        for name, claim in sorted(shown.items(), key=lambda one: int(one[1]["number"]))
+    ]
+
+
+def data_text(params: Mapping[str, Any]) -> str:
+    """Return which sources are the originals and which are not; ``params`` as a manifest holds them."""
+    by_status = tasks_by_status(params)
+    if len(by_status) == 1:
+        return f"{next(iter(by_status))} data"
+    order = sorted(by_status, key=lambda status: (status == "original", status))
+    return "real data; " + "; ".join(f"{status}: {', '.join(by_status[status])}" for status in order)
+
+
+def models_text(manifest: Mapping[str, Any]) -> str:
+    """Return each model, those that are trained first."""
+    models: Mapping[str, Any] = manifest["params"]["models"]
+    trained_first = sorted(models, key=lambda name: bool(_untuned(models[name])))
+    return "; ".join(_model(name, manifest) for name in trained_first)
+
+
+def cost_text(manifest: Mapping[str, Any]) -> str:
+    """Return runs, hours of the workers and, on GPUs, GPU-hours and energy as far as counted; and where."""
+    hardware, runtime = manifest["hardware"], manifest["runtime"]
+    device = ", ".join(hardware["gpus"]) or f"{hardware['cores']} cores of {hardware['cpu']}"
+    hours = (runtime["training_seconds"] + runtime["answering_seconds"]) / 3600
+    parts = [f"{runtime['runs']} runs", f"{hours:.2f} worker-hours"]
+    if hardware["gpus"] and runtime.get("gpu_hours") is not None:
+        parts.append(f"{runtime['gpu_hours']:.2f} GPU-hours")
+    if hardware["gpus"] and runtime.get("watt_hours") is not None:
+        counted, runs = runtime["runs_with_energy"], runtime["runs"]
+        some = "" if counted == runs else f" (counted in {counted} runs)"
+        parts.append(f"{runtime['watt_hours']:.0f} Wh{some}")
+    return f"{', '.join(parts)} on {device}"
+
+
+def floor_text(record: Record) -> str:
+    """Return the tasks on which no compared arm is shown to be better than a blind guess, by model."""
+    beaten: dict[str, dict[str, bool]] = {}
+    for row in read_json(record.folder / "comparison.json")["arms"]:
+        tasks = beaten.setdefault(row["model"], {})
+        tasks[row["task"]] = tasks.get(row["task"], False) or row["low"] > row["guess"]
+    lists = {
+        model: ", ".join(task for task, beats in tasks.items() if not beats)
+        for model, tasks in beaten.items()
+    }
+    named = len(lists) > 1
+    return "; ".join((f"{model}: " if named else "") + (tasks or "none") for model, tasks in lists.items())
+
+
+def _read_claims(record: Record) -> dict[str, Claim]:
+    """The claims of a record by id; records older than claims have none."""
+    path = record.folder / "claims.json"
+    return {claim["id"]: claim for claim in read_json(path)["claims"]} if path.is_file() else {}
+
+
+def _told(claim: Claim) -> tuple[Told, ...]:
+    rows = headlines(claim)
+    return tuple(Told(_who(row) if len(rows) > 1 else "", row["verdict"], _text(row)) for row in rows)
+
+
+def _who(row: Row) -> str:
+    against = row["control_model"]
+    return row["model"] if against == row["model"] else f"{row['model']} against {against}"
+
+
+def _text(row: Row) -> str:
+    reasons = row["reason"].split("; ") if row["reason"] else []
+    if row["verdict"] == "not tested":
+        # That a task is no target is said by "k of n tasks" and in full below; here what else is missing.
+        return "; ".join(
+            [one for one in reasons if not one.endswith(("in study.targets", " more"))] or reasons
+        )
+    reasons = [one for one in reasons if not one.startswith("k = ")]  # tries in place of seeds: as above
+    return ", ".join([*([effect_text(row)] if row["effect"] is not None else []), *reasons])
+
+
+def _model(name: str, manifest: Mapping[str, Any]) -> str:
+    """A model with its parameters and, as far as the record tells, its pretraining."""
+    config, base = manifest["params"]["models"][name], manifest.get("bases", {}).get(name, {})
+    total = base.get("parameters") or manifest.get("parameters", {}).get(name, {}).get("total")
+    facts = [f"{total / 1e6:.3g} million parameters"] if total else []
+    if config["kind"] == "scratch":
+        made = "from scratch"
+        if base.get("tokens"):
+            made += f" on {base['tokens'] / 1e6:.3g} million tokens"
+        if base.get("seconds"):
+            made += f" in {base['seconds'] / 3600:.2f} h"
+        facts.append(made)
+    else:
+        facts.append(config["repo"] or config["served"])
+    return f"{name}: {', '.join([*facts, *_untuned(config)])}"
+
+
+def _untuned(config: Mapping[str, Any]) -> list[str]:
+    return ["untuned"] if config["reference"] or config["kind"] == "endpoint" else []
