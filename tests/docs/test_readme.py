@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cocktail.records import read_json
+from cocktail.report.methods import read_studies
 from cocktail.report.readme import render_readme
 
 ROOT = Path(__file__).parents[2]
@@ -18,11 +19,8 @@ def test_the_readme_equals_its_render() -> None:
 def test_the_readme_shows_the_headline_of_every_claim_of_a_recorded_study() -> None:
     """A record without claims would leave the README equal to its render, and without verdicts."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    full = [
-        folder
-        for folder in (ROOT / "reports/studies").iterdir()
-        if read_json(folder / "manifest.json")["params"]["train"]["method"] == "full"
-    ]
+    records = [one for records in read_studies(ROOT / "reports/studies").values() for one in records]
+    full = [record.folder for record in records if record.method == "full"]
     assert full
     for folder in full:
         for claim in read_json(folder / "claims.json")["claims"]:

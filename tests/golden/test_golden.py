@@ -14,11 +14,13 @@ import pytest
 
 from cocktail.config import task_names
 from cocktail.prompts import Item, prompt_texts
-from cocktail.scoring.outcome import Tolerance, judge
+from cocktail.records import digest_value
+from cocktail.scoring.outcome import RULES, Tolerance, judge
 from cocktail.tasks import load_task
 
 FOLDER = Path(__file__).parent
 TASKS = task_names()
+FREE_TEXTS = ("The Mill.", "mill", "net sales of mill in May", "net sales fell", "Net sales", "-4 million")
 
 
 class PlainChat:
@@ -74,3 +76,24 @@ def test_the_training_answer_of_an_evaluated_task_scores_full_marks(name: str) -
             tolerance=Tolerance(relative=0.0, absolute=0.0),
         )
         assert outcome.strict == "ok"
+
+
+def test_rules_that_give_other_codes_have_another_number() -> None:
+    """Codes that a study keeps without text are refused by the number of their rules, and by nothing else.
+
+    Every golden answer is held against the gold of every task, and free texts against each other. Where this
+    fails: raise ``RULES``, and write the new line into rules.txt.
+    """
+    tolerance = Tolerance(relative=0.01, absolute=1e-6)
+    files = [(load_task(name), golden(name)) for name in TASKS]
+    asked = [
+        (file["example"]["gold"], task.kind, task.labels or ()) for task, file in files if file["scores"]
+    ]
+    asked += [(text, "free", ()) for text in FREE_TEXTS]
+    answers = [*(score["answer"] for _, file in files for score in file["scores"]), *FREE_TEXTS]
+    outcomes = [
+        asdict(judge(answer, gold, kind=kind, labels=labels, tolerance=tolerance))
+        for gold, kind, labels in asked
+        for answer in answers
+    ]
+    assert (FOLDER / "rules.txt").read_text(encoding="utf-8") == f"{RULES} {digest_value(outcomes)}\n"
