@@ -60,6 +60,7 @@ def studies(tmp_path: Path) -> Path:
         claim("side", 1, "Beside the first", [row(1.0, "supported")], family="secondary"),
         claim("two", 2, "Second", [row(-7.94, "contradicted"), verdict("fpb", model="m", effect=9.0,
               verdict="supported")]),
+        claim("two_b", 2, "Second at length", [row(None, "not tested", reason="seeds")]),
         claim("three", 3, "Third", [row(None, "not tested", reason=NEEDS)]),
         claim("four", 4, "Fourth", [row(None, "not tested", reason="floor")], family="secondary"),
         claim("four_b", 4, "Fourth again", [row(3.0, "supported")], family="secondary"),
@@ -105,6 +106,7 @@ def test_the_table_by_hand(studies: Path) -> None:
         "| under-powered −2.0 [−5.2, +1.2], 2 of 7 tasks |",
         "| 2. Second | not supported +0.1 [−3.1, +3.4] (these weights) "
         "| **contradicted** −7.9 [−11.2, −4.7] |",
+        "| 2. Second at length | – | not tested: seeds |",
         "| 3. Third | **supported** +5.0 [+1.8, +8.2] "
         "| not tested: needs a larger untuned model (reference: true) |",
         "| 4. Fourth | – | not tested: floor |",
@@ -132,14 +134,14 @@ def test_miniatures_are_called_so(studies: Path) -> None:
     assert note not in "".join(shown(studies, "tiny"))
 
 
-def test_what_held_is_told_by_titles(studies: Path) -> None:
+def test_what_held_is_told_in_short_words(studies: Path) -> None:
     small, tiny = (line.strip() for line in shown(studies, "small", "tiny") if "**Held**" in line)
     assert small == (
         "**Held**: First (m); Third; Only here. **Did not hold**: Second. **Undecided**: First (n)."
     )
     assert tiny == (
         "**Held**: none. **Did not hold**: Second (contradicted). **Undecided**: First. "
-        "**Not tested**: Third; Fourth."
+        "**Not tested**: claims 3, 4; Second at length."
     )
 
 

@@ -68,7 +68,8 @@ def _study(record: Record, claims: Sequence[ClaimLine], place: int) -> Iterator[
 
 
 def _findings(claims: Sequence[ClaimLine], place: int) -> Iterator[str]:
-    """What held, what did not, what is undecided and what was not tested, by the titles of the claims."""
+    """What held, did not or is undecided, by title; what was not tested, by number as far as it can be."""
+    whole = _untested_numbers(claims, place)
     for group, verdicts in GROUPS.items():
         named = []
         for claim in claims:
@@ -76,9 +77,18 @@ def _findings(claims: Sequence[ClaimLine], place: int) -> Iterator[str]:
             where = [told.who for told in found] if len(claim.cells[place]) > len(found) else []
             notes = [*dict.fromkeys(told.verdict for told in found if told.verdict == "contradicted"), *where]
             note = f" ({', '.join(notes)})" if notes else ""
-            named += [f"{claim.title}{note}"] if found else []
+            named += [f"{claim.title}{note}"] if found and claim.number not in whole else []
+        if group == "Not tested" and whole:
+            named.insert(0, f"claim{'s' if len(whole) > 1 else ''} {', '.join(map(str, whole))}")
         if named or group in ("Held", "Did not hold"):
             yield f"**{group}**: {'; '.join(named) or 'none'}."
+
+
+def _untested_numbers(claims: Sequence[ClaimLine], place: int) -> list[int]:
+    """The paper's claims of which no statement was tested with any model."""
+    told = [(claim.number, one.verdict) for claim in claims for one in claim.cells[place]]
+    tested = {number for number, verdict in told if verdict not in GROUPS["Not tested"]}
+    return [number for number in dict.fromkeys(number for number, _ in told) if number not in tested]
 
 
 def _table(records: Sequence[Record], claims: Sequence[ClaimLine]) -> Iterator[str]:
