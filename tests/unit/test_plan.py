@@ -186,7 +186,10 @@ def test_every_study_can_be_planned(name: str, bare: Path) -> None:
 
 
 def test_no_choice_on_dev_costs_more_than_the_plan_of_confirm(paper: Callable[..., Plan]) -> None:
-    overrides = ["study.targets=[fpb,finqa]", "study.include=[single,pair,all,without_fpb,without_headline]"]
+    overrides = [
+        "study.targets=[fpb,finqa]",
+        "study.include=[single,pair,all,without_headline,without_twitter_sa]",
+    ]
     plan = paper(*overrides)
     params, bound = plan.params, plan.share(stage="confirm") * plan.once
     totals = []
