@@ -46,7 +46,7 @@ params: $(READY)  ## Write params.yaml for STUDY=smoke|tiny|small|paper
 	cocktail params $(STUDY)
 
 plan: $(READY)  ## Print what STUDY=paper would take, before anything is downloaded: runs, tokens, hours, disk
-	cocktail plan $(STUDY)
+	@cocktail plan $(STUDY)
 
 record: $(READY)  ## Keep the finished study under reports/studies/; renew README and page, which show it
 	cocktail record
