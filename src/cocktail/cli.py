@@ -142,11 +142,17 @@ def verdicts_diff(arguments: argparse.Namespace) -> None:
 
 def calibrate(arguments: argparse.Namespace) -> None:
     """Test the rule of verdicts on simulated studies; writes reports/calibration/ (minutes)."""
+    from cocktail.calibration.recorded import recorded_design
+    from cocktail.calibration.study import DESIGNS
     from cocktail.calibration.study import calibrate as simulate
 
-    result = simulate(REPORTS / "calibration", num_studies=arguments.studies, seed=arguments.seed)
+    study, designs = arguments.study, DESIGNS
+    if study:
+        designs = (recorded_design(REPORTS / "studies" / study),)
+    out = REPORTS / "calibration" / study
+    result = simulate(out, num_studies=arguments.studies, seed=arguments.seed, designs=designs, study=study)
     broken = sum("no" in row["held"].values() for row in result["rows"])
-    print(f"reports/calibration/table.md: {len(result['rows'])} rows, {broken} with a bound that is not held")
+    print(f"{out}/table.md: {len(result['rows'])} rows, {broken} with a bound that is not held")
 
 
 def main() -> None:
@@ -171,6 +177,7 @@ def main() -> None:
         if command is calibrate:
             sub.add_argument("--studies", type=int, default=2000, help="simulated studies of each row")
             sub.add_argument("--seed", type=int, default=1)
+            sub.add_argument("--study", default="", help="a recorded study: one design, of its size")
         if command is advise:
             sub.add_argument("--target", required=True, help="an evaluated task, a source or not")
             sub.add_argument("--model", default="", help="needed where several models were trained")
