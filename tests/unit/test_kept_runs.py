@@ -440,24 +440,36 @@ def test_a_judge_needs_the_texts(elsewhere: Path, made: list[str]) -> None:
         judge_study(*folders, params=PARAMS.model_copy(update={"judge": asking}))
 
 
-def test_the_stage_finds_kept_runs(elsewhere: Path) -> None:
-    """The script itself, in a process that could train nothing."""
-    write_params(elsewhere / "params.yaml", PARAMS.model_dump())
-    out = f"artifacts/answers/{MODEL}/explore"
+def test_the_command_keeps_runs_and_the_stage_finds_them(study: Path) -> None:
+    """The scripts themselves; the second could train nothing."""
+    write_params(study / "params.yaml", PARAMS.model_dump())
+    for name in ("conf", "stages"):
+        shutil.copytree(ROOT / name, study / name)
+    said = run_in(study, "-c", "from cocktail.cli import main; main()", "keep-runs")
+    assert said == f"{len(RUNS)} finished runs are in reports/studies/smoke/runs\n"
+    shutil.rmtree(study / "store")
+    shutil.rmtree(study / "artifacts/answers")
     command = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]["explore"]["cmd"]
     words = command.replace("${item.model}", MODEL).split()
-    assert words[3:5] == ["stages/explore.py", "--model"]
-    shutil.copytree(ROOT / "stages", elsewhere / "stages")
+    assert words[1:4] == ["python", "-P", "stages/explore.py"]
+    run_in(study, *words[2:])
+    written = study / f"artifacts/answers/{MODEL}/explore"
+    assert read_json(written / "index.json") == {"runs": [run.id for run in EXPLORE]}
+    assert all(is_coded(read_table(path)) for path in written.glob("*.parquet"))
+
+
+def run_in(folder: Path, *arguments: str) -> str:
+    """Run Python in a folder and return what it printed."""
     ran = subprocess.run(
-        [sys.executable, *words[2:]],
-        cwd=elsewhere,
+        [sys.executable, *arguments],
+        cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
         capture_output=True,
         text=True,
         check=False,
     )
     assert ran.returncode == 0, ran.stderr
-    assert read_json(elsewhere / out / "index.json") == {"runs": [run.id for run in EXPLORE]}
+    return ran.stdout
 
 
 def test_no_stage_that_trains_or_scores_hangs_on_the_records() -> None:
