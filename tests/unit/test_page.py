@@ -330,6 +330,36 @@ def test_recorded_studies_show_hardware_and_cost(
         write_page(Inputs(reports, ROOT / "conf/study"), tmp_path / "report.html", params=PARAMS)
 
 
+def test_recorded_studies_stand_side_by_side(
+    finished_study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COCKTAIL_STORE", str(tmp_path / "store"))
+    shutil.copytree(finished_study, tmp_path / "clone")
+    reports = tmp_path / "clone/reports"
+    kept = record(reports, PARAMS)
+    shutil.copytree(kept, other := kept.with_name("other"))
+    manifest = read_json(other / "manifest.json")
+    manifest["params"]["study"]["name"] = "other"
+    manifest["params"]["fetch"]["sources"]["fpb"]["status"] = "partial"
+    manifest["runtime"]["gpu_hours"] = 1.5
+    write_json(other / "manifest.json", manifest)
+    claims = read_json(other / "claims.json")
+    claims["claims"] = claims["claims"][1:]
+    claims["claims"][0]["verdicts"][0] |= {"verdict": "contradicted", "reason": "made up"}
+    write_json(other / "claims.json", claims)
+    write_page(Inputs(reports, ROOT / "conf/study"), reports / "report.html", params=PARAMS)
+    page = read_html((reports / "report.html").read_text(encoding="utf-8"))
+    head, first, second, *_ = (texts(row) for row in page_rows(page, "table-findings"))
+    assert head == ["claim", "other", "smoke"]
+    assert first[1] == "–" and first[2] != "–"  # the other study does not know the first claim
+    assert "contradicted: " in second[1] and "made up" in second[1] and "made up" not in second[2]
+    facts = {row[0]: row[1:] for row in map(texts, page_rows(page, "table-cost"))}
+    assert facts["what"] == ["other", "smoke"]
+    assert facts["data"][1] == "generated data" and "partial: fpb" in facts["data"][0]
+    assert facts["GPU-hours"] == ["1.50", "–"]
+    assert all("from scratch on 2 million tokens" in one for one in facts["models"])
+
+
 def test_a_table_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     frame = pd.DataFrame(
         {

@@ -11,7 +11,7 @@ from cocktail.errors import RecordError
 from cocktail.page import sections
 from cocktail.page.claims import Claim, Claims, Verdict, read_claims
 from cocktail.page.figures import Picture, inline_svg, slug
-from cocktail.page.studies import Fact, not_recorded, recorded
+from cocktail.page.studies import Fact, Findings, findings, not_recorded, recorded
 from cocktail.page.tables import ShownTable, read_tables
 from cocktail.page.traces import Key, Trace, read_traces
 from cocktail.records import read_json
@@ -59,6 +59,7 @@ class Page:
     traces: Mapping[Key, Trace]
     runs: frozenset[tuple[str, str]]
     studies: Mapping[str, Sequence[Fact]]
+    findings: Findings
     unrecorded: Sequence[str]
 
     @property
@@ -109,6 +110,7 @@ def gather(inputs: Inputs, *, params: Params) -> Page:
         traces=read_traces(comparison, read_json(inputs.reports / "effects.json")),
         runs=_known_runs(tables.get("runs")),
         studies=recorded(inputs.reports / "studies"),
+        findings=findings(inputs.reports / "studies"),
         unrecorded=not_recorded(inputs.configured, inputs.reports / "studies"),
     )
 

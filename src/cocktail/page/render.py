@@ -12,6 +12,7 @@ from cocktail.config import Params
 from cocktail.page.content import Inputs, Page, gather
 from cocktail.page.figures import breakable, slug
 from cocktail.page.forest import claim_forest, effect_text, headline_forest, row_label
+from cocktail.page.studies import side_by_side
 from cocktail.page.traces import cell_trace
 from cocktail.records import fresh_file
 from cocktail.report.table import MISSING
@@ -45,6 +46,7 @@ def render_page(page: Page) -> str:
         "headline_forest": headline_forest,
         "row_label": row_label,
         "effect_text": effect_text,
+        "side_by_side": side_by_side,
         "slug": slug,
         "glyphs": GLYPHS,
         "fold": FOLD,

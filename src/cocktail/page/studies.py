@@ -1,14 +1,15 @@
-"""Recorded studies: what they were made with and what they cost; and the studies that were not run."""
+"""Recorded studies: what they are, what they found and cost; and the studies that were not run."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cocktail.errors import RecordError
-from cocktail.report.methods import Record, read_studies
+from cocktail.report.methods import FULL, Record, read_studies
+from cocktail.report.side_by_side import ClaimLine, claim_lines, data_text, floor_text, models_text
 from cocktail.report.table import MISSING
 
 LIBRARIES = ("torch", "transformers", "trl", "peft")
@@ -22,8 +23,29 @@ class Fact:
     value: str
 
 
+@dataclass(frozen=True)
+class Findings:
+    """The claims of all records of full fine-tuning; ``studies`` names the cells of each line."""
+
+    studies: tuple[str, ...]
+    claims: tuple[ClaimLine, ...]
+
+
+def findings(studies: Path) -> Findings:
+    """Return what each recorded study found, side by side."""
+    records = [one for found in read_studies(studies).values() for one in found if one.method == FULL]
+    return Findings(tuple(one.folder.name for one in records), tuple(claim_lines(records)))
+
+
+def side_by_side(facts: Mapping[str, Sequence[Fact]]) -> dict[str, list[str]]:
+    """Return each fact with its value of every record; a record that lacks it has a dash."""
+    names = dict.fromkeys(fact.what for each in facts.values() for fact in each)
+    values = [{fact.what: fact.value for fact in each} for each in facts.values()]
+    return {name: [each.get(name, MISSING) for each in values] for name in names}
+
+
 def recorded(studies: Path) -> dict[str, list[Fact]]:
-    """Return, for each folder of recorded studies, its hardware, cost and versions.
+    """Return, for each folder of recorded studies, what it is, its hardware, cost and versions.
 
     Raises:
         RecordError: a manifest is missing or lacks a fact.
@@ -53,6 +75,9 @@ def _facts(record: Record) -> list[Fact]:
     versions = [f"{name} {version}" for name, version in environment["packages"].items() if name in LIBRARIES]
     return [
         Fact("study and method", f"{record.study}, {record.method}"),
+        Fact("data", data_text(manifest["params"])),
+        Fact("models", models_text(manifest)),
+        Fact("tasks at floor", floor_text(record)),
         Fact("processor", f"{hardware['cores']} cores of {hardware['cpu']}"),
         Fact("GPUs", ", ".join(hardware["gpus"]) or "none"),
         Fact("memory of the machine", _gigabytes(hardware["memory_bytes"])),
