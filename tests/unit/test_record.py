@@ -70,7 +70,7 @@ def test_a_record_holds_results_outcomes_and_manifest(reports: Path) -> None:
     }
     manifest = read_json(folder / "manifest.json")
     assert manifest["params"] == PARAMS.model_dump()
-    assert manifest["digests"]["outputs"] == {"data/raw": "0a"}
+    assert manifest["digests"]["outputs"] == {"data/raw": "0a", "artifacts/base/phi3_smoke": "0b"}
     assert len(manifest["git"]["commit"]) == 40
     assert manifest["hardware"]["cpu"]
     assert manifest["parameters"] == {"phi3_smoke": {"trainable": 1000, "total": 1000}}
@@ -294,10 +294,10 @@ def test_what_is_missing_is_said(reports: Path) -> None:
 
 
 def test_the_readme_block_comes_from_recorded_studies_only(reports: Path) -> None:
-    text = f"{BENCHES}before\n{START}\nold\n{END}\nafter\n"
+    text = f"{BENCHES}before\n{START}\nworn out\n{END}\nafter\n"
     rendered = render_readme(text, reports)
     assert f"before\n{START}\n" in rendered and rendered.endswith(f"{END}\nafter\n")
-    assert "### Study smoke" in rendered and "| fpb |" in rendered and "old" not in rendered
+    assert "### Study smoke" in rendered and "| fpb |" in rendered and "worn out" not in rendered
     assert render_readme(rendered, reports) == rendered
     assert "No study is recorded yet." in render_readme(text, reports / "none")
 
