@@ -105,6 +105,8 @@ def finish_study(root: Path, params: Params, *, skill: Skill = default_skill) ->
     (root / "requirements.lock").write_text("made-up==1\n", encoding="utf-8")
     (root / "dvc.lock").write_text(
         "stages:\n  fetch:\n    outs:\n    - path: data/raw\n      md5: 0a\n"
+        "  base@phi3_smoke:\n    outs:\n    - path: artifacts/base/phi3_smoke\n      md5: 0b\n"
+        "  base@of_another_study:\n    outs:\n    - path: artifacts/base/of_another_study\n      md5: 0c\n"
         "  page:\n    outs:\n    - path: reports/report.html\n      md5: 0b\n",
         encoding="utf-8",
     )

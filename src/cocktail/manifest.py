@@ -49,7 +49,7 @@ def make_manifest(root: Path, params: Params, *, runtimes: Mapping[str, Mapping[
             "packages": {one.metadata["Name"]: one.version for one in distributions()},
         },
         "hardware": hardware(),
-        "digests": {LOCK: digest_file(root / LOCK), "outputs": _output_digests(root / "dvc.lock")},
+        "digests": {LOCK: digest_file(root / LOCK), "outputs": _output_digests(root / "dvc.lock", params)},
         "parameters": _parameters(receipts.values()),
         "bases": base_facts(root / "artifacts/base", params),
         "runtime": _runtime(receipts, runtimes),
@@ -90,14 +90,18 @@ def _git(root: Path, *arguments: str) -> str:
     return asked.stdout.strip()
 
 
-def _output_digests(lock: Path) -> dict[str, str]:
-    """Digest (DVC's md5) of every output of every stage but the page, which shows the records themselves."""
+def _output_digests(lock: Path, params: Params) -> dict[str, str]:
+    """Digest (DVC's md5) of every output of every stage but the page, which shows the records themselves.
+
+    The lock keeps the stages of models that another study made; they are left out.
+    """
     if not lock.is_file():
         raise RecordError("no dvc.lock: the pipeline has not run", where=str(lock), fix="dvc repro")
     stages = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"]
     return {
         out["path"]: out["md5"]
-        for stage in stages.values()
+        for name, stage in stages.items()
+        if name.partition("@")[2] in ("", *params.models)
         for out in stage.get("outs", ())
         if out["path"] != PAGE
     }
