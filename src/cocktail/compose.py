@@ -54,9 +54,16 @@ def write_params(path: Path, composed: Mapping[str, Any]) -> None:
 
 
 def differences(mine: Any, theirs: Any, key: str = "") -> Iterator[str]:
-    """Yield ``key: theirs → mine`` for every leaf in which two configurations differ."""
+    """Yield ``key: theirs → mine`` for every leaf in which two configurations differ; None is as absent."""
     if isinstance(mine, Mapping) and isinstance(theirs, Mapping):
         for name in sorted({*mine, *theirs}):
             yield from differences(mine.get(name), theirs.get(name), f"{key}.{name}" if key else str(name))
+    elif _of_sections(mine) and _of_sections(theirs) and len(mine) == len(theirs):
+        for place, pair in enumerate(zip(mine, theirs, strict=True)):
+            yield from differences(*pair, f"{key}.{place}")
     elif mine != theirs:
         yield f"{key}: {theirs} → {mine}"
+
+
+def _of_sections(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, Mapping) for item in value)

@@ -41,6 +41,16 @@ def test_the_variants_of_the_readme_compose(override: str) -> None:
     assert list(differences(variant, tiny))
 
 
+def test_a_field_that_is_left_out_of_a_file_is_no_difference() -> None:
+    """Records and cards compare what was read, with every field, with what was composed or recorded."""
+    composed = compose(CONF, "tiny")
+    read = check_params(composed, where="tiny").model_dump()
+    assert not [line for line in differences(read, composed) if ".files" in line]
+    read["fetch"]["sources"]["fpb"]["files"][1]["path"] = "other.parquet"
+    changed = [line for line in differences(read, composed) if ".files" in line]
+    assert [line.partition(":")[0] for line in changed] == ["fetch.sources.fpb.files.1.path"]
+
+
 def test_unknown_study_and_override_are_clear_errors() -> None:
     with pytest.raises(ConfigError, match="did you mean 'tiny'"):
         compose(CONF, "tinny")
