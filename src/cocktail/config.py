@@ -49,6 +49,9 @@ class RawFile(Section):
     path: str
     split: Literal["train", "dev", "test"]
     sha256: str | None = None  # None: not known yet; the receipt then says what was found
+    # Way hub only: its path in the repository where that is another. One `*` may stand for a part of a name,
+    # as the hash in data/train-00000-of-00001-<hash>.parquet; exactly one file must match.
+    remote: Annotated[str, Field(pattern=r"^[^*?\[\]]+\*?[^*?\[\]]*$")] | None = None
 
 
 class SourceConfig(Section):

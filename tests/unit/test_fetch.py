@@ -15,6 +15,7 @@ import pytest
 import yaml
 from data_params import make_params, make_source, write_lines
 from huggingface_hub import errors as hub_errors
+from pydantic import ValidationError
 
 from cocktail.config import FetchConfig
 from cocktail.errors import SourceError
@@ -152,6 +153,10 @@ def cached(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]
             asked.append({"repo": repo, "branch": revision})
             return SimpleNamespace(sha=COMMIT)
 
+        def list_repo_files(self, repo: str, **fields: Any) -> list[str]:
+            asked.append({"listed": repo, **fields})
+            return sorted(file.relative_to(folder / repo).as_posix() for file in (folder / repo).rglob("*.*"))
+
     monkeypatch.setattr(hub, "hf_hub_download", download)
     monkeypatch.setattr(hub, "HfApi", Api)
     return asked
@@ -175,6 +180,55 @@ def test_an_unpinned_source_gets_its_commit_written_down(
     assert cached[1]["revision"] == COMMIT
     receipt = read_json(tmp_path / "raw/fpb/receipt.json")
     assert (receipt["revision"], receipt["pinned"]) == (COMMIT, False)
+
+
+def with_remote(remote: str) -> dict[str, Any]:
+    return {"files": [{"path": "data/train.jsonl", "split": "train", "remote": remote}]}
+
+
+@pytest.mark.parametrize("remote", ["data/train-00000*.jsonl", "data/train-00000-0a1b.jsonl"])
+def test_a_file_of_another_name_on_the_hub_is_found_and_keeps_its_path_here(
+    cached: list[Any], folder: Path, tmp_path: Path, remote: str
+) -> None:
+    repo, found = folder / "org/name", "data/train-00000-0a1b.jsonl"
+    (repo / "data/train.jsonl").rename(repo / found)
+    write_lines(repo / "data/train-00000-old/train.jsonl", "{}")  # a `*` does not reach into folders
+    write_lines(repo / "old/data/train-00000-0a1b.jsonl", "{}")
+    fetch_sources(tmp_path / "raw", config("hub", source=with_remote(remote)))
+    listings = [asked for asked in cached if "listed" in asked]
+    listing = {"listed": "org/name", "repo_type": "dataset", "revision": COMMIT}
+    assert listings == ([listing] if "*" in remote else [])
+    assert cached[-1] == {"repo": "org/name", "path": found, "repo_type": "dataset", "revision": COMMIT}
+    assert (tmp_path / "raw/fpb/data/train.jsonl").read_bytes() == (repo / found).read_bytes()
+    (file,) = read_json(tmp_path / "raw/fpb/receipt.json")["files"]
+    assert (file["path"], file["remote"]) == ("data/train.jsonl", found)
+
+
+def test_a_pattern_must_match_one_file(cached: list[Any], folder: Path, tmp_path: Path) -> None:
+    error = refused(tmp_path / "raw", config("hub", source=with_remote("data/train-0*.jsonl")))
+    assert error.what == (
+        "no file of the repository matches 'data/train-0*.jsonl'; did you mean 'data/train.jsonl'?"
+    )
+    for number in (1, 0):
+        write_lines(folder / f"org/name/data/train-0{number}.jsonl", "{}")
+    error = refused(tmp_path / "raw", config("hub", source=with_remote("data/train-0*.jsonl")))
+    assert error.what == (
+        "2 files of the repository match 'data/train-0*.jsonl': data/train-00.jsonl, data/train-01.jsonl"
+    )
+    assert "`remote`" in error.fix
+    assert not any("path" in asked for asked in cached)  # nothing was downloaded
+
+
+@pytest.mark.parametrize("remote", ["", "data/*-00000*.jsonl", "data/train-?.jsonl", "data/[a-z].jsonl"])
+def test_a_pattern_has_one_star_and_no_other_sign(remote: str) -> None:
+    with pytest.raises(ValidationError, match="remote"):
+        config("hub", source=with_remote(remote))
+
+
+def test_a_mirror_takes_no_notice_of_remote(folder: Path, tmp_path: Path) -> None:
+    fetch_sources(tmp_path / "raw", config("mirror", mirror=str(folder), source=with_remote("data/x*.jsonl")))
+    (file,) = read_json(tmp_path / "raw/fpb/receipt.json")["files"]
+    assert "remote" not in file
 
 
 def answer(kind: type[Exception]) -> Exception:

@@ -10,7 +10,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from cocktail.config import FetchConfig
 from cocktail.errors import CocktailError, SourceError
 from cocktail.records import fresh_folder, read_json
-from cocktail.sources.receipt import RECEIPT, check_digest, pinned_commit, write_receipt
+from cocktail.sources.receipt import RECEIPT, Origin, check_digest, pinned_commit, write_receipt
 
 
 def fetch_sources(raw: Path, fetch: FetchConfig) -> None:
@@ -26,15 +26,9 @@ def fetch_sources(raw: Path, fetch: FetchConfig) -> None:
         for number, name in enumerate(fetch.sources, start=1):
             progress.update(bar, description=f"fetch {name} ({fetch.way}), {number} of {len(fetch.sources)}")
             with fresh_folder(raw / name) as folder:
-                revision, pinned = _write_files(folder, name=name, fetch=fetch)
-                write_receipt(
-                    folder,
-                    name=name,
-                    source=fetch.sources[name],
-                    way=fetch.way,
-                    revision=revision,
-                    pinned=pinned,
-                )
+                origin = _write_files(folder, name=name, fetch=fetch)
+                source = fetch.sources[name]
+                write_receipt(folder, name=name, source=source, way=fetch.way, origin=origin)
             progress.advance(bar)
 
 
@@ -58,25 +52,27 @@ def verify_raw(raw: Path, fetch: FetchConfig) -> None:
         raise SourceError("\n".join(problems), where=str(raw), fix="dvc repro --single-item --force fetch")
 
 
-def _write_files(folder: Path, *, name: str, fetch: FetchConfig) -> tuple[str | None, bool]:
-    """Write a source's files; return its revision and whether that is pinned by the configuration."""
+def _write_files(folder: Path, *, name: str, fetch: FetchConfig) -> Origin:
+    """Write a source's files; return where they came from."""
     source = fetch.sources[name]
     if fetch.way == "embedded":
         from cocktail.sources.embedded import write_source
 
         write_source(name, folder, files=source.files, world=fetch.world)
-        return source.revision, True  # a function of the package and of fetch.world: the same everywhere
+        # Pinned: a function of the package and of fetch.world, the same everywhere.
+        return Origin(source.revision, pinned=True)
     if fetch.way == "mirror":
         from cocktail.sources import mirror
 
-        origin = mirror.mirror_folder(fetch)
+        place = mirror.mirror_folder(fetch)
         for file in source.files:
-            mirror.copy_file(origin, source, file.path, folder / file.path)
-        return source.revision, all(file.sha256 for file in source.files)
+            mirror.copy_file(place, source, file.path, folder / file.path)
+        return Origin(source.revision, pinned=all(file.sha256 for file in source.files))
     from cocktail.sources import hub
 
     pin = pinned_commit(source)
     commit = pin or hub.resolve_commit(source)
-    for file in source.files:
-        hub.copy_file(source, file.path, folder / file.path, commit=commit)
-    return commit, pin is not None
+    remote = hub.remote_paths(source, commit=commit)
+    for path, found in remote.items():
+        hub.copy_file(source, found, folder / path, commit=commit)
+    return Origin(commit, pinned=pin is not None, remote=remote)

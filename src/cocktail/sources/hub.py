@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from huggingface_hub import HfApi, hf_hub_download
 from huggingface_hub.errors import (  # type: ignore[attr-defined]  # HTTPError is re-exported
@@ -42,6 +42,32 @@ def resolve_commit(source: SourceConfig) -> str:
     if commit is None:
         raise SourceError("the Hub names no commit", where=PAGE + source.repo, fix="set its revision by hand")
     return commit
+
+
+def remote_paths(source: SourceConfig, *, commit: str) -> dict[str, str]:
+    """Return the path in the repository of every file of a source, by its local path.
+
+    The repository's list of files is asked for only where a ``remote`` holds a ``*``.
+
+    Raises:
+        SourceError: no file matches, or several do; or the list cannot be had.
+    """
+    named = {file.path: file.remote or file.path for file in source.files}
+    listed = _files(source, revision=commit) if any("*" in name for name in named.values()) else []
+    return {path: _match(source, name, listed) if "*" in name else name for path, name in named.items()}
+
+
+def _match(source: SourceConfig, pattern: str, listed: list[str]) -> str:
+    """Return the one listed file that matches; the ``*`` stays within one part of the path."""
+    found = sorted(path for path in listed if PurePosixPath("/", path).match(f"/{pattern}"))
+    if len(found) == 1:
+        return found[0]
+    several = f"{len(found)} files of the repository match {pattern!r}: {', '.join(found)}"
+    raise SourceError(
+        several if found else f"no file of the repository matches {pattern!r}{near(pattern, listed)}",
+        where=PAGE + source.repo,
+        fix="correct `remote` under the source's files, so that one file matches",
+    )
 
 
 def copy_file(source: SourceConfig, path: str, target: Path, *, commit: str) -> None:
@@ -83,7 +109,7 @@ def _clear_errors(source: SourceConfig, what: str) -> Iterator[None]:
         raise _unreachable(source, what) from None
     except EntryNotFoundError:
         raise SourceError(
-            f"the repository has no file {what!r}{near(what, _files(source))}",
+            f"the repository has no file {what!r}{near(what, _files(source, revision=source.revision))}",
             where=PAGE + source.repo,
             fix="correct the path under the source's files",
         ) from None
@@ -102,6 +128,6 @@ def _unreachable(source: SourceConfig, what: str) -> SourceError:
     )
 
 
-def _files(source: SourceConfig) -> list[str]:
+def _files(source: SourceConfig, *, revision: str | None) -> list[str]:
     with _clear_errors(source, "its list of files"):
-        return HfApi().list_repo_files(source.repo, repo_type="dataset", revision=source.revision)
+        return HfApi().list_repo_files(source.repo, repo_type="dataset", revision=revision)

@@ -5,6 +5,8 @@ Holds no time, host or folder, so that equal raw files have equal receipts.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cocktail.config import SourceConfig
@@ -15,9 +17,16 @@ from cocktail.sources.read import Malformed, read_rows
 RECEIPT = "receipt.json"
 
 
-def write_receipt(
-    folder: Path, *, name: str, source: SourceConfig, way: str, revision: str | None, pinned: bool
-) -> None:
+@dataclass(frozen=True)
+class Origin:
+    """Where a source's files came from; ``remote``: on the Hub, each file's path there by its local path."""
+
+    revision: str | None
+    pinned: bool
+    remote: Mapping[str, str] = field(default_factory=dict)
+
+
+def write_receipt(folder: Path, *, name: str, source: SourceConfig, way: str, origin: Origin) -> None:
     """Write ``receipt.json`` into a source's folder; counts rows with the reader that prepare uses.
 
     Raises:
@@ -34,6 +43,7 @@ def write_receipt(
         files.append(
             {
                 "path": file.path,
+                **({"remote": origin.remote[file.path]} if origin.remote else {}),
                 "split": file.split,
                 "bytes": path.stat().st_size,
                 "sha256": digest_file(path),
@@ -44,8 +54,8 @@ def write_receipt(
     receipt = {
         "source": name,
         "repo": source.repo,
-        "revision": revision,
-        "pinned": pinned,
+        "revision": origin.revision,
+        "pinned": origin.pinned,
         "way": way,
         "licence": source.licence,
         "status": source.status,
