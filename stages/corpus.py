@@ -15,8 +15,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--raw", type=Path, required=True, help="what stage fetch wrote")
     parser.add_argument("--out", type=Path, required=True, help="folder for text, instructions and receipt")
+    parser.add_argument("--counts", type=Path, required=True, help="JSON file for the receipt alone")
     arguments = parser.parse_args()
-    make_corpus(arguments.raw, arguments.out, params=load_params(Path("params.yaml")))
+    params = load_params(Path("params.yaml"))
+    make_corpus(arguments.raw, arguments.out, params=params, counts=arguments.counts)
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ def write_study(root: Path, params: Params, *, skill: Skill = default_skill) -> 
     for task in params.fetch.sources:
         write_json(root / f"data/raw/{task}/receipt.json", raw_receipt(params, task))
     write_mixtures(root / "artifacts/mixtures", explore_runs(params))
-    write_json(root / "data/corpus/receipt.json", corpus_receipt())
+    write_json(root / "reports/corpus.json", corpus_receipt())
     for model in params.models:
         write_json(root / f"artifacts/base/{model}/base.json", base_receipt(params.model(model).kind))
         answers = root / "artifacts/answers" / model
@@ -141,7 +141,7 @@ def report_inputs(root: Path) -> Inputs:
         answers=root / "artifacts/answers",
         judge=root / "artifacts/judge",
         bases=root / "artifacts/base",
-        corpus=root / "data/corpus",
+        corpus=root / "reports/corpus.json",
         published=ROOT / "data/reference/published.yaml",
     )
 

@@ -149,7 +149,7 @@ def calibrate(arguments: argparse.Namespace) -> None:
     study, designs = arguments.study, DESIGNS
     if study:
         designs = (recorded_design(REPORTS / "studies" / study),)
-    out = REPORTS / "calibration" / study
+    out = REPORTS / "studies" / study / "calibration" if study else REPORTS / "calibration"
     result = simulate(out, num_studies=arguments.studies, seed=arguments.seed, designs=designs, study=study)
     broken = sum("no" in row["held"].values() for row in result["rows"])
     print(f"{out}/table.md: {len(result['rows'])} rows, {broken} with a bound that is not held")

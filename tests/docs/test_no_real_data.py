@@ -7,15 +7,19 @@ overlap of corpora is (letters and digits in lower case), so spacing, case and p
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
 
 from cocktail.compose import compose
 from cocktail.config import check_params
@@ -106,7 +110,19 @@ def tracked_texts() -> Iterator[tuple[str, str]]:
         if path.suffix == ".parquet":
             yield name, table_text(pq.read_table(path))
         elif path.suffix not in BINARY and path.is_file():
-            yield name, path.read_text(encoding="utf-8")  # an unknown kind of file is an error, not a gap
+            yield name, file_text(path)
+
+
+def file_text(path: Path) -> str:
+    """The text of a file; of weights, which the remote keeps without a name, their header.
+
+    Any other unknown kind of file is an error, not a gap.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        with safe_open(path, framework="np") as weights:
+            return json.dumps([weights.metadata(), sorted(weights.keys())])
 
 
 def table_text(table: pa.Table) -> str:
@@ -173,3 +189,11 @@ def test_strings_of_tables_and_of_nested_fields_are_seen(invented: Sentences) ->
     assert list(strings(nested)) == [SHORT]
     table = pa.table({"item": ["x:1", "x:1"], "text": pa.array([SHORT, "y"]).dictionary_encode()})
     assert invented.find(table_text(table))
+
+
+def test_weights_are_read_by_their_header_and_nothing_else_is_skipped(tmp_path: Path) -> None:
+    save_file({"layer": np.full(400, 1e9)}, tmp_path / "weights", metadata={"note": SHORT})
+    assert SHORT in file_text(tmp_path / "weights") and "layer" in file_text(tmp_path / "weights")
+    (tmp_path / "unknown").write_bytes(b"\x80\x81" * 40)
+    with pytest.raises(SafetensorError):
+        file_text(tmp_path / "unknown")

@@ -56,8 +56,8 @@ def test_a_base_that_is_not_there_is_named(bases: Path) -> None:
 
 
 def test_corpora_with_what_was_left_out_of_them(tmp_path: Path) -> None:
-    write_json(tmp_path / "receipt.json", corpus_receipt())
-    corpora, overlap = corpora_tables(tmp_path, note="Study x.")
+    write_json(tmp_path / "corpus.json", corpus_receipt())
+    corpora, overlap = corpora_tables(tmp_path / "corpus.json", note="Study x.")
     header, _, *rows = cells(corpora)
     named = dict(zip(header, rows[1], strict=True))
     assert named == {
@@ -75,8 +75,8 @@ def test_corpora_with_what_was_left_out_of_them(tmp_path: Path) -> None:
 
 
 def test_a_study_without_corpora_says_so(tmp_path: Path) -> None:
-    write_json(tmp_path / "receipt.json", {"corpora": {}})
-    for table in corpora_tables(tmp_path, note="Study x."):
+    write_json(tmp_path / "corpus.json", {"corpora": {}})
+    for table in corpora_tables(tmp_path / "corpus.json", note="Study x."):
         assert table.frame.empty
         assert table.note == "Study x. No base of this study reads a corpus."
     assert pretraining_table({}, note="n").frame.empty

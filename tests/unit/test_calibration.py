@@ -173,22 +173,31 @@ def test_the_recorded_table_and_figure_are_those_of_the_recorded_numbers() -> No
 
 def test_a_recorded_study_has_a_design_of_its_own() -> None:
     design = recorded_design(RECORDED.parent / "studies/tiny")
-    assert (design.items, design.seeds, design.tasks) == (120, 3, 2)
+    assert (design.items, design.seeds, design.tasks, design.dev_items) == (120, 3, 2, 60)
+    assert design.mean_cluster == 1
     assert 0.8 < design.seed_sd < 5.9  # the smallest and the largest of its arms
 
 
 def test_only_confirmed_arms_make_a_design(tmp_path: Path) -> None:
-    arm = {"task": "fpb", "stage": "confirm", "n_items": 100, "n_seeds": 3, "seed_sd": 0.03}
+    arm = {
+        "task": "fpb",
+        "stage": "confirm",
+        "n_items": 100,
+        "n_clusters": 100,
+        "n_seeds": 3,
+        "seed_sd": 0.03,
+    }
     arms = [
         arm,
         arm | {"seed_sd": 0.04},
-        arm | {"task": "headline", "n_items": 201, "seed_sd": 0.0},
+        arm | {"task": "headline", "n_items": 201, "n_clusters": 67, "seed_sd": 0.0},
         arm | {"stage": "explore", "n_seeds": 1, "seed_sd": None},
         arm | {"task": "finqa", "n_seeds": 1, "seed_sd": None},
     ]
     write_json(tmp_path / "comparison.json", {"arms": arms})
+    write_json(tmp_path / "manifest.json", {"params": {"prepare": {"dev_rows": 40}}})
     expected = round(100 * ((0.03**2 + 0.04**2) / 3) ** 0.5, 2)
-    assert recorded_design(tmp_path) == Design(items=150, seeds=3, seed_sd=expected, tasks=2)
+    assert recorded_design(tmp_path) == Design(150, 3, expected, tasks=2, mean_cluster=2, dev_items=40)
     write_json(tmp_path / "comparison.json", {"arms": arms[3:]})
     with pytest.raises(RecordError):
         recorded_design(tmp_path)

@@ -69,7 +69,9 @@ def evaluating(folder: Path, **changes: Any) -> Params:
 
 def make(folder: Path, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> Path:
     monkeypatch.setenv("COCKTAIL_CORPORA", str(folder))
-    make_corpus(folder / "raw", folder / "out", params=evaluating(folder, **changes))
+    make_corpus(
+        folder / "raw", folder / "out", params=evaluating(folder, **changes), counts=folder / "counts.json"
+    )
     return folder / "out"
 
 
@@ -120,6 +122,7 @@ def test_the_corpus_is_drawn_checked_held_out_and_counted(
     out = make(tmp_path, monkeypatch)
     receipt, text = read_json(out / "receipt.json"), read_table(out / "text.parquet")
     first = receipt["corpora"]["first"]
+    assert read_json(tmp_path / "counts.json") == receipt
     assert (first["documents"], first["passages_with_overlap"]) == (2, 1)
     assert receipt["overlap"] == {"words": 10, "passages_by_set": {"fpb": 1}}
     assert not text["text"].str.contains("Quorvane").any()
@@ -156,7 +159,9 @@ def test_a_corpus_that_is_too_small_says_so(tmp_path: Path, monkeypatch: pytest.
 
 def test_without_corpora_there_is_a_receipt_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("COCKTAIL_CORPORA", raising=False)
-    make_corpus(tmp_path / "no raw data", tmp_path / "out", params=make_params())
+    counts = tmp_path / "counts.json"
+    make_corpus(tmp_path / "no raw data", tmp_path / "out", params=make_params(), counts=counts)
+    assert read_json(counts) == {"corpora": {}}
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["receipt.json"]
 
 

@@ -29,7 +29,7 @@ def keep(studies: Path, name: str, claims: list[dict[str, Any]], **facts: Any) -
     ]
     params = {
         "study": {"name": name, "seed": 42, "confirm_seeds": [7, 8], "tasks": list(facts["status"])}
-        | {"evaluations": ["fpb"]},
+        | {"evaluations": ["fpb"], "include": facts.get("include", ["single", "pair", "without", "all"])},
         "train": {"method": "full"},
         "compare": {"confidence": 0.95},
         "fetch": {"sources": {task: {"status": status} for task, status in facts["status"].items()}},
@@ -79,6 +79,7 @@ def studies(tmp_path: Path) -> Path:
         "small",
         small,
         status={"fpb": "rebuilt", "finqa": "partial", "gsm8k": "original"},
+        include=["single", "without", "all", "tuned"],
         models={"m": SCRATCH, "large": LARGE},
         lows={"fpb": (0.1, 0.2), "finqa": (0.1, 0.401)},
         more={
@@ -120,8 +121,9 @@ def test_each_study_is_named_for_what_it_is(studies: Path) -> None:
         "- **[small](reports/studies/small/manifest.json)**: real data; partial: finqa; rebuilt: fpb; "
         "original: gsm8k. Models: m: 1.05 million parameters, from scratch on 20 million tokens in 0.80 h; "
         "large: org/large, untuned. 20 runs, 1.00 worker-hours on 2 cores of C; "
-        "explored with seed 42, confirmed with seeds 7, 8.<br>"
+        "explored with seed 42 (not in its grid: pair), confirmed with seeds 7, 8.<br>"
     )
+    assert "; explored with seed 42, confirmed with seeds 7, 8.<br>" in tiny
     assert "**: generated data. Models: m: 0.486 million parameters, from scratch. 20 runs" in tiny
 
 

@@ -27,7 +27,7 @@ ACCURACY = 0.65  # mean score of the single, and of every mixture where there is
 ITEM, CLUSTER = 1.0, 0.7  # standard deviations on the logit scale
 RECIPE_ITEM, RECIPE_CLUSTER, RUN_CLUSTER = 0.5, 0.3, 0.4
 SEED_FREEDOM = 3
-MEAN_CLUSTER = 2  # items; sizes are geometric
+MEAN_CLUSTER = 2.0  # items; sizes are geometric
 CHUNK = 20  # studies that are drawn at once and share the sizes of their clusters
 
 Scores = NDArray[np.float32]
@@ -38,16 +38,20 @@ class Design:
     """The size of a study.
 
     Attributes:
-        items: test items of each task; half as many on dev.
+        items: test items of each task.
         seeds: fresh seeds of each arm.
         seed_sd: of a run's mean score over seeds, in points (to first order).
         tasks: answered by the same runs.
+        mean_cluster: items of a cluster; sizes are geometric.
+        dev_items: on which the mixture is picked; 0: half as many as ``items``.
     """
 
     items: int
     seeds: int
     seed_sd: float
     tasks: int = 1
+    mean_cluster: float = MEAN_CLUSTER
+    dev_items: int = 0
 
 
 @dataclass(frozen=True)
@@ -86,8 +90,9 @@ def simulate(
 def _chunk(
     design: Design, abilities: NDArray[np.float64], num: int, rng: np.random.Generator
 ) -> Iterator[SimulatedStudy]:
-    test = _Items.draw(_clusters(design.items, design.tasks, rng), num, rng)
-    dev = _Items.draw(_clusters(design.items // 2, 1, rng), num, rng)
+    test = _Items.draw(_clusters(design.items, design.tasks, design.mean_cluster, rng), num, rng)
+    dev_items = design.dev_items or design.items // 2
+    dev = _Items.draw(_clusters(dev_items, 1, design.mean_cluster, rng), num, rng)
     noise = _seed_scale(design.seed_sd)
     explored_ability = abilities + noise * rng.standard_t(SEED_FREEDOM, (num, CANDIDATES + 1))
     on_dev = dev.answers(explored_ability, rng)
@@ -131,11 +136,11 @@ class _Items:
         return _normal(rng, RUN_CLUSTER, *runs, int(self.clusters.max()) + 1)[..., self.clusters]
 
 
-def _clusters(items: int, tasks: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Cluster ids of ``tasks`` times ``items`` items."""
+def _clusters(items: int, tasks: int, size: float, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Cluster ids of ``tasks`` times ``items`` items, clusters of ``size`` items in the mean."""
     parts, first = [], 0
     for _ in range(tasks):
-        ids = np.repeat(np.arange(items), rng.geometric(1 / MEAN_CLUSTER, items))[:items]
+        ids = np.repeat(np.arange(items), rng.geometric(1 / size, items))[:items]
         parts.append(ids + first)
         first += int(ids.max()) + 1
     return np.concatenate(parts)

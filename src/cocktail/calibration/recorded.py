@@ -12,10 +12,11 @@ from cocktail.records import read_json
 
 
 def recorded_design(record: Path) -> Design:
-    """Return items a task, seeds, seed SD and tasks of what a study confirmed.
+    """Return items and clusters a task, dev items, seeds, seed SD and tasks of what a study confirmed.
 
-    The seed SD is the root mean square over all confirmed arms; it holds the luck of a run on its items, too,
-    so the design is a little harder than the study. Tasks of different sizes count as equal, of their mean.
+    The seed SD is the root mean square over all confirmed arms, a run's luck on its items included. Tasks of
+    different sizes, and of clusters of different sizes, count as equal, of their mean. Not taken from the
+    record: the number of candidates, the mean score and how difficult items are.
 
     Raises:
         RecordError: there is no such record, or it confirmed nothing with more than one seed.
@@ -28,9 +29,12 @@ def recorded_design(record: Path) -> Design:
     if not arms:
         raise RecordError("no arm was confirmed with more than one seed", where=str(record))
     items = {row["task"]: row["n_items"] for row in arms}
+    clusters = {row["task"]: row["n_clusters"] for row in arms}
     return Design(
         items=round(mean(items.values())),
         seeds=min(row["n_seeds"] for row in arms),
         seed_sd=round(100 * math.sqrt(mean(row["seed_sd"] ** 2 for row in arms)), 2),
         tasks=len(items),
+        mean_cluster=round(mean(items[task] / clusters[task] for task in items), 2),
+        dev_items=read_json(record / "manifest.json")["params"]["prepare"]["dev_rows"],
     )

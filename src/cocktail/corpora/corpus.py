@@ -22,8 +22,10 @@ from cocktail.records import fresh_folder, write_json, write_table
 from cocktail.tasks import load_task
 
 
-def make_corpus(raw: Path, out: Path, *, params: Params) -> None:
+def make_corpus(raw: Path, out: Path, *, params: Params, counts: Path) -> None:
     """Write ``text.parquet`` (corpus, split, text), ``instructions.parquet`` and the receipt into ``out``.
+
+    The receipt is written to ``counts``, too: text stays where it was made, counts go with the results.
 
     Every passage of every corpus is checked against every row of every source that can be evaluated, train
     rows included (dev is carved from them). Without corpora the folder holds a receipt only.
@@ -32,30 +34,33 @@ def make_corpus(raw: Path, out: Path, *, params: Params) -> None:
         SourceError: a corpus is missing, unreadable, another one, or too small for its share.
         DataError: a raw file cannot be read.
     """
-    config = params.corpora
     with fresh_folder(out) as folder:
-        if not config.files:
-            write_json(folder / RECEIPT, {"corpora": {}})
-            return
-        overlap = Overlap(_evaluated(raw, params), num_words=config.overlap_words)
-        rng = np.random.default_rng(config.seed)
-        tables, counts = [], {}
-        for name in config.files:
-            table, counts[name] = _draw(name, config=config, overlap=overlap, rng=rng)
-            tables.append(table)
-        text = pd.concat(tables, ignore_index=True)
-        text = text.iloc[rng.permutation(len(text))]  # corpora mixed: a model reads them in this order
-        read = text["text"][text["split"] == "train"].tolist()
-        rows = pd.DataFrame(instruction_rows(read, count=config.instruction_rows, rng=rng))
-        write_table(folder / TEXT, text)
-        write_table(folder / INSTRUCTIONS, rows)
-        kinds = {str(kind): int(count) for kind, count in rows["kind"].value_counts().sort_index().items()}
-        receipt = {
-            "corpora": counts,
-            "overlap": {"words": config.overlap_words, "passages_by_set": overlap.hits},
-            "instruction_rows": kinds,
-        }
+        receipt = _write_corpus(raw, folder, params) if params.corpora.files else {"corpora": {}}
         write_json(folder / RECEIPT, receipt)
+    write_json(counts, receipt)
+
+
+def _write_corpus(raw: Path, folder: Path, params: Params) -> dict[str, Any]:
+    """Write text and instruction rows; return the receipt."""
+    config = params.corpora
+    overlap = Overlap(_evaluated(raw, params), num_words=config.overlap_words)
+    rng = np.random.default_rng(config.seed)
+    tables, counts = [], {}
+    for name in config.files:
+        table, counts[name] = _draw(name, config=config, overlap=overlap, rng=rng)
+        tables.append(table)
+    text = pd.concat(tables, ignore_index=True)
+    text = text.iloc[rng.permutation(len(text))]  # corpora mixed: a model reads them in this order
+    read = text["text"][text["split"] == "train"].tolist()
+    rows = pd.DataFrame(instruction_rows(read, count=config.instruction_rows, rng=rng))
+    write_table(folder / TEXT, text)
+    write_table(folder / INSTRUCTIONS, rows)
+    kinds = {str(kind): int(count) for kind, count in rows["kind"].value_counts().sort_index().items()}
+    return {
+        "corpora": counts,
+        "overlap": {"words": config.overlap_words, "passages_by_set": overlap.hits},
+        "instruction_rows": kinds,
+    }
 
 
 def _draw(

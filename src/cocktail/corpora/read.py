@@ -32,7 +32,7 @@ def corpora_folder(config: CorporaConfig) -> Path:
         raise SourceError(
             "no folder of corpora is named",
             where="corpora.folder",
-            fix=f"set it, or export {VARIABLE}; a model that was made already: dvc pull -r weights base",
+            fix=f"set it, or export {VARIABLE}; a base that was pulled needs none (README, Study small)",
         )
     if not Path(name).is_dir():
         raise SourceError("the folder of corpora is no folder", where=name, fix=f"correct {VARIABLE}")

@@ -1,4 +1,4 @@
-"""What bases made from scratch were pretrained on, and how well they read text that they had not seen.
+"""What bases made from scratch were pretrained on, and how well they read held-out text.
 
 A base from the Hub, or behind an endpoint, says nothing of its pretraining: it is left out.
 """
@@ -18,12 +18,13 @@ Base = Mapping[str, Any]
 PRETRAINING = (
     "text: tokens pretrained on, each once; last loss: mean of the last logged steps, nats a token; copied: "
     "share of repeated word lists that the base goes on with, after pretraining and at the end. Held out: "
-    "passages of a corpus that were not trained on, read after pretraining; bits a byte do not hang on the "
-    "tokenizer; no corpus: the text was generated."
+    "passages that were not trained on, read after pretraining; others of the same documents were trained "
+    "on, so what documents repeat makes them easier. Bits a byte do not hang on the tokenizer. No corpus: "
+    "the text was generated."
 )
 CORPORA = (
     "A corpus is cut into passages; those that share a run of words with a row of an evaluated set are left "
-    "out; of the others as many are drawn as the base is to read. held out: of the drawn, not trained on."
+    "out. drawn: at random, for a base to read as many tokens of as it is to. held out: of these, not read."
 )
 
 
@@ -53,9 +54,9 @@ def corpora_tables(corpus: Path, *, note: str) -> list[Table]:
     """What was read of each corpus, and how many passages each evaluated set ruled out.
 
     Args:
-        corpus: what stage ``corpus`` wrote.
+        corpus: the counts of stage ``corpus``.
     """
-    receipt = read_json(corpus / "receipt.json")
+    receipt = read_json(corpus)
     rows = [
         {
             "corpus": name,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import get_args
 
+from cocktail.config import MixtureKind
 from cocktail.report.methods import Record
 from cocktail.report.side_by_side import (
     ClaimLine,
@@ -56,7 +58,7 @@ def _miniature(record: Record) -> bool:
 def _study(record: Record, claims: Sequence[ClaimLine], place: int) -> Iterator[str]:
     """One point of the list: what the study is, its tasks at floor, what held and what did not."""
     params, name = record.manifest["params"], record.folder.name
-    seeds = f"explored with seed {params['study']['seed']}"
+    seeds = f"explored with seed {params['study']['seed']}{_left_out(params['study']['include'])}"
     if params["study"]["confirm_seeds"]:
         seeds += f", confirmed with seeds {', '.join(map(str, params['study']['confirm_seeds']))}"
     yield (
@@ -65,6 +67,12 @@ def _study(record: Record, claims: Sequence[ClaimLine], place: int) -> Iterator[
     )
     yield f"  **At floor** (no compared run is shown to beat a blind guess): {floor_text(record)}.<br>"
     yield "  " + " ".join(_findings(claims, place))
+
+
+def _left_out(include: Sequence[str]) -> str:
+    """The kinds of mixtures that are not in a study's grid: its chosen mixture is the best of fewer."""
+    missing = [kind for kind in get_args(MixtureKind) if kind not in include]
+    return f" (not in its grid: {', '.join(missing)})" if missing else ""
 
 
 def _findings(claims: Sequence[ClaimLine], place: int) -> Iterator[str]:
