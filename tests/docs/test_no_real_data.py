@@ -12,6 +12,7 @@ import re
 import subprocess
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -114,15 +115,27 @@ def tracked_texts() -> Iterator[tuple[str, str]]:
 
 
 def file_text(path: Path) -> str:
-    """The text of a file; of weights, which the remote keeps without a name, their header.
+    """The text of a file; of what the remote keeps without an ending, the texts of JSON, the header of weights.
 
-    Any other unknown kind of file is an error, not a gap.
+    The numbers of a vocabulary would else be a run of words: 9, 10, 11, ... Any other unknown kind of file is
+    an error, not a gap.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         with safe_open(path, framework="np") as weights:
             return json.dumps([weights.metadata(), sorted(weights.keys())])
+    with suppress(json.JSONDecodeError):
+        return text if path.suffix else BREAK.join(json_texts(json.loads(text)))
+    return text
+
+
+def json_texts(value: object) -> Iterator[str]:
+    """Every string of a JSON value, keys included."""
+    if isinstance(value, Mapping):
+        yield from map(str, value)
+    for part in value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ():
+        yield from [part] if isinstance(part, str) else json_texts(part)
 
 
 def table_text(table: pa.Table) -> str:
@@ -194,6 +207,9 @@ def test_strings_of_tables_and_of_nested_fields_are_seen(invented: Sentences) ->
 def test_weights_are_read_by_their_header_and_nothing_else_is_skipped(tmp_path: Path) -> None:
     save_file({"layer": np.full(400, 1e9)}, tmp_path / "weights", metadata={"note": SHORT})
     assert SHORT in file_text(tmp_path / "weights") and "layer" in file_text(tmp_path / "weights")
+    (tmp_path / "vocabulary").write_text(json.dumps({"model": {SHORT: 1, "b": [2, ["x", INVENTED]]}}))
+    texts = file_text(tmp_path / "vocabulary").split(BREAK)
+    assert texts == ["model", SHORT, "b", "x", INVENTED]
     (tmp_path / "unknown").write_bytes(b"\x80\x81" * 40)
     with pytest.raises(SafetensorError):
         file_text(tmp_path / "unknown")
