@@ -115,7 +115,7 @@ def tracked_texts() -> Iterator[tuple[str, str]]:
 
 
 def file_text(path: Path) -> str:
-    """The text of a file; of what the remote keeps without an ending, the texts of JSON, the header of weights.
+    """The text of a file; of what the remote keeps without an ending, JSON's texts or the header of weights.
 
     The numbers of a vocabulary would else be a run of words: 9, 10, 11, ... Any other unknown kind of file is
     an error, not a gap.
