@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from answers_fixture import base_receipt, corpus_receipt, study_params
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from cocktail.errors import RecordError
 from cocktail.manifest import base_facts
@@ -97,6 +98,23 @@ def test_only_bases_from_scratch_have_a_figure(finished_study: Path, tmp_path: P
     comparison = read_json(finished_study / "reports/comparison.json")
     write_figures(tmp_path, comparison, [], {}, note="n")
     assert not list(tmp_path.glob("pretraining*")) and list(tmp_path.glob("bars*"))
+
+
+def test_a_long_note_is_not_cut_off(
+    finished_study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: dict[str, Figure] = {}
+    monkeypatch.setattr(
+        "cocktail.report.pictures._save", lambda _, name, figure: drawn.update({name: figure})
+    )
+    comparison = read_json(finished_study / "reports/comparison.json")
+    note = "Study of words. " + "Data of many sources, each with its status. " * 6
+    write_figures(tmp_path, comparison, [], {}, note=note)
+    assert drawn
+    for figure in drawn.values():
+        figure.draw_without_rendering()
+        [told] = [text for text in figure.findobj(Text) if text.get_text().startswith("Study of words.")]
+        assert told.get_window_extent().x1 < figure.bbox.x1
 
 
 def test_a_record_says_what_each_base_is_and_how_long_it_was_made(

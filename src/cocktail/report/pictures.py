@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import matplotlib
@@ -23,6 +24,7 @@ STYLE: dict[Any, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
 }
+NOTE_CHARACTERS = 18  # of the note below a figure, on an inch of it: what does not fit would be cut off
 MAPS = {  # table of comparison.json -> its column across, the axis' words, the title
     "transfer": ("partner", "added source", "What a pair changes against the single task"),
     "leave_one_out": ("left_out", "left-out source", "What a source gives: all minus all without it"),
@@ -49,7 +51,8 @@ def write_figures(
                 figures["pretraining"], ax = _canvas(8, 4)
                 draw_pretraining(ax, bases[model]["pretraining"])
             for name, figure in figures.items():
-                figure.supxlabel(f"{note} Model {model}.", fontsize=7, x=0.01, ha="left")
+                told = fill(f"{note} Model {model}.", int(NOTE_CHARACTERS * figure.get_figwidth()))
+                figure.supxlabel(told, fontsize=7, x=0.01, ha="left")
                 _save(folder, f"{name}_{model}", figure)
 
 
