@@ -43,7 +43,7 @@ def explore(bench: Workbench, runs: list[Run]) -> float:
     command = stage(
         "explore",
         *("--model", bench.model, "--prepared", bench.prepared, "--mixtures", bench.mixtures),
-        *("--base", bench.base, "--out", "artifacts/answers"),
+        *("--base", bench.base, "--studies", "reports/studies", "--out", "artifacts/answers"),
     )
     measured = bench.run(command, store="store")
     for run in runs:

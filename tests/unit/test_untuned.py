@@ -63,7 +63,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Fake
     root = tmp_path_factory.mktemp("untuned")
     (root / "params.yaml").write_text(yaml.safe_dump(PARAMS.model_dump()), encoding="utf-8")
     write_study(root, PARAMS)
-    prepared = ("--prepared", "data/prepared")
+    prepared, kept = ("--prepared", "data/prepared"), ("--studies", "reports/studies")
     base, answers = ("--base", f"artifacts/base/{EXTERNAL}"), f"artifacts/answers/{EXTERNAL}"
     selected = f"artifacts/selected/{EXTERNAL}.json"
     with pytest.MonkeyPatch.context() as patch, serve(knowing) as server:
@@ -73,11 +73,12 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Fake
         patch.setenv("COCKTAIL_STORE", str(root / "store"))
         patch.setenv("COCKTAIL_ENDPOINT", server.url)
         patch.setenv("COCKTAIL_ENDPOINT_KEY", KEY)
-        run_stage("base", root, "--out", base[1])
+        run_stage("base", root, "--corpus", "data/corpus", "--out", base[1])
         mixtures = ("--mixtures", "artifacts/mixtures")
-        run_stage("explore", root, *prepared, *mixtures, *base, "--out", f"{answers}/explore")
+        run_stage("explore", root, *prepared, *mixtures, *base, *kept, "--out", f"{answers}/explore")
         run_stage("select", root, *prepared, "--answers", f"{answers}/explore", "--out", selected)
-        run_stage("confirm", root, *prepared, "--selected", selected, *base, "--out", f"{answers}/confirm")
+        selection = ("--selected", selected)
+        run_stage("confirm", root, *prepared, *selection, *base, *kept, "--out", f"{answers}/confirm")
         report_answers(root, PARAMS)
         yield root, server
 
@@ -243,7 +244,7 @@ def test_nothing_holds_the_key_and_the_store_holds_the_costs(
             cwd=root,
             check=True,
         )
-    manifest = make_manifest(root, PARAMS)
+    manifest = make_manifest(root, PARAMS, runtimes={})
     assert manifest["runtime"]["runs_with_times"] == 1
     assert set(manifest["parameters"]) == {TUNED}
 
