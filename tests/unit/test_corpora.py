@@ -207,6 +207,13 @@ def test_every_instruction_row_is_answered_by_its_input() -> None:
         assert answered(row["kind"], row["instruction"], words, row["answer"]), row
 
 
+def test_a_listed_word_that_is_in_the_text_too_is_no_wrong_option() -> None:
+    text, rng = "The quiet mill near that harbour sold seven bales.", np.random.default_rng(1)
+    assert MAKERS["listed"](rng, text, ["quiet", "mill", "harbour", "bales"]) is None
+    made = MAKERS["listed"](rng, text, ["yellow", "purple"])
+    assert made and "yellow" in made[0] and "purple" in made[0]
+
+
 def answered(kind: str, question: str, words: list[str], answer: str) -> bool:
     """Whether the answer is right, found out in another way than the makers do."""
     if kind == "next_word":
