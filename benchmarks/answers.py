@@ -21,7 +21,7 @@ from own import job_of, tune
 from cocktail.config import Params, load_params
 from cocktail.exam import read_exam
 from cocktail.inference.engine import Question
-from cocktail.prompts import stop_id
+from cocktail.models.tokens import token_id
 from cocktail.records import read_json, write_json
 
 LIMIT = 64  # tokens of an answer, for all tasks
@@ -58,14 +58,14 @@ def opened(
     if name == "plain":
         yield partial(plain, model, tokenizer, stop=stop, batch=batch)
     elif name == "ours":
-        engine = TorchEngine(model, stop=stop, pad=tokenizer.pad_token_id, batch_size=batch)
+        engine = TorchEngine(model, ends=(stop,), pad=tokenizer.pad_token_id, batch_size=batch)
         yield lambda asked: [list(answer.ids) for answer in engine.generate(asked)]
     else:
         from cocktail.inference.vllm_engine import vllm_engine
         from cocktail.training.methods import Answering
 
         with vllm_engine(
-            Answering(model), tokenizer, stop=stop, context=context, workdir=Path("vllm")
+            Answering(model), tokenizer, ends=(stop,), context=context, workdir=Path("vllm")
         ) as loaded:
             yield lambda asked: [list(answer.ids) for answer in loaded.generate(asked)]
 
@@ -106,7 +106,7 @@ def answer(arguments: argparse.Namespace) -> dict[str, Any]:
     params = load_params(Path("params.yaml"))
     tokenizer = load_tokenizer(arguments.model)
     model = load_model(arguments.model, half=params.train.precision == "bf16").eval()
-    stop = stop_id(tokenizer, params.model(next(iter(params.models))).stop_token)
+    stop = token_id(tokenizer, params.model(next(iter(params.models))).stop_token)
     asked = questions(params, tokenizer, every=arguments.every)
     batch = arguments.batch_size or params.answer.batch_size
     context = max(len(question.prompt) for question in asked) + LIMIT
@@ -133,7 +133,7 @@ def compare(arguments: argparse.Namespace) -> dict[str, Any]:
     params = load_params(Path("params.yaml"))
     model = load_model(arguments.model, half=params.train.precision == "bf16").eval()
     asked = questions(params, load_tokenizer(arguments.model), every=arguments.every)
-    stop = stop_id(load_tokenizer(arguments.model), params.model(next(iter(params.models))).stop_token)
+    stop = token_id(load_tokenizer(arguments.model), params.model(next(iter(params.models))).stop_token)
     first, second = (read_json(path) for path in arguments.answers)
     gaps = [
         gap(model, [*question.prompt], one, other, stop=stop)

@@ -14,8 +14,9 @@ from cocktail.data.mixture import mixture_rows, read_mixture
 from cocktail.execution.jobs import RunJob
 from cocktail.execution.plan import Planner
 from cocktail.grid import explore_runs
-from cocktail.prompts import TrainingRow, items_of, training_rows
+from cocktail.prompts import items_of
 from cocktail.store import Store, store_root
+from cocktail.training.rows import TrainingRow, training_rows
 
 
 def job_of(params: Params, run_id: str) -> RunJob:

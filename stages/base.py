@@ -1,4 +1,4 @@
-"""Stage base: one base model, from scratch, from the Hub, or a note that it is behind an endpoint."""
+"""Stage base: one base model, made from scratch or fetched, or a note that it is behind an endpoint."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def main() -> None:
         with fresh_folder(arguments.out) as folder:
             if config.kind == "endpoint":
                 write_json(folder / "base.json", {"kind": "endpoint", "served": config.served, "files": {}})
-            elif config.kind == "hub":
-                from cocktail.training.hub import fetch_base
+            elif config.kind != "scratch":
+                from cocktail.models.make import make_base
 
-                fetch_base(config, out=folder)
+                make_base(arguments.model, config, out=folder, store=store)
             elif config.pretrain:
                 from cocktail.training.base import build_base
                 from cocktail.training.checkpoints import Checkpoints

@@ -26,7 +26,9 @@ Positive = Annotated[int, Field(gt=0)]
 Count = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Rate = Annotated[float, Field(gt=0.0)]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 MixtureKind = Literal["single", "pair", "without", "all"]
+RELATIVE_PATH = r"^[A-Za-z0-9_][^/\\\x00]*(/[A-Za-z0-9_][^/\\\x00]*)*$"  # no part starts with a dot: no `..`
 
 
 def task_names(*, but: tuple[str, ...] = ()) -> list[str]:
@@ -143,6 +145,10 @@ class StudyConfig(Section):
     targets: list[str]  # finance tasks that are confirmed with fresh seeds
     confirm_seeds: list[int]
     confirm_also: list[str] = []  # ids of more mixtures that are confirmed with these seeds
+    confirm_matched: list[Literal["chosen", "all"]] = [
+        "chosen",
+        "all",
+    ]  # mixtures whose size and steps are matched
     tries: Count  # tuned singles per target, beyond the paper's own recipe
 
     @model_validator(mode="after")
@@ -232,6 +238,9 @@ class TuneConfig(Section):
 class AnswerConfig(Section):
     """Answering: greedy generation."""
 
+    shots: Count = (
+        0  # untuned models answer once more, with so many solved train examples before each question
+    )
     batch_size: Positive
     max_prompt: Positive  # longer prompts have the middle of their input cut, and are counted
     engine: Literal["builtin", "vllm"]
@@ -261,16 +270,37 @@ class PretrainConfig(Section):
     threads: Positive
 
 
-class ModelConfig(Section):
-    """One base model: from scratch, from the Hub at a pinned revision, or behind an endpoint."""
+class WeightsPackage(Section):
+    """One Python package that carries a model's weights, or a part of them, as one file of its wheel."""
 
-    kind: Literal["scratch", "hub", "endpoint"]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$")]
+    version: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+!_]*$")]
+    file: Annotated[str, Field(pattern=RELATIVE_PATH)]  # its path within the wheel
+    bytes: Positive  # of the file: not one more is read
+    sha256: Digest
+
+
+class ModelConfig(Section):
+    """One base model: from scratch, from the Hub, from packages, from a folder, or behind an endpoint.
+
+    All but the endpoint become one folder in the Hub's layout (:mod:`cocktail.models`).
+    """
+
+    kind: Literal["scratch", "hub", "package", "folder", "endpoint"]
     reference: bool = False  # larger and untuned: what small tuned models are held against
     architecture: Literal["phi3", "llama"] | None = None
-    repo: str | None = None
+    repo: str | None = None  # its name on the Hub, also where it comes from elsewhere
     revision: str | None = None
+    packages: list[WeightsPackage] = []  # their files are joined in this order
+    path: str | None = None  # a folder in the Hub's layout, or a .gguf file; None: <name> in COCKTAIL_MODELS
+    sha256: Digest | None = (
+        None  # of the .gguf file, joined; None: not known, the receipt says what was found
+    )
+    licence: str = ""  # of the weights; "": what the weights themselves say
+    origin: str = ""  # who made these files of them, and how, where it was not the model's authors
     served: str | None = None  # the name that the endpoint knows the model by
     stop_token: str = ""
+    chat_template: str | None = None  # Jinja; None: the model's own
     vocabulary: Positive | None = None
     hidden: Positive | None = None
     layers: Positive | None = None
@@ -278,6 +308,11 @@ class ModelConfig(Section):
     feed_forward: Positive | None = None
     context: Positive
     pretrain: PretrainConfig | None = None
+
+    @property
+    def pretrained(self) -> bool:
+        """Whether others pretrained it and its weights are here: it has a size, a licence and a tokenizer."""
+        return self.kind in ("hub", "package", "folder")
 
     @property
     def untuned(self) -> bool:
@@ -298,11 +333,16 @@ class ModelConfig(Section):
                 "pretrain",
             ),
             "hub": ("stop_token", "repo"),
+            "package": ("stop_token", "packages", "sha256", "licence"),
+            "folder": ("stop_token",),
             "endpoint": ("served",),
         }[self.kind]
         missing = [name for name in needs if not getattr(self, name)]
         if missing:
             raise ValueError(f"a model of kind {self.kind} needs {', '.join(missing)}")
+        named = [(package.name, package.file) for package in self.packages]
+        if len(set(named)) < len(named):
+            raise ValueError("packages names a part twice")
         return self
 
 

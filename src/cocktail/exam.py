@@ -1,19 +1,33 @@
-"""The evaluation items of a study, read from the prepared data."""
+"""The evaluation items of a study, from the prepared data, with the solved examples shown before them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from cocktail.data.table import read_split
 from cocktail.errors import DataError
+from cocktail.prompts import Item, items_of
 from cocktail.records import digest_value, read_json
 
 ANSWERED = ("dev", "test")
+SPARE = 20  # more examples than asked for are drawn: an item is not shown one of its own cluster
+
+
+@dataclass(frozen=True)
+class Shots:
+    """How many solved train examples stand before each question, and the seed that they are drawn with."""
+
+    count: int = 0
+    seed: int = 42
+
+
+NONE = Shots()
 
 
 @dataclass(frozen=True)
@@ -26,20 +40,43 @@ class TaskSettings:
 
 @dataclass(frozen=True)
 class ExamSheet:
-    """All items to answer, with the columns of the prepared tables and ``split``."""
+    """All items to answer, with the columns of the prepared tables and ``split``.
+
+    Attributes:
+        shots: how many solved examples each item is shown.
+        examples: by task, (cluster, example) in the order they are taken; none without train rows.
+    """
 
     table: pd.DataFrame
     tasks: dict[str, TaskSettings]
+    shots: int = 0
+    examples: Mapping[str, Sequence[tuple[str, Item]]] = field(default_factory=dict)
+
+    def items(self) -> list[Item]:
+        """Return the items in the order of ``table``, each with its solved examples of other clusters."""
+        return [
+            replace(item, shots=self._shown(item.source, cluster))
+            for item, cluster in zip(items_of(self.table), self.table["cluster"], strict=True)
+        ]
+
+    def _shown(self, task: str, cluster: str) -> tuple[Item, ...]:
+        others = (example for origin, example in self.examples.get(task, ()) if origin != cluster)
+        return tuple(example for _, example in zip(range(self.shots), others, strict=False))
 
     def digest(self) -> str:
         """Return the digest of what the model is asked; gold answers play no part."""
         asked = self.table[["item", "split", "cluster", "instruction", "input"]]
         settings = {name: [task.max_new_tokens, dict(task.spellings)] for name, task in self.tasks.items()}
-        return digest_value([asked.to_numpy().tolist(), settings])
+        shown = [
+            [task, origin, one.instruction, one.input, one.answer]
+            for task, examples in self.examples.items()
+            for origin, one in examples
+        ]
+        return digest_value([asked.to_numpy().tolist(), settings, *([self.shots, shown] if shown else [])])
 
 
-def read_exam(prepared: Path, evaluations: Sequence[str]) -> ExamSheet:
-    """Read dev and test of every evaluation.
+def read_exam(prepared: Path, evaluations: Sequence[str], shots: Shots = NONE) -> ExamSheet:
+    """Read dev and test of every evaluation, and draw the solved examples from train.
 
     Raises:
         DataError: a task of the study was not prepared.
@@ -58,7 +95,16 @@ def read_exam(prepared: Path, evaluations: Sequence[str]) -> ExamSheet:
         )
         for name in evaluations
     }
-    return ExamSheet(pd.concat(parts, ignore_index=True), tasks)
+    examples = {name: _draw(prepared, name, shots) for name in evaluations} if shots.count else {}
+    return ExamSheet(pd.concat(parts, ignore_index=True), tasks, shots.count, examples)
+
+
+def _draw(prepared: Path, task: str, shots: Shots) -> list[tuple[str, Item]]:
+    """Draw train rows of different clusters, in a seeded order."""
+    train = read_split(prepared, task, "train").drop_duplicates("cluster")
+    order = np.random.default_rng(shots.seed).permutation(len(train))[: shots.count + SPARE]
+    chosen = train.iloc[order]
+    return list(zip(chosen["cluster"].tolist(), items_of(chosen), strict=True))
 
 
 def _spellings(prepared: Path, task: str, labels: Sequence[str]) -> dict[str, str]:

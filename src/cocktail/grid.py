@@ -22,7 +22,7 @@ from cocktail.config import Params
 from cocktail.errors import ConfigError, near
 
 MixtureKind = Literal["single", "pair", "without", "all"]
-RunKind = Literal["base", "single", "pair", "without", "all", "tuned", "steps", "size"]
+RunKind = Literal["base", "shots", "single", "pair", "without", "all", "tuned", "steps", "size"]
 KINDS = ("single", "pair", "without", "all", "tuned")
 
 
@@ -39,6 +39,7 @@ class Run:
         warmup_steps: optimiser steps of warm-up.
         learning_rate: peak learning rate.
         like: for ``steps`` and ``size`` runs the id of the run whose steps or rows are matched.
+        shots: for ``shots`` runs (the untuned base) how many solved examples stand before each question.
     """
 
     id: str
@@ -49,10 +50,11 @@ class Run:
     warmup_steps: int = 0
     learning_rate: float = 0.0
     like: str = ""
+    shots: int = 0
 
 
 def explore_runs(params: Params, *, model: str = "") -> list[Run]:
-    """Return the base and every run of the grid that ``study.include`` names.
+    """Return the base, the base with solved examples if asked, and the runs that ``study.include`` names.
 
     Args:
         params: the study.
@@ -72,7 +74,10 @@ def explore_runs(params: Params, *, model: str = "") -> list[Run]:
         )
     wanted = [run for run in grid if run.kind in include or run.id in include]
     untuned = bool(model) and params.model(model).untuned
-    return [Run(id="base", kind="base", sources=(), seed=params.study.seed), *([] if untuned else wanted)]
+    bases = [Run(id="base", kind="base", sources=(), seed=params.study.seed)]
+    if params.answer.shots:
+        bases += [replace(bases[0], id="base_shots", kind="shots", shots=params.answer.shots)]
+    return [*bases, *([] if untuned else wanted)]
 
 
 def confirm_runs(params: Params, chosen: Mapping[str, str], *, model: str = "") -> list[Run]:
@@ -101,9 +106,10 @@ def confirm_runs(params: Params, chosen: Mapping[str, str], *, model: str = "") 
     for seed in params.study.confirm_seeds:
         for target in params.study.targets:
             single = _seeded(_mixture_run(params, "single", (target,)), seed)
-            mixtures = [_seeded(grid[chosen[target]], seed), _seeded(every, seed)]
-            controls = [_matched(kind, single, like) for like in mixtures for kind in ("steps", "size")]
-            runs.update({run.id: run for run in (single, *mixtures, *controls)})
+            mixtures = {"chosen": _seeded(grid[chosen[target]], seed), "all": _seeded(every, seed)}
+            matched = [mixtures[name] for name in params.study.confirm_matched]
+            controls = [_matched(kind, single, like) for like in matched for kind in ("steps", "size")]
+            runs.update({run.id: run for run in (single, *mixtures.values(), *controls)})
         runs.update({run.id: run for run in (_seeded(mixture, seed) for mixture in also)})
     # Stable: what is matched first, so that its steps and rows are known when its controls start.
     return sorted(runs.values(), key=lambda run: bool(run.like))

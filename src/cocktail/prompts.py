@@ -1,9 +1,11 @@
 """The only place where text is put around an example; training and answering use the same function.
 
 The user turn is instruction, line break, input (an empty part is left out), put into the model's own chat
-template and ended where the assistant begins. What is trained on is the answer and the stop token, nothing
-else. Prompt and prompt + answer must tokenise alike up to the seam, or the model would be asked something
-else than it was trained on.
+template and ended where the assistant begins. Solved examples (shots) are earlier turns of the same chat.
+
+What a real tokenizer and its template bring is settled here: a default system turn stays, as the model was
+tuned with it; BOS stands once, whether template or tokenizer adds it; a date in the template is a fixed one;
+what looks like a special token inside the data stays text.
 
 A row that does not fit is never cut silently: the middle of its input goes, so that the question, which
 stands at either end, and the answer stay, and it is counted.
@@ -11,9 +13,11 @@ stands at either end, and the answer stay, and it is counted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, TypeAlias
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import chain
+from typing import Any, TypeAlias
 
 import pandas as pd
 
@@ -22,26 +26,44 @@ from cocktail.errors import RunError
 Tokenizer: TypeAlias = Any
 """A transformers tokenizer; not imported here, so that stages without a model start fast."""
 
-IGNORED = -100  # torch's ignore_index: no loss at this position
+Turns: TypeAlias = list[dict[str, str]]
+"""A chat: ``role`` and ``content`` of each turn."""
+
 GAP = " ... "  # stands where the middle of an input was cut
 EXTRA_WORDS = 8  # a cut takes this many tokens at least, as joints may tokenise into more
+DATE = "26 Jul 2024"  # for templates that name the day (Llama 3): one prompt, every day
+MARK = "\ue000{}\ue001"  # private characters: stands for a turn's content while a template is taken apart
 
 
 @dataclass(frozen=True)
 class Item:
-    """A prepared example with its id; ``source`` is the task it comes from."""
+    """A prepared example with its id; ``source`` is the task it comes from, ``shots`` are shown before it."""
 
     item: str
     source: str
     instruction: str
     input: str
     answer: str
+    shots: tuple[Item, ...] = ()
+
+    @property
+    def question(self) -> str:
+        """The user's turn."""
+        return "\n".join(part for part in (self.instruction, self.input) if part)
 
 
 def items_of(table: pd.DataFrame) -> list[Item]:
     """Return the rows of a prepared table as items."""
     columns = ("item", "task", "instruction", "input", "answer")
     return [Item(*values) for values in zip(*(table[column].tolist() for column in columns), strict=True)]
+
+
+def turns_of(item: Item) -> Turns:
+    """Return the chat that asks an item, up to and with the user's last turn."""
+    turns: Turns = []
+    for shot in item.shots:
+        turns += [{"role": "user", "content": shot.question}, {"role": "assistant", "content": shot.answer}]
+    return [*turns, {"role": "user", "content": item.question}]
 
 
 @dataclass(frozen=True)
@@ -53,171 +75,47 @@ class Prompt:
     cut: bool
 
 
-@dataclass(frozen=True)
-class TrainingRow:
-    """Token ids of prompt and completion (answer + stop token), and what the completion must decode to."""
-
-    source: str
-    prompt: tuple[int, ...]
-    completion: tuple[int, ...]
-    answer: str
-    cut: bool
-
-    @property
-    def input_ids(self) -> list[int]:
-        return [*self.prompt, *self.completion]
-
-    @property
-    def labels(self) -> list[int]:
-        """One label per token: IGNORED over the prompt, the token itself over the completion."""
-        return [IGNORED] * len(self.prompt) + list(self.completion)
-
-
-@dataclass
-class RowCounts:
-    """What became of a source's rows: ``kept`` includes those that were ``cut``."""
-
-    rows_in: int = 0
-    kept: int = 0
-    cut: int = 0
-    dropped: int = 0
-
-    def as_record(self) -> dict[str, int]:
-        record = asdict(self)
-        return {"in": record.pop("rows_in"), **record}
-
-
-def stop_id(tokenizer: Tokenizer, stop_token: str) -> int:
-    """Return the id of the stop token.
-
-    Raises:
-        RunError: the tokenizer does not know it, or pads with it (then stopping could not be learned).
-    """
-    found = tokenizer.convert_tokens_to_ids(stop_token)
-    if found is None or found == tokenizer.unk_token_id:
-        raise RunError(f"the tokenizer has no token {stop_token!r}", fix="models.<name>.stop_token")
-    if tokenizer.pad_token_id is None or found == tokenizer.pad_token_id:
-        raise RunError(
-            f"the pad token must exist and differ from the stop token {stop_token!r}", where="tokenizer"
-        )
-    return int(found)
-
-
-def prompt_texts(tokenizer: Tokenizer, items: Sequence[Item]) -> list[str]:
-    """Render items up to where the assistant's turn begins."""
-    turns = [
-        [{"role": "user", "content": "\n".join(part for part in (item.instruction, item.input) if part)}]
-        for item in items
-    ]
-    rendered = (
-        tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True) if turns else []
-    )
-    return list(rendered)
-
-
 def render_prompts(tokenizer: Tokenizer, items: Sequence[Item], *, max_length: int) -> list[Prompt]:
     """Return the prompts of ``items``, each of at most ``max_length`` tokens.
 
     Raises:
         RunError: an instruction alone is longer: what cannot be asked cannot be scored.
     """
-    texts = prompt_texts(tokenizer, items)
+    whole = _rendered(tokenizer, items)
     prompts = []
-    for item, text, ids in zip(items, texts, _encode(tokenizer, texts), strict=True):
-        fits = len(ids) <= max_length
-        prompt = Prompt(text, ids, cut=False) if fits else _shortened(tokenizer, item, room=max_length)
-        if prompt is None:
+    for item, prompt in zip(items, whole, strict=True):
+        fits = len(prompt.ids) <= max_length
+        shown = prompt if fits else shortened(tokenizer, item, room=max_length)
+        if shown is None:
             raise RunError(
                 f"the instruction alone has more than {max_length} tokens",
                 where=item.item,
                 fix="a larger answer.max_prompt",
             )
-        prompts.append(prompt)
+        prompts.append(shown)
     return prompts
 
 
-def training_rows(
-    tokenizer: Tokenizer,
-    items: Sequence[Item],
-    *,
-    stop_token: str,
-    max_length: int,
-    overlong: Literal["fail", "drop", "cut"],
-) -> tuple[list[TrainingRow], dict[str, RowCounts]]:
-    """Tokenise ``items`` for training.
-
-    Args:
-        max_length: tokens of prompt, answer and stop token together.
-        overlong: what is done with a longer row. ``cut`` takes the middle of the input out, and drops and
-            counts a row of which instruction and answer alone are too long.
-
-    Returns:
-        The rows in the order of ``items``, and the counts of each source.
-
-    Raises:
-        RunError: a row is too long and may not be cut, or prompt and prompt + answer disagree at the seam.
-    """
-    stop = stop_id(tokenizer, stop_token)
-    prompts = render_prompts(tokenizer, items, max_length=10**9)
-    wholes = _encode(
-        tokenizer, [p.text + item.answer + stop_token for p, item in zip(prompts, items, strict=True)]
-    )
-    counts: dict[str, RowCounts] = {item.source: RowCounts() for item in items}
-    rows = []
-    for item, prompt, whole in zip(items, prompts, wholes, strict=True):
-        count = counts[item.source]
-        count.rows_in += 1
-        if len(whole) > max_length:
-            if overlong == "fail":
-                raise RunError(
-                    f"{len(whole)} tokens, but train.max_length is {max_length}",
-                    where=item.item,
-                    fix="train.overlong=drop or cut, or a larger train.max_length",
-                )
-            room = max_length - (len(whole) - len(prompt.ids))
-            shortened = _shortened(tokenizer, item, room=room) if overlong == "cut" else None
-            if shortened is None:
-                count.dropped += 1
-                continue
-            prompt = shortened
-            (whole,) = _encode(tokenizer, [prompt.text + item.answer + stop_token])
-            count.cut += 1
-        if whole[: len(prompt.ids)] != prompt.ids or whole[-1] != stop:
-            raise RunError("prompt and prompt + answer tokenise differently at the seam", where=item.item)
-        count.kept += 1
-        completion = whole[len(prompt.ids) :]
-        rows.append(TrainingRow(item.source, prompt.ids, completion, item.answer, cut=prompt.cut))
-    return rows, counts
-
-
-def check_completions(tokenizer: Tokenizer, rows: Iterable[TrainingRow], stop_token: str) -> None:
-    """Decode what is trained on and compare it with the answer and the stop token, row by row.
-
-    Raises:
-        RunError: it differs somewhere, or a row has nothing to learn.
-    """
-    rows = list(rows)
-    learned = [[label for label in row.labels if label != IGNORED] for row in rows]
-    decoded = tokenizer.batch_decode(learned, skip_special_tokens=False)
-    for row, ids, text in zip(rows, learned, decoded, strict=True):
-        if len(ids) < 2 or ids.count(ids[-1]) != 1 or text != row.answer + stop_token:
-            raise RunError(
-                f"trained text {text!r} is not the answer {row.answer!r} and {stop_token!r}", where=row.source
-            )
-
-
-def _encode(tokenizer: Tokenizer, texts: Sequence[str]) -> list[tuple[int, ...]]:
-    """Tokenise without adding special tokens: the template holds all there are."""
-    if not texts:
-        return []
-    return [tuple(ids) for ids in tokenizer(list(texts), add_special_tokens=False)["input_ids"]]
-
-
-def _shortened(tokenizer: Tokenizer, item: Item, *, room: int) -> Prompt | None:
+def shortened(tokenizer: Tokenizer, item: Item, *, room: int) -> Prompt | None:
     """Cut the middle of the input until the prompt has at most ``room`` tokens; None: it never has."""
+    cut = _cut(tokenizer, item, room=room)
+    return cut[1] if cut else None
+
+
+def fit_shots(tokenizer: Tokenizer, items: Sequence[Item], *, room: int) -> list[Item]:
+    """Return ``items`` with solved examples of ``room`` tokens at most; longer ones lose their middle."""
+    fitted: dict[str, Item] = {}
+    for shot in {shot.item: shot for item in items for shot in item.shots}.values():
+        long = len(_rendered(tokenizer, [shot])[0].ids) > room
+        cut = _cut(tokenizer, shot, room=room) if long else None
+        fitted[shot.item] = cut[0] if cut else shot
+    return [replace(item, shots=tuple(fitted[shot.item] for shot in item.shots)) for item in items]
+
+
+def _cut(tokenizer: Tokenizer, item: Item, *, room: int) -> tuple[Item, Prompt] | None:
     offsets = tokenizer(item.input, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
     keep = len(offsets)
-    prompt = Prompt("", (0,) * (room + 1), cut=True)
+    shorter, prompt = item, Prompt("", (0,) * (room + 1), cut=True)
     while len(prompt.ids) > room:
         if keep == 0:
             return None
@@ -226,7 +124,100 @@ def _shortened(tokenizer: Tokenizer, item: Item, *, room: int) -> Prompt | None:
         head, tail = (keep + 1) // 2, keep // 2
         left = item.input[: offsets[head - 1][1]] if head else ""
         right = item.input[offsets[len(offsets) - tail][0] :] if tail else ""
-        shorter = Item(item.item, item.source, item.instruction, left + GAP + right, item.answer)
-        (text,) = prompt_texts(tokenizer, [shorter])
-        prompt = Prompt(text, _encode(tokenizer, [text])[0], cut=True)
-    return prompt
+        shorter = replace(item, input=left + GAP + right)
+        prompt = replace(_rendered(tokenizer, [shorter])[0], cut=True)
+    return shorter, prompt
+
+
+def completion_ids(tokenizer: Tokenizer, prompt: Prompt, answer: str, stop_token: str) -> tuple[int, ...]:
+    """Return the ids of ``answer`` and the stop token as they follow the prompt's ids.
+
+    Together prompt and answer may tokenise differently over the seam, and the answer may hold what looks like
+    a special token; then the answer is tokenised alone: the model will be asked with the prompt's ids.
+    """
+    return completions(tokenizer, [prompt], [answer], stop_token)[0]
+
+
+def completions(
+    tokenizer: Tokenizer, prompts: Sequence[Prompt], answers: Sequence[str], stop_token: str
+) -> list[tuple[int, ...]]:
+    """Return :func:`completion_ids` of many."""
+    stop, special = tokenizer.get_vocab()[stop_token], special_ids(tokenizer)
+    texts = [prompt.text + answer + stop_token for prompt, answer in zip(prompts, answers, strict=True)]
+    found = []
+    for prompt, answer, whole in zip(prompts, answers, _encode(tokenizer, texts), strict=True):
+        written = whole[len(prompt.ids) :]
+        if whole[: len(prompt.ids)] != prompt.ids or [i for i in written if i in special] != [stop]:
+            written = (*_encode(tokenizer, [answer], as_text=True)[0], stop)
+        found.append(written)
+    return found
+
+
+def adds_bos(tokenizer: Tokenizer) -> bool:
+    """Whether the tokenizer itself puts BOS before a text."""
+    first = tokenizer("")["input_ids"][:1]
+    return bool(first) and first[0] == tokenizer.bos_token_id
+
+
+def special_ids(tokenizer: Tokenizer) -> frozenset[int]:
+    """Return the ids of tokens that steer a model: turns, ends, padding."""
+    return _special(tuple(token for token, added in tokenizer.added_tokens_decoder.items() if added.special))
+
+
+def _rendered(tokenizer: Tokenizer, items: Sequence[Item]) -> list[Prompt]:
+    chats = [turns_of(item) for item in items]
+    if not chats:
+        return []
+    bos = str(tokenizer.bos_token) if adds_bos(tokenizer) else ""
+    texts = _apply(tokenizer, chats, bos=bos)
+    special, prompts = special_ids(tokenizer), []
+    for chat, text, ids in zip(chats, texts, _encode(tokenizer, texts), strict=True):
+        # Special tokens are those of the template, or the data hold the text of one.
+        steering = sum(token in special for token in ids)
+        if steering != _of_template(tokenizer, tuple(turn["role"] for turn in chat), bos, special):
+            ids = _piecewise(tokenizer, chat, bos=bos)
+        prompts.append(Prompt(text, ids, cut=False))
+    return prompts
+
+
+def _apply(tokenizer: Tokenizer, chats: Sequence[Turns], *, bos: str) -> list[str]:
+    texts = tokenizer.apply_chat_template(
+        list(chats), tokenize=False, add_generation_prompt=True, date_string=DATE
+    )
+    return [text if text.startswith(bos) else bos + text for text in texts]
+
+
+def _of_template(tokenizer: Tokenizer, roles: tuple[str, ...], bos: str, special: frozenset[int]) -> int:
+    """How many special tokens the template itself has in a chat of these roles."""
+    known: dict[tuple[str, ...], int] = tokenizer.__dict__.setdefault("_cocktail_template_tokens", {})
+    key = (*roles, str(tokenizer.chat_template))
+    if key not in known:
+        (text,) = _apply(tokenizer, [[{"role": role, "content": "a"} for role in roles]], bos=bos)
+        known[key] = sum(token in special for token in _encode(tokenizer, [text])[0])
+    return known[key]
+
+
+def _piecewise(tokenizer: Tokenizer, chat: Turns, *, bos: str) -> tuple[int, ...]:
+    """Tokenise template and contents apart: special tokens count in the template only."""
+    marks = [MARK.format(number) for number in range(len(chat))]
+    (rest,) = _apply(
+        tokenizer, [[{**turn, "content": m} for turn, m in zip(chat, marks, strict=True)]], bos=bos
+    )
+    pieces: list[tuple[int, ...]] = []
+    for turn, mark in zip(chat, marks, strict=True):
+        before, _, rest = rest.partition(mark)
+        pieces += [*_encode(tokenizer, [before]), *_encode(tokenizer, [turn["content"]], as_text=True)]
+    return tuple(chain(*pieces, *_encode(tokenizer, [rest])))
+
+
+def _encode(tokenizer: Tokenizer, texts: Sequence[str], *, as_text: bool = False) -> list[tuple[int, ...]]:
+    """Tokenise without adding special tokens; ``as_text``: nor is the text of one taken for it."""
+    if not texts:
+        return []
+    encoded = tokenizer(list(texts), add_special_tokens=False, split_special_tokens=as_text)
+    return [tuple(ids) for ids in encoded["input_ids"]]
+
+
+@lru_cache(maxsize=4)
+def _special(ids: tuple[int, ...]) -> frozenset[int]:
+    return frozenset(ids)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from cocktail.config import task_names
-from cocktail.prompts import Item, prompt_texts
+from cocktail.prompts import Item, turns_of
 from cocktail.records import digest_value
 from cocktail.scoring.outcome import RULES, Tolerance, judge
 from cocktail.tasks import load_task
@@ -21,13 +21,6 @@ from cocktail.tasks import load_task
 FOLDER = Path(__file__).parent
 TASKS = task_names()
 FREE_TEXTS = ("The Mill.", "mill", "net sales of mill in May", "net sales fell", "Net sales", "-4 million")
-
-
-class PlainChat:
-    """A tokenizer whose chat template is the user's turn and nothing else."""
-
-    def apply_chat_template(self, turns: list[list[dict[str, str]]], **_: Any) -> list[str]:
-        return [turn[0]["content"] for turn in turns]
 
 
 def golden(task: str) -> dict[str, Any]:
@@ -42,10 +35,10 @@ def test_every_task_has_a_golden_file_and_no_file_is_left_over() -> None:
 @pytest.mark.parametrize("task", TASKS)
 def test_a_raw_row_becomes_the_golden_example_and_prompt(task: str) -> None:
     expected = golden(task)
-    example = load_task(task).example(expected["row"])
+    example = load_task(task).asked(expected["row"])
     assert asdict(example) == expected["example"]
     item = Item(f"{task}:test:0", task, example.instruction, example.input, example.answer)
-    assert prompt_texts(PlainChat(), [item]) == [expected["prompt"]]
+    assert turns_of(item) == [{"role": "user", "content": expected["prompt"]}]
 
 
 @pytest.mark.parametrize("name", TASKS)

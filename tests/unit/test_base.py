@@ -1,4 +1,4 @@
-"""Base models: from scratch the same bytes each time; from the Hub safetensors only, or a clear error."""
+"""Base models from scratch: the same bytes each time, and what they were read from and measured on."""
 
 from __future__ import annotations
 
@@ -11,22 +11,18 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from huggingface_hub.errors import HTTPError, OfflineModeIsEnabled
 from tiny_model import ITEMS, MODEL, STOP, TEXTS, tiny_model, tiny_tokenizer
 
-from cocktail.config import ModelConfig
-from cocktail.errors import RunError, SourceError
+from cocktail.errors import RunError
 from cocktail.execution.plan import check_base
-from cocktail.prompts import render_prompts, stop_id
+from cocktail.models.tokens import token_id
+from cocktail.prompts import render_prompts
 from cocktail.records import read_json, write_table
-from cocktail.training import hub
 from cocktail.training.base import build_base, copy_probe, held_out_loss, pretrain_on, token_stream
 from cocktail.training.checkpoints import Checkpoints
 from cocktail.training.device import load_model, load_tokenizer
-from cocktail.training.hub import fetch_base
 from cocktail.training.reading import instruction_items, read_texts
 
-HUB = ModelConfig(kind="hub", repo="org/name", stop_token=STOP, context=256)
 NUM_ROWS = 8
 HELD_OUT = {"letters": ["The yard sold more gold than last year. " * 60]}
 
@@ -66,7 +62,7 @@ def test_two_bases_are_the_same_bytes_and_can_be_used(tmp_path: Path) -> None:
     model, tokenizer = load_model(first, half=False), load_tokenizer(first)
     assert model.dtype == torch.float32
     assert model.config.model_type == "phi3"
-    assert model.config.eos_token_id == stop_id(tokenizer, STOP) != model.config.pad_token_id
+    assert model.config.eos_token_id == token_id(tokenizer, STOP) != model.config.pad_token_id
     ours = tiny_tokenizer()
     assert render_prompts(tokenizer, ITEMS, max_length=99) == render_prompts(ours, ITEMS, max_length=99)
 
@@ -215,45 +211,3 @@ def test_a_changed_or_missing_file_of_a_base_is_found(tmp_path: Path) -> None:
     with pytest.raises(RunError) as caught:
         check_base(base)
     assert caught.value.where == str(base / "tokenizer.json")
-
-
-@pytest.mark.parametrize("kind", [OfflineModeIsEnabled, HTTPError])
-def test_no_network_is_one_clear_error(
-    kind: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def no_network(*_: Any, **__: Any) -> None:
-        raise kind("Name or service not known")
-
-    monkeypatch.setattr(hub.HfApi, "model_info", no_network)
-    with pytest.raises(SourceError) as caught:
-        fetch_base(HUB, out=tmp_path)
-    assert caught.value.where == "org/name"
-    assert "not known" in caught.value.what
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("revision", [None, "a" * 40])
-def test_the_commit_found_is_fetched_and_recorded(
-    revision: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[Any] = []
-
-    def download(repo: str, *, revision: str, allow_patterns: list[str], local_dir: Path) -> None:
-        asked.append((repo, revision, allow_patterns))
-        (local_dir / "model.safetensors").write_bytes(b"weights")
-        (local_dir / "config.json").write_text('{"architectures": ["Phi3ForCausalLM"]}')
-
-    monkeypatch.setattr(hub.HfApi, "model_info", lambda *_, **__: SimpleNamespace(sha="a" * 40))
-    monkeypatch.setattr(hub, "snapshot_download", download)
-    fetch_base(HUB.model_copy(update={"revision": revision}), out=tmp_path)
-    receipt = read_json(tmp_path / "base.json")
-    assert (receipt["revision"], receipt["pinned"]) == ("a" * 40, revision is not None)
-    assert asked[0][:2] == ("org/name", "a" * 40)
-    assert not [pattern for pattern in asked[0][2] if pattern.endswith((".py", ".bin", ".pt"))]
-
-
-def test_weights_that_are_no_safetensors_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub.HfApi, "model_info", lambda *_, **__: SimpleNamespace(sha="a" * 40))
-    monkeypatch.setattr(hub, "snapshot_download", lambda *_, **__: None)
-    with pytest.raises(SourceError):
-        fetch_base(HUB, out=tmp_path)

@@ -18,6 +18,7 @@ from cocktail.inference.answer import answer_exam, prepare_exam
 from cocktail.inference.engine import Generated, Question
 from cocktail.inference.generate import TorchEngine
 from cocktail.inference.labels import choose_labels, label_trie
+from cocktail.prompts import Prompt
 from cocktail.training.methods import ready_to_answer, without_rename_warnings
 
 LABELS = {
@@ -37,7 +38,7 @@ def one_thread() -> None:
 def generate(
     model: Any, questions: list[Question], *, stop: int, pad: int, batch_size: int
 ) -> list[Generated]:
-    return TorchEngine(model, stop, pad, batch_size).generate(questions)
+    return TorchEngine(model, (stop,), pad, batch_size).generate(questions)
 
 
 def random_prompts(tokenizer: Any, count: int, *, seed: int = 5) -> list[tuple[int, ...]]:
@@ -146,10 +147,10 @@ def test_a_learned_prompt_is_what_peft_computes(tokenizer: Any) -> None:
     with without_rename_warnings():
         tuned = get_peft_model(tiny_model(tokenizer, spread=4.0), config).eval()
     answering = ready_to_answer(tuned, recipe(method="prompt_tuning", virtual_tokens=3))
-    engine = TorchEngine(answering.model, -1, 0, 4, answering.soft_prompt)
+    engine = TorchEngine(answering.model, (), 0, 4, answering.soft_prompt)
     prompts = random_prompts(tokenizer, 9)
     answers = engine.generate([Question(prompt, 4) for prompt in prompts])
-    without = TorchEngine(answering.model, -1, 0, 4).generate([Question(prompt, 4) for prompt in prompts])
+    without = TorchEngine(answering.model, (), 0, 4).generate([Question(prompt, 4) for prompt in prompts])
     assert [answer.ids for answer in answers] != [answer.ids for answer in without]
     best = engine.choose(prompts, [range(len(tokenizer))] * len(prompts))
     for prompt, answer, token in zip(prompts, answers, best, strict=True):
@@ -193,14 +194,14 @@ def test_label_decoding_equals_brute_force(tokenizer: Any) -> None:
     words = ["gold", "stock", "shares", "rose", "fell", "metals", "topic", "mill", "12"]
     texts = [f"<|user|>{' '.join(rng.choice(words, 6))}<|end|><|assistant|>" for _ in range(40)]
     prompts = [tuple(tokenizer(text, add_special_tokens=False)["input_ids"]) for text in texts]
-    trie = label_trie(tokenizer, LABELS, prompt=texts[0], stop_token=STOP)
+    trie = label_trie(tokenizer, LABELS, prompt=Prompt(texts[0], prompts[0], cut=False), stop_token=STOP)
     chosen = set()
     for seed in range(4):
         model = tiny_model(tokenizer, seed=seed, spread=3.0).eval()
         questions = [Question(prompt, 1, tuple(trie)) for prompt in prompts]
         first = [answer.first_choice for answer in generate(model, questions, stop=5, pad=0, batch_size=8)]
         labels = choose_labels(
-            TorchEngine(model, 5, 0, 8), prompts, trie=trie, first_choices=[token or 0 for token in first]
+            TorchEngine(model, (5,), 0, 8), prompts, trie=trie, first_choices=[token or 0 for token in first]
         )
         assert labels == [brute_force(model, tokenizer, text) for text in texts]
         chosen |= set(labels)
@@ -208,8 +209,9 @@ def test_label_decoding_equals_brute_force(tokenizer: Any) -> None:
 
 
 def test_labels_that_are_written_alike_are_an_error(tokenizer: Any) -> None:
+    prompt = Prompt("<|assistant|>", (tokenizer.convert_tokens_to_ids("<|assistant|>"),), cut=False)
     with pytest.raises(RunError):
-        label_trie(tokenizer, {"up": "rose", "high": "rose"}, prompt="<|assistant|>", stop_token=STOP)
+        label_trie(tokenizer, {"up": "rose", "high": "rose"}, prompt=prompt, stop_token=STOP)
 
 
 def sheet() -> ExamSheet:
@@ -234,7 +236,7 @@ def sheet() -> ExamSheet:
 def test_answers_are_one_row_per_item(tokenizer: Any) -> None:
     exam = prepare_exam(tokenizer, sheet(), max_prompt=40, stop_token=STOP)
     model, _ = model_that_stops(tokenizer)
-    table = answer_exam(TorchEngine(model, 5, 0, 2), tokenizer, exam)
+    table = answer_exam(TorchEngine(model, (5,), 0, 2), tokenizer, exam)
     assert table["item"].tolist() == ["tone:dev:0", "tone:test:0", "sum:test:0"]
     assert table["cut"].tolist() == [False, True, False]
     assert [label in ("Positive", "Negative") for label in table["label_choice"]] == [False, True, False]
@@ -248,4 +250,4 @@ def test_all_answers_empty_is_an_error(tokenizer: Any, monkeypatch: pytest.Monke
     at_once = [Generated((), stopped=True, first_choice=None)] * 3
     monkeypatch.setattr(TorchEngine, "generate", lambda *_: at_once)
     with pytest.raises(RunError):
-        answer_exam(TorchEngine(tiny_model(tokenizer), 5, 0, 2), tokenizer, exam)
+        answer_exam(TorchEngine(tiny_model(tokenizer), (5,), 0, 2), tokenizer, exam)

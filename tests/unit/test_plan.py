@@ -256,7 +256,7 @@ def test_a_source_without_a_size_is_a_clear_error(
 
 
 def test_a_model_without_a_size_is_a_clear_error(bare: Path) -> None:
-    with_sizes(bare, lambda facts: facts["models"].pop())
+    with_sizes(bare, lambda facts: facts["models"].pop(1))
     with pytest.raises(DataError) as error:
         plan_study(CONF, "paper", root=bare)
     assert "Llama-3.1-8B" in error.value.what
@@ -333,7 +333,7 @@ def test_prepared_data_of_this_study_and_no_other_are_counted(bare: Path) -> Non
     assert counted.rows["fpb"].train == 50
     assert counted.rows["fpb"].exam == 40
     assert counted.rows["fpb"].characters == 40
-    assert counted.once == pytest.approx(10 * (50 + 16 + 16 + 41))  # caps 64, 16, 16; open_orca half of 82
+    assert counted.once == pytest.approx(10 * (50 + 12 + 12 + 22))  # caps 64, 12, 12; open_orca 0.3 of 74
     for override in ("prepare.dev_rows=21", "source=mirror"):
         assert not plan_study(CONF, "smoke", [override], root=bare).counted
     with pytest.raises(DataError, match="not of this study"):

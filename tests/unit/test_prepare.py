@@ -17,6 +17,7 @@ from cocktail.data.prepare import prepare
 from cocktail.data.table import normalise, read_split, unescape
 from cocktail.errors import DataError
 from cocktail.records import digest_folder, read_json, read_table
+from cocktail.tasks import load_task
 
 
 class Study:
@@ -103,7 +104,10 @@ def test_html_entities_are_replaced_and_counted(study: Study) -> None:
     study.add("twitter_sa", "train", [tweet("A &amp; B &#39;up&#39;"), tweet("plain")])
     study.add("twitter_sa", "test", [tweet("C &gt; D")])
     study.prepare(dev_share=0.0)
-    assert read_split(study.out, "twitter_sa", "train")["input"].tolist() == ["A & B 'up'", "plain"]
+    read = [
+        text.partition("\nAnswer in")[0] for text in read_split(study.out, "twitter_sa", "train")["input"]
+    ]
+    assert read == ["A & B 'up'", "plain"]
     assert study.report("twitter_sa")["cleaning"]["html_entities"] == 2
 
 
@@ -312,7 +316,8 @@ def test_a_twitter_csv_with_line_breaks_goes_through_whole(study: Study) -> None
     study.sources["twitter_sa"] = make_source(("sent_train.csv", "train"))
     study.prepare(dev_share=0.0)
     train = read_split(study.out, "twitter_sa", "train")
-    assert train["input"].tolist() == ["first\nsecond, third", "plain"]
+    closing = load_task("twitter_sa").closing
+    assert train["input"].tolist() == [f"first\nsecond, third\n{closing}", f"plain\n{closing}"]
     assert train["gold"].tolist() == ["Bearish", "Neutral"]
 
 

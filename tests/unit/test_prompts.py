@@ -4,56 +4,20 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
-import trl
+from hub_like import hub_like
 from tiny_model import ITEMS, STOP
-from tokenizers import AddedToken, decoders, models, normalizers, trainers
-from tokenizers import Tokenizer as Bpe
-from transformers import PreTrainedTokenizerFast
 
 from cocktail.errors import RunError
-from cocktail.prompts import (
-    GAP,
-    IGNORED,
-    Item,
-    TrainingRow,
-    check_completions,
-    render_prompts,
-    stop_id,
-    training_rows,
-)
+from cocktail.models.tokens import settle, token_id
+from cocktail.prompts import GAP, Item, render_prompts
+from cocktail.training.rows import IGNORED, TrainingRow, check_completions, training_rows
 
-TEMPLATES = Path(trl.__file__).parent / "chat_templates"
 LONG = Item(
     "t:train:9", "t", "What is the tone?", " ".join(f"word{n}" for n in range(60)) + " last", "positive"
 )
-
-
-def hub_like(template: str, stop: str, *, eats_line_break: bool) -> Any:
-    """A tokenizer built as Phi-3's is (sentencepiece style) with the Hub's own chat template."""
-    bpe = Bpe(models.BPE(unk_token="<unk>", byte_fallback=True))
-    bpe.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
-    bpe.decoder = decoders.Sequence(
-        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
-    )
-    specials = ["<unk>", "<pad>", "<|user|>", "<|assistant|>", "<|system|>", "<|start_header_id|>"]
-    specials += ["<|end_header_id|>", "<|begin_of_text|>", stop]
-    words = [
-        "What is the tone? positive negative 4 + 5 = 9 user assistant Add Orders fell\n\n at, cut 12 jobs 3"
-    ] * 5
-    bpe.train_from_iterator(words, trainers.BpeTrainer(vocab_size=400, special_tokens=["<unk>", "<pad>"]))
-    bpe.add_special_tokens(
-        [AddedToken(token, rstrip=eats_line_break, normalized=False) for token in specials[2:]]
-    )
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=bpe, pad_token="<pad>", unk_token="<unk>", eos_token=stop
-    )
-    tokenizer.bos_token = "<|begin_of_text|>"
-    tokenizer.chat_template = (TEMPLATES / template).read_text(encoding="utf-8")
-    return tokenizer
 
 
 def test_two_rows_have_exactly_these_labels(tokenizer: Any) -> None:
@@ -87,17 +51,21 @@ def test_templates_of_hub_models_keep_the_seam(template: str, stop: str, eats: b
     tokenizer = hub_like(template, stop, eats_line_break=eats)
     rows, _ = training_rows(tokenizer, ITEMS, stop_token=stop, max_length=400, overlong="fail")
     check_completions(tokenizer, rows, stop)
-    assert {row.completion[-1] for row in rows} == {stop_id(tokenizer, stop)}
+    assert {row.completion[-1] for row in rows} == {token_id(tokenizer, stop)}
 
 
-def test_a_seam_that_moves_is_an_error(tokenizer: Any) -> None:
-    """A template that ends in the middle of a word: its last token merges with the answer's first."""
+def test_a_seam_in_the_middle_of_a_word_is_kept(tokenizer: Any) -> None:
+    """The template's last token would merge with the answer's first; asked, the model sees it unmerged."""
     broken = deepcopy(tokenizer)
     broken.chat_template = "{% for message in messages %}{{ message['content'] + ' posi' }}{% endfor %}"
     item = replace(ITEMS[0], answer="tive")
-    with pytest.raises(RunError) as caught:
-        training_rows(broken, [item], stop_token=STOP, max_length=400, overlong="fail")
-    assert caught.value.where == "tone:train:0"
+    (prompt,) = render_prompts(broken, [item], max_length=400)
+    merged = broken(prompt.text + item.answer, add_special_tokens=False)["input_ids"]
+    assert tuple(merged[: len(prompt.ids)]) != prompt.ids
+    rows, _ = training_rows(broken, [item], stop_token=STOP, max_length=400, overlong="fail")
+    assert rows[0].prompt == prompt.ids
+    assert broken.decode(rows[0].completion) == "tive" + STOP
+    check_completions(broken, rows, STOP)
 
 
 def test_a_long_row_fails_is_dropped_or_is_cut_but_never_silently(tokenizer: Any) -> None:
@@ -160,10 +128,12 @@ def test_an_answer_that_holds_the_stop_token_is_an_error(tokenizer: Any) -> None
 
 
 def test_stop_token_must_exist_and_differ_from_pad(tokenizer: Any) -> None:
-    assert stop_id(tokenizer, STOP) != tokenizer.pad_token_id
-    for wrong in ("<|nothing|>", "<|pad|>"):
-        with pytest.raises(RunError):
-            stop_id(tokenizer, wrong)
+    ours = deepcopy(tokenizer)
+    assert token_id(ours, STOP) != ours.pad_token_id
+    with pytest.raises(RunError):
+        token_id(ours, "<|nothing|>")
+    settle(ours, stop_token="<|pad|>", chat_template=None, where="models.ours")
+    assert ours.pad_token != "<|pad|>"
 
 
 def test_numbers_stay_apart_and_come_back(tokenizer: Any) -> None:

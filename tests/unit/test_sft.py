@@ -15,12 +15,12 @@ from transformers import TrainerControl, TrainerState
 from trl import SFTTrainer
 
 from cocktail.errors import RunError
-from cocktail.prompts import IGNORED
 from cocktail.training import sft
 from cocktail.training.checkpoints import Checkpoints
 from cocktail.training.methods import ready_to_answer
 from cocktail.training.packing import PackingProof, unpack
 from cocktail.training.recipe import LoraShape, Training, recipe_from
+from cocktail.training.rows import IGNORED
 from cocktail.training.sft import fine_tune, make_trainer
 from cocktail.training.trainer import LossWatch
 

@@ -50,8 +50,8 @@ def mixed_questions(tokenizer: Any, count: int = 40) -> list[Question]:
 def test_answers_are_those_of_our_own_loop(tokenizer: Any, tmp_path: Path) -> None:
     model, stop = model_that_stops(tokenizer)
     questions = mixed_questions(tokenizer)
-    ours = TorchEngine(model, stop, 0, 4).generate(questions)
-    with vllm_engine(Answering(model), tokenizer, stop=stop, context=CONTEXT, workdir=tmp_path) as engine:
+    ours = TorchEngine(model, (stop,), 0, 4).generate(questions)
+    with vllm_engine(Answering(model), tokenizer, ends=(stop,), context=CONTEXT, workdir=tmp_path) as engine:
         theirs = engine.generate(questions)
     assert theirs == ours
     assert {answer.stopped for answer in ours} == {True, False}
@@ -67,8 +67,8 @@ def test_choices_are_those_of_our_own_loop(tokenizer: Any, tmp_path: Path) -> No
     model, stop = model_that_stops(tokenizer)
     rows = random_prompts(tokenizer, 30)
     allowed = [[stop, 10 + n] for n in range(30)]
-    ours = TorchEngine(model, stop, 0, 4).choose(rows, allowed)
-    with vllm_engine(Answering(model), tokenizer, stop=stop, context=CONTEXT, workdir=tmp_path) as engine:
+    ours = TorchEngine(model, (stop,), 0, 4).choose(rows, allowed)
+    with vllm_engine(Answering(model), tokenizer, ends=(stop,), context=CONTEXT, workdir=tmp_path) as engine:
         assert engine.choose(rows, allowed) == ours
         assert engine.choose([], []) == []
         assert engine.generate([]) == []
@@ -79,12 +79,14 @@ def test_choices_are_those_of_our_own_loop(tokenizer: Any, tmp_path: Path) -> No
 def test_an_exam_ends_with_the_same_table(tokenizer: Any, tmp_path: Path) -> None:
     exam = prepare_exam(tokenizer, sheet(), max_prompt=40, stop_token=STOP)
     model, stop = model_that_stops(tokenizer)
-    ours = answer_exam(TorchEngine(model, stop, 0, 2), tokenizer, exam)
+    ours = answer_exam(TorchEngine(model, (stop,), 0, 2), tokenizer, exam)
     context = needed_context(exam)
-    with vllm_engine(Answering(model), tokenizer, stop=stop, context=context, workdir=tmp_path) as engine:
+    with vllm_engine(Answering(model), tokenizer, ends=(stop,), context=context, workdir=tmp_path) as engine:
         assert answer_exam(engine, tokenizer, exam).equals(ours)
     with (
-        vllm_engine(Answering(model), tokenizer, stop=stop, context=context - 1, workdir=tmp_path) as engine,
+        vllm_engine(
+            Answering(model), tokenizer, ends=(stop,), context=context - 1, workdir=tmp_path
+        ) as engine,
         pytest.raises(RunError, match="do not fit"),
     ):
         answer_exam(engine, tokenizer, exam)
@@ -104,9 +106,9 @@ def test_a_label_longer_than_the_answers_makes_the_context_longer(tokenizer: Any
 def test_what_the_generation_config_says_is_not_read(tokenizer: Any, tmp_path: Path) -> None:
     model, stop = model_that_stops(tokenizer)
     questions = mixed_questions(tokenizer, 9)
-    ours = TorchEngine(model, stop, 0, 4).generate(questions)
+    ours = TorchEngine(model, (stop,), 0, 4).generate(questions)
     model.generation_config.eos_token_id = [0, *range(6, len(tokenizer))]
-    with vllm_engine(Answering(model), tokenizer, stop=stop, context=CONTEXT, workdir=tmp_path) as engine:
+    with vllm_engine(Answering(model), tokenizer, ends=(stop,), context=CONTEXT, workdir=tmp_path) as engine:
         assert engine.generate(questions) == ours
 
 
@@ -116,7 +118,7 @@ def test_what_vllm_is_given_and_that_nothing_is_left(
     answering = Answering(tiny_model(tokenizer).to(torch.bfloat16))
     with (
         pytest.raises(KeyboardInterrupt),
-        vllm_engine(answering, tokenizer, stop=5, context=CONTEXT, workdir=tmp_path / "new"),
+        vllm_engine(answering, tokenizer, ends=(5,), context=CONTEXT, workdir=tmp_path / "new"),
     ):
         (made,) = vllm.made
         assert made.folder.parent == tmp_path / "new"
@@ -149,7 +151,7 @@ def test_a_model_that_cannot_be_loaded_is_a_clear_error(
     answering = Answering(tiny_model(tokenizer))
     with (
         pytest.raises(RunError, match=r"\(Engine core initialization failed\.\)"),
-        vllm_engine(answering, tokenizer, stop=5, context=CONTEXT, workdir=tmp_path),
+        vllm_engine(answering, tokenizer, ends=(5,), context=CONTEXT, workdir=tmp_path),
     ):
         pass
     assert list(tmp_path.iterdir()) == []
@@ -161,7 +163,7 @@ def test_a_context_beyond_the_model_is_a_clear_error(tokenizer: Any, tmp_path: P
     context = model.config.max_position_embeddings + 1
     with (
         pytest.raises(RunError) as caught,
-        vllm_engine(Answering(model), tokenizer, stop=5, context=context, workdir=tmp_path),
+        vllm_engine(Answering(model), tokenizer, ends=(5,), context=context, workdir=tmp_path),
     ):
         pass
     assert caught.value.fix == "answer.max_prompt"
@@ -177,7 +179,7 @@ def test_learned_prompts_and_adapters_are_refused(tokenizer: Any, tmp_path: Path
     ):
         with (
             pytest.raises(RunError, match=method) as caught,
-            vllm_engine(answering, tokenizer, stop=5, context=CONTEXT, workdir=tmp_path),
+            vllm_engine(answering, tokenizer, ends=(5,), context=CONTEXT, workdir=tmp_path),
         ):
             pass
         assert caught.value.fix == "answer.engine=builtin"
@@ -209,7 +211,7 @@ def test_an_answer_that_vllm_gave_up_is_an_error(ids: list[int], reason: str) ->
             return [fake_vllm.RequestOutput([fake_vllm.CompletionOutput(ids, reason)]) for _ in prompts]
 
     with pytest.raises(RunError, match=reason):
-        VllmEngine(Broken(), stop=5, context=CONTEXT).generate([Question((7,), 2)])
+        VllmEngine(Broken(), ends=(5,), context=CONTEXT).generate([Question((7,), 2)])
 
 
 def test_engines_are_compared_row_by_row() -> None:

@@ -62,7 +62,7 @@ def target_scores(outcomes: Outcomes, *, target: str, model: str = "") -> Target
         RecordError: the target is not evaluated; the model is unknown or not named among several.
     """
     explored = outcomes.items[outcomes.items["stage"] == "explore"]
-    names = sorted(explored[explored["run"] != "base"]["model"].unique())
+    names = sorted(explored[~explored["run"].isin(["base", "base_shots"])]["model"].unique())
     if model not in names and (model or len(names) != 1):
         said = f"no trained runs of model {model!r}" if model else "several models have trained runs"
         raise RecordError(f"{said}{near(model, names)}", fix="--model")

@@ -94,9 +94,10 @@ def read_scores(scores: Path, selected: Path, *, params: Params) -> list[ModelSc
 
 
 def explored_arms(scores: ModelScores, task: str) -> dict[str, str]:
-    """Return the explored run of each arm: base, single, chosen, all, where the study has it."""
+    """Return the explored run of each arm: base (also with shots), single, chosen, all, if it has one."""
     wanted = {
         "base": "base",
+        "base_shots": "base_shots",
         "single": f"single_{task}",
         "chosen": scores.selected[task]["chosen"] if task in scores.selected else "",
         "all": "all",

@@ -82,7 +82,7 @@ def _example(task: Task, row: RawRow) -> Example | Malformed:
     if isinstance(row, Malformed):
         return row
     try:
-        return task.example(row)
+        return task.asked(row)
     except BadRow as reason:
         return Malformed(str(reason), json.dumps(dict(_columns(task, row)), ensure_ascii=False, default=str))
 

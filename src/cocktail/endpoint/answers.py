@@ -15,59 +15,57 @@ from cocktail.config import ModelConfig, Params
 from cocktail.endpoint.ask import ask_all
 from cocktail.endpoint.question import Question, Reply
 from cocktail.errors import EndpointError
-from cocktail.exam import ExamSheet, read_exam
+from cocktail.exam import ExamSheet, Shots, read_exam
 from cocktail.execution.jobs import NOT_TRAINED
 from cocktail.execution.plan import check_base
 from cocktail.grid import explore_runs
-from cocktail.prompts import items_of, prompt_texts
+from cocktail.prompts import turns_of
 from cocktail.records import digest_value, fresh_folder, write_json, write_table
 from cocktail.store import Store, store_root, write_runtime
 
 
-class _OwnTemplate:
-    """Stands in for a tokenizer: the endpoint puts its own chat template around the user's turn."""
-
-    def apply_chat_template(self, turns: Sequence[Sequence[Mapping[str, str]]], **_: Any) -> list[str]:
-        return [turn["content"] for (turn,) in turns]
-
-
 def answer_all(*, params: Params, model_name: str, prepared: Path, base: Path, out: Path) -> None:
-    """Answer dev and test of every evaluation as run ``base``; write answers, receipt and list into ``out``.
+    """Answer dev and test of every evaluation as the untuned runs; write answers and receipts into ``out``.
 
     Raises:
         EndpointError: see :func:`ask_all`; or not one answer has any text.
     """
     config, store = params.model(model_name), Store(store_root())
-    (run,) = explore_runs(params, model=model_name)
-    sheet = read_exam(prepared, params.study.evaluations)
-    questions = exam_questions(config, sheet, max_tokens=params.endpoint.max_tokens)
-    receipt = {
-        "run": run.id,
-        "model": model_name,
-        "kind": run.kind,
-        "sources": [],
-        "seed": run.seed,
-        "config": {"served": config.served, "temperature": 0, "max_tokens": params.endpoint.max_tokens},
-        "base_digest": check_base(base),
-        "rows_digest": "",
-        **NOT_TRAINED,
-    }
-    key = digest_value([receipt, sheet.digest(), [question.key for question in questions]])
-    with store.lock(key):
-        entry = store.have("answers", key)
-        if entry is None:
-            _ask(questions, sheet, receipt, params=params, store=store, key=key)
-            entry = store.path("answers", key)
+    runs = explore_runs(params, model=model_name)
+    entries = {}
+    for run in runs:
+        sheet = read_exam(prepared, params.study.evaluations, Shots(run.shots, params.study.seed))
+        questions = exam_questions(config, sheet, max_tokens=params.endpoint.max_tokens)
+        receipt = {
+            "run": run.id,
+            "model": model_name,
+            "kind": run.kind,
+            "sources": [],
+            "seed": run.seed,
+            "config": {"served": config.served, "temperature": 0, "max_tokens": params.endpoint.max_tokens},
+            "base_digest": check_base(base),
+            "rows_digest": "",
+            **NOT_TRAINED,
+        }
+        key = digest_value([receipt, sheet.digest(), [question.key for question in questions]])
+        with store.lock(key):
+            if store.have("answers", key) is None:
+                _ask(questions, sheet, receipt, params=params, store=store, key=key)
+        entries[run.id] = store.path("answers", key)
     with fresh_folder(out) as folder:
-        shutil.copyfile(entry / "answers.parquet", folder / f"{run.id}.parquet")
-        shutil.copyfile(entry / "receipt.json", folder / f"{run.id}.json")
-        write_json(folder / "index.json", {"runs": [run.id]})
+        for name, entry in entries.items():
+            shutil.copyfile(entry / "answers.parquet", folder / f"{name}.parquet")
+            shutil.copyfile(entry / "receipt.json", folder / f"{name}.json")
+        write_json(folder / "index.json", {"runs": [run.id for run in runs]})
 
 
 def exam_questions(config: ModelConfig, sheet: ExamSheet, *, max_tokens: int) -> list[Question]:
-    """Return the questions of an exam, in its order: the user's turn that our own models are shown."""
-    texts = prompt_texts(_OwnTemplate(), items_of(sheet.table))
-    return [Question(str(config.served), (("user", text),), max_tokens) for text in texts]
+    """Return the questions of an exam, in its order: the chats that our own models are shown.
+
+    The endpoint puts its own chat template around them.
+    """
+    chats = [tuple((turn["role"], turn["content"]) for turn in turns_of(item)) for item in sheet.items()]
+    return [Question(str(config.served), chat, max_tokens) for chat in chats]
 
 
 def _ask(

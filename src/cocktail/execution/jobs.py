@@ -16,15 +16,17 @@ import pandas as pd
 
 from cocktail.config import AnswerConfig
 from cocktail.data.mixture import Mixture, mixture_rows
-from cocktail.exam import read_exam
+from cocktail.exam import Shots, read_exam
 from cocktail.execution.energy import energy_joules
 from cocktail.execution.environment import visible_gpus
 from cocktail.execution.shortage import shortage
 from cocktail.grid import Run
-from cocktail.prompts import RowCounts, Tokenizer, items_of, stop_id, training_rows
+from cocktail.models.tokens import end_ids
+from cocktail.prompts import Tokenizer, items_of
 from cocktail.records import read_json, write_json, write_table
 from cocktail.store import Store, write_runtime
 from cocktail.training.recipe import Recipe, Training
+from cocktail.training.rows import RowCounts, training_rows
 
 if TYPE_CHECKING:
     from cocktail.training.methods import Answering
@@ -62,6 +64,7 @@ class RunJob:
     base: Path
     prepared: Path
     evaluations: tuple[str, ...]
+    shots: Shots
     answer: AnswerConfig
     keep_weights: bool
     checkpoint_seconds: float
@@ -199,18 +202,18 @@ def _answers(job: RunJob, answering: Answering, tokenizer: Tokenizer) -> pd.Data
     from cocktail.inference.answer import answer_exam
     from cocktail.inference.generate import TorchEngine
 
-    exam = _exam(job.base, job.prepared, job.evaluations, job.answer, job.stop_token)
-    stop = stop_id(tokenizer, job.stop_token)
+    exam = _exam(job.base, job.prepared, job.evaluations, job.shots, job.answer.max_prompt, job.stop_token)
+    ends = end_ids(job.base, tokenizer, job.stop_token)
     if job.answer.engine == "vllm":
         from cocktail.inference.vllm_engine import needed_context, vllm_engine
 
         workdir, context = job.store.root / "vllm", needed_context(exam)
-        with vllm_engine(answering, tokenizer, stop=stop, context=context, workdir=workdir) as engine:
+        with vllm_engine(answering, tokenizer, ends=ends, context=context, workdir=workdir) as engine:
             return answer_exam(engine, tokenizer, exam)
     return answer_exam(
         TorchEngine(
             answering.model,
-            stop=stop,
+            ends=ends,
             pad=tokenizer.pad_token_id,
             batch_size=job.answer.batch_size,
             soft_prompt=answering.soft_prompt,
@@ -229,13 +232,13 @@ def _tokenizer(base: Path) -> Tokenizer:
 
 @lru_cache(maxsize=1)
 def _exam(
-    base: Path, prepared: Path, evaluations: tuple[str, ...], settings: AnswerConfig, stop_token: str
+    base: Path, prepared: Path, evaluations: tuple[str, ...], shots: Shots, max_prompt: int, stop_token: str
 ) -> Any:
     """The prompts of all items, rendered once per worker."""
     from cocktail.inference.answer import prepare_exam
 
-    sheet = read_exam(prepared, evaluations)
-    return prepare_exam(_tokenizer(base), sheet, max_prompt=settings.max_prompt, stop_token=stop_token)
+    sheet = read_exam(prepared, evaluations, shots)
+    return prepare_exam(_tokenizer(base), sheet, max_prompt=max_prompt, stop_token=stop_token)
 
 
 def _receipt(job: RunJob, trained: dict[str, Any], table: pd.DataFrame) -> dict[str, Any]:
@@ -250,7 +253,7 @@ def _receipt(job: RunJob, trained: dict[str, Any], table: pd.DataFrame) -> dict[
             **(job.recipe.as_record() if job.recipe else {}),
             "half": job.half,
             "overlong": job.overlong,
-            "answer": job.answer.model_dump(),
+            "answer": {**job.answer.model_dump(), "shots": job.shots.count},
         },
         **job.identity,
         **(trained or NOT_TRAINED),

@@ -12,7 +12,7 @@ from cocktail.config import Params
 from cocktail.data.mixture import Mixture
 from cocktail.data.table import read_split
 from cocktail.errors import RunError
-from cocktail.exam import ExamSheet, read_exam
+from cocktail.exam import NONE, ExamSheet, Shots, read_exam
 from cocktail.execution.environment import choose_attention, visible_gpus
 from cocktail.execution.identity import ANSWERING_CODE, TRAINING_CODE, code_digest, machine
 from cocktail.execution.jobs import RunJob
@@ -55,6 +55,7 @@ class Planner:
                 **self._machine,
             }
         )
+        shots = Shots(run.shots, self.params.study.seed)
         answer, half = self.params.answer, self.params.train.precision == "bf16"
         answers_key = digest_value(
             {
@@ -62,8 +63,8 @@ class Planner:
                 "model": self.model,
                 "run": [run.id, run.kind, list(run.sources), run.seed],
                 "half": half,
-                "exam": self._exam_digest,
-                "answer": answer.model_dump(),
+                "exam": self._exam_digest(shots),
+                "answer": answer.model_dump(exclude={"shots"}),
                 "code": code_digest(ANSWERING_CODE),
             }
         )
@@ -78,6 +79,7 @@ class Planner:
             base=self.base.resolve(),
             prepared=self.prepared.resolve(),
             evaluations=tuple(self.params.study.evaluations),
+            shots=shots,
             answer=answer,
             keep_weights=self.params.execute.keep_weights == "all",
             checkpoint_seconds=60 * self.params.execute.checkpoint_minutes,
@@ -143,17 +145,21 @@ class Planner:
             for values in read_split(self.prepared, name, "train")[columns].itertuples(index=False, name=None)
         }
 
-    @cached_property
-    def _exam(self) -> ExamSheet:
-        return read_exam(self.prepared, self.params.study.evaluations)
+    def _exam(self, shots: Shots) -> ExamSheet:
+        return read_exam(self.prepared, self.params.study.evaluations, shots)
+
+    def _exam_digest(self, shots: Shots) -> str:
+        if shots not in self._exam_digests:
+            self._exam_digests[shots] = self._exam(shots).digest()
+        return self._exam_digests[shots]
 
     @cached_property
-    def _exam_digest(self) -> str:
-        return self._exam.digest()
+    def _exam_digests(self) -> dict[Shots, str]:
+        return {}
 
     @cached_property
     def _exam_size(self) -> int:
-        return int(self._exam.table[["instruction", "input"]].map(len).to_numpy().sum())
+        return int(self._exam(NONE).table[["instruction", "input"]].map(len).to_numpy().sum())
 
     @cached_property
     def _base_digest(self) -> str:

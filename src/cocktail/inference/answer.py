@@ -11,7 +11,7 @@ from cocktail.errors import RunError
 from cocktail.exam import ExamSheet
 from cocktail.inference.engine import Engine, Generated, Question
 from cocktail.inference.labels import Trie, choose_labels, label_trie
-from cocktail.prompts import Prompt, Tokenizer, items_of, render_prompts
+from cocktail.prompts import Prompt, Tokenizer, fit_shots, render_prompts
 from cocktail.records import digest_text
 
 
@@ -30,12 +30,15 @@ def prepare_exam(tokenizer: Tokenizer, sheet: ExamSheet, *, max_prompt: int, sto
     Args:
         max_prompt: tokens; of a longer prompt the middle of the input is cut.
     """
-    prompts = render_prompts(tokenizer, items_of(sheet.table), max_length=max_prompt)
+    items = sheet.items()
+    if sheet.shots:  # half of the prompt is for the solved examples
+        items = fit_shots(tokenizer, items, room=max_prompt // (2 * sheet.shots))
+    prompts = render_prompts(tokenizer, items, max_length=max_prompt)
     tries: dict[str, Trie] = {}
     for task, prompt in zip(sheet.table["task"], prompts, strict=True):
         spellings = sheet.tasks[task].spellings
         if spellings and task not in tries:
-            tries[task] = label_trie(tokenizer, spellings, prompt=prompt.text, stop_token=stop_token)
+            tries[task] = label_trie(tokenizer, spellings, prompt=prompt, stop_token=stop_token)
     return Exam(sheet, tuple(prompts), tries)
 
 

@@ -2,7 +2,7 @@
 
 The loop is our own because at half a million parameters most of the time of ``generate`` is its set-up and
 its checks per token; a test shows that both give the same tokens. Whatever a model's generation_config says
-is not read: the stop token and the limit are arguments.
+is not read: the ends and the limit are arguments.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ class TorchEngine:
     """Our own loop.
 
     Attributes:
-        stop: id of the token that ends an answer.
+        ends: ids of the tokens that end an answer.
         pad: id of the token on the left of shorter prompts; masked, so it changes nothing.
         batch_size: rows of a batch.
         soft_prompt: (virtual tokens, hidden size), stands before every prompt.
     """
 
     model: PreTrainedModel
-    stop: int
+    ends: tuple[int, ...]
     pad: int
     batch_size: int
     soft_prompt: torch.Tensor | None = None
@@ -78,7 +78,7 @@ class TorchEngine:
             tokens = batch.scores.argmax(dim=-1)
             staying = []
             for row, (index, token) in enumerate(zip(alive, tokens.tolist(), strict=True)):
-                if token == self.stop:
+                if token in self.ends:
                     stopped[index] = True
                     continue
                 written[index].append(token)

@@ -13,13 +13,15 @@ from typing import Any, TypeAlias
 
 from cocktail.errors import RunError
 from cocktail.inference.engine import Engine
-from cocktail.prompts import Tokenizer
+from cocktail.prompts import Prompt, Tokenizer, completion_ids
 
 Trie: TypeAlias = dict[int, Any]
 """token -> trie of what may follow; a leaf is the label itself."""
 
 
-def label_trie(tokenizer: Tokenizer, spellings: Mapping[str, str], *, prompt: str, stop_token: str) -> Trie:
+def label_trie(
+    tokenizer: Tokenizer, spellings: Mapping[str, str], *, prompt: Prompt, stop_token: str
+) -> Trie:
     """Build the trie of the labels' tokens, each ended by the stop token.
 
     Args:
@@ -29,10 +31,9 @@ def label_trie(tokenizer: Tokenizer, spellings: Mapping[str, str], *, prompt: st
     Raises:
         RunError: two labels tokenise alike.
     """
-    start = len(tokenizer(prompt, add_special_tokens=False)["input_ids"])
     trie: Trie = {}
     for label, spelling in spellings.items():
-        ids = tokenizer(prompt + spelling + stop_token, add_special_tokens=False)["input_ids"][start:]
+        ids = completion_ids(tokenizer, prompt, spelling, stop_token)
         node = trie
         for token in ids[:-1]:
             node = node.setdefault(token, {})

@@ -64,12 +64,12 @@ class VllmEngine:
 
     Attributes:
         llm: the ``vllm.LLM``.
-        stop: id of the token that ends an answer.
+        ends: ids of the tokens that end an answer.
         context: tokens; vLLM would silently cut an answer that went beyond.
     """
 
     llm: Any
-    stop: int
+    ends: tuple[int, ...]
     context: int
 
     def generate(self, questions: Sequence[Question]) -> list[Generated]:
@@ -80,7 +80,7 @@ class VllmEngine:
         """
         answers = self._write(
             [question.prompt for question in questions],
-            [{"max_tokens": question.limit, "stop_token_ids": [self.stop]} for question in questions],
+            [{"max_tokens": question.limit, "stop_token_ids": list(self.ends)} for question in questions],
         )
         labelled = [index for index, question in enumerate(questions) if question.first_tokens]
         best = self.choose(
@@ -88,7 +88,7 @@ class VllmEngine:
             [questions[index].first_tokens for index in labelled],
         )
         first = dict(zip(labelled, best, strict=True))
-        return [_generated(answer, self.stop, first.get(index)) for index, answer in enumerate(answers)]
+        return [_generated(answer, self.ends, first.get(index)) for index, answer in enumerate(answers)]
 
     def choose(self, rows: Sequence[Sequence[int]], allowed: Sequence[Sequence[int]]) -> list[int]:
         """Return for each row of token ids the best next token among those allowed there.
@@ -120,14 +120,14 @@ class VllmEngine:
 
 @contextmanager
 def vllm_engine(
-    answering: Answering, tokenizer: Tokenizer, *, stop: int, context: int, workdir: Path
+    answering: Answering, tokenizer: Tokenizer, *, ends: tuple[int, ...], context: int, workdir: Path
 ) -> Iterator[VllmEngine]:
     """Load a model in vLLM, by way of a temporary folder in ``workdir``; at the end nothing of it is left.
 
     The model itself moves to the CPU, because its place on the GPU is needed.
 
     Args:
-        stop: id of the token that ends an answer.
+        ends: ids of the tokens that end an answer.
         context: tokens of the longest prompt with its answer (``needed_context``).
 
     Raises:
@@ -151,7 +151,7 @@ def vllm_engine(
         free_memory()
         llm = _load(folder, dtype=dtype, context=context)
         try:
-            yield VllmEngine(llm, stop, context)
+            yield VllmEngine(llm, ends, context)
         finally:
             llm.llm_engine.engine_core.shutdown()  # ends vLLM's process, and with it goes the GPU memory
 
@@ -177,9 +177,9 @@ def _load(folder: str, *, dtype: str, context: int) -> Any:
         raise RunError(f"vLLM cannot load the model ({reason})", fix=BUILTIN) from error
 
 
-def _generated(answer: Any, stop: int, first_choice: int | None) -> Generated:
+def _generated(answer: Any, ends: tuple[int, ...], first_choice: int | None) -> Generated:
     ids = tuple(answer.token_ids)
-    stopped = ids[-1:] == (stop,)
+    stopped = bool(ids) and ids[-1] in ends
     if answer.finish_reason != ("stop" if stopped else "length"):
         raise RunError(f"vLLM ended an answer with {answer.finish_reason!r}", fix=BUILTIN)
     return Generated(ids[:-1] if stopped else ids, stopped, first_choice)

@@ -24,6 +24,8 @@ COPIES, ANSWER_COPIES = 2, 3  # output and DVC's cache; answers in the run store
 HOUR = 3600
 DEVICES: dict[str, Literal["GPU", "worker", "endpoint"]] = {
     "hub": "GPU",
+    "package": "GPU",
+    "folder": "GPU",
     "scratch": "worker",
     "endpoint": "endpoint",
 }
@@ -129,7 +131,7 @@ def model_costs(
     """
     plan = _Costing(params, sizes, exam, rates)
     tuned = [name for name, model in params.models.items() if not model.untuned]
-    base = [run for run in runs if run.kind == "base"]
+    base = [run for run in runs if run.kind in ("base", "shots")]
     return [plan.cost(name, parameters[name], runs if name in tuned else base) for name in params.models]
 
 
@@ -164,7 +166,7 @@ class _Costing:
             kept_bytes=trained * tunable * FLOAT32_BYTES if kept else 0,
             checkpoint_bytes=assumed.checkpoints.value * tunable * STATE_BYTES if trained else 0,
             answer_bytes=ANSWER_COPIES * assumed.answer_bytes.value * self.exam.items * seeds,
-            gpu_bytes=parameters * TRAINING_BYTES[method] if trained and model.kind == "hub" else 0,
+            gpu_bytes=parameters * TRAINING_BYTES[method] if trained and model.pretrained else 0,
         )
 
     def _hours(

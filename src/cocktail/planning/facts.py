@@ -158,6 +158,6 @@ def scratch_parameters(model: ModelConfig) -> int:
 def parameters_of(params: Params, sizes: Sizes) -> dict[str, int]:
     """Return the parameters of every model of the study."""
     return {
-        name: sizes.model(model).parameters if model.kind == "hub" else scratch_parameters(model)
+        name: sizes.model(model).parameters if model.pretrained else scratch_parameters(model)
         for name, model in params.models.items()
     }

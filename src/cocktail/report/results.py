@@ -96,17 +96,21 @@ def scores_table(comparison: Comparison, *, note: str) -> Table:
     return Table(name="scores", title=title, note=note, frame=frame[order], hidden=("runs",))
 
 
-def base_table(comparison: Comparison, *, note: str) -> Table:
-    """What the untuned base gives: strict, lenient, knowledge (label decoding), INVALID, without end."""
+def base_table(comparison: Comparison, *, shots: int, note: str) -> Table:
+    """What untuned models give: strict, lenient, decoded (label decoding), INVALID, without end.
+
+    shots: as many solved train examples stood before each question.
+    """
     frame = arms_frame(comparison)
-    frame = frame[frame["arm"] == "base"]
+    frame = frame[frame["arm"].isin(["base", "base_shots"])]
+    frame = frame.assign(shots=frame["arm"].map({"base": 0, "base_shots": shots}))
     names = {
         "n_items": "n", "guess": "guess", "accuracy_strict": "strict", "accuracy_lenient": "lenient",
-        "knowledge_accuracy": "knowledge", "invalid_strict_share": "INVALID strict",
+        "knowledge_accuracy": "decoded", "invalid_strict_share": "INVALID strict",
         "invalid_lenient_share": "INVALID lenient", "empty_share": "empty", "limit_share": "at length limit",
     }  # fmt: skip
-    frame = frame[["model", "task", *names]].rename(columns=names)
-    return Table(name="base", title="The untuned base on test (points)", note=note, frame=frame)
+    frame = frame[["model", "task", "shots", *names]].rename(columns=names)
+    return Table(name="base", title="Untuned models on test (points)", note=note, frame=frame)
 
 
 def effects_table(effects: Mapping[str, Any], *, note: str) -> Table:

@@ -137,7 +137,7 @@ def _model(name: str, manifest: Mapping[str, Any]) -> str:
             made += f" in {base['seconds'] / 3600:.2f} h"
         facts.append(made)
     else:
-        facts.append(config["repo"] or config["served"])
+        facts.append(config["repo"] or config["served"] or "a folder")
     return f"{name}: {', '.join([*facts, *_untuned(config)])}"
 
 

@@ -39,7 +39,7 @@ def report_study(inputs: Inputs, out: Path, *, params: Params) -> None:
     receipts = provenance.read_receipts(inputs.answers, params.models)
     pretrained = bases.read_bases(inputs.bases, params.models)
     note = provenance.data_note(params)
-    tables = study_tables(inputs, comparison, receipts, pretrained, note=note)
+    tables = study_tables(inputs, comparison, receipts, pretrained, shots=params.answer.shots, note=note)
     with fresh_folder(out / "tables") as folder:
         for table in tables:
             write_table_files(folder, table)
@@ -55,6 +55,7 @@ def study_tables(
     receipts: Sequence[Mapping[str, Any]],
     pretrained: Mapping[str, bases.Base],
     *,
+    shots: int,
     note: str,
 ) -> list[Table]:
     """Return all tables of the study."""
@@ -79,7 +80,7 @@ def study_tables(
             title="Leave one out: accuracy with all sources minus without one (points)",
             note=one_seed,
         ),
-        results.base_table(comparison, note=note),
+        results.base_table(comparison, shots=shots, note=note),
         results.scores_table(comparison, note=note),
         results.agreement_table(comparison, note=note),
         choices.curse_table(comparison, note=one_seed),

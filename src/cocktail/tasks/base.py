@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from cocktail.scoring import extract
@@ -58,6 +58,7 @@ class Task:
         example: from raw row to example; raises :class:`BadRow`.
         max_new_tokens: longest answer that is generated.
         metric: the primary metric's name.
+        closing: the last line of the prompt: names the labels and asks for one word, or one number.
         labels: the fixed set of answers, None if there is none.
         trains: whether its rows may be in a mixture.
         evaluates: whether models answer it.
@@ -70,8 +71,18 @@ class Task:
     max_new_tokens: int
     metric: str
     labels: tuple[str, ...] | None = None
+    closing: str = ""
     trains: bool = True
     evaluates: bool = True
+
+    def asked(self, row: Row) -> Example:
+        """Return the example of a raw row with the closing line after its input.
+
+        Raises:
+            BadRow: the row cannot be used.
+        """
+        example = self.example(row)
+        return replace(example, input="\n".join(part for part in (example.input, self.closing) if part))
 
 
 def text_of(row: Row, column: str) -> str:

@@ -23,7 +23,7 @@ def example(row: Row) -> Example:
     page = page.removeprefix("Context:").strip()
     return Example(
         instruction=text_of(row, "instruction"),
-        input=text,
+        input=text.removesuffix("Answer:").rstrip(),  # the line that asks for the answer comes after it
         answer=answer,
         gold=number_named(answer),
         cluster=page,
@@ -38,4 +38,5 @@ TASK = Task(
     example=example,
     max_new_tokens=24,
     metric="accuracy",
+    closing="Answer with one number, or with yes or no.",
 )

@@ -30,4 +30,5 @@ TASK = Task(
     max_new_tokens=8,
     metric="accuracy",
     labels=LABELS,
+    closing="Answer in one word (person, location or organization).",
 )

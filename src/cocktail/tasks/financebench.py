@@ -37,5 +37,6 @@ TASK = Task(
     example=example,
     max_new_tokens=64,
     metric="accuracy",
+    closing="Answer in a few words.",
     trains=False,
 )

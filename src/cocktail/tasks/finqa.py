@@ -39,4 +39,5 @@ TASK = Task(
     example=example,
     max_new_tokens=24,
     metric="accuracy",
+    closing="Answer with one number, or with yes or no.",
 )

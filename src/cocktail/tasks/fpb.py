@@ -11,7 +11,9 @@ from __future__ import annotations
 from cocktail.tasks.base import Example, Row, Task, label_at, text_of
 
 LABELS = ("negative", "neutral", "positive")
-INSTRUCTION = "What is the sentiment of this financial text: negative, neutral or positive?"
+INSTRUCTION = (
+    "What is the sentiment of this financial text? Answer with one word: negative, neutral or positive."
+)
 
 
 def example(row: Row) -> Example:
@@ -28,4 +30,5 @@ TASK = Task(
     max_new_tokens=8,
     metric="accuracy",
     labels=LABELS,
+    closing="Answer in one word (negative, neutral or positive).",
 )

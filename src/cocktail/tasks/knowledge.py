@@ -33,5 +33,6 @@ TASK = Task(
     max_new_tokens=8,
     metric="accuracy",
     labels=LABELS,
+    closing="Answer with one letter (A, B, C or D).",
     trains=False,
 )

@@ -11,7 +11,7 @@ from __future__ import annotations
 from cocktail.tasks.base import Example, Row, Task, label_at, text_of
 
 LABELS = ("Bearish", "Bullish", "Neutral")
-INSTRUCTION = "What is the sentiment of this tweet: Bearish, Bullish or Neutral?"
+INSTRUCTION = "What is the sentiment of this tweet? Answer with one word: Bearish, Bullish or Neutral."
 
 
 def example(row: Row) -> Example:
@@ -28,4 +28,5 @@ TASK = Task(
     max_new_tokens=8,
     metric="accuracy",
     labels=LABELS,
+    closing="Answer in one word (Bearish, Bullish or Neutral).",
 )

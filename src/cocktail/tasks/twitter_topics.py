@@ -49,4 +49,5 @@ TASK = Task(
     max_new_tokens=16,
     metric="accuracy",
     labels=LABELS,
+    closing="Answer with one topic of the list.",
 )

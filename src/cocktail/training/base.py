@@ -30,11 +30,12 @@ from transformers.trainer_callback import PrinterCallback
 
 from cocktail.config import ModelConfig, PretrainConfig
 from cocktail.errors import RunError
-from cocktail.prompts import Item, Tokenizer, training_rows
+from cocktail.prompts import Item, Tokenizer
 from cocktail.records import digest_file, write_json
 from cocktail.training.checkpoints import KEPT, Checkpoints, SaveByTime
 from cocktail.training.progress import StepBar
 from cocktail.training.recipe import Recipe, Training
+from cocktail.training.rows import training_rows
 from cocktail.training.sft import fine_tune
 from cocktail.training.tokenizer import DOCUMENT_END, train_tokenizer
 from cocktail.training.trainer import LossWatch

@@ -12,8 +12,6 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from cocktail.errors import RunError
 from cocktail.prompts import Tokenizer
 
-SPARE_PAD = "<|finetune_right_pad_id|>"  # Llama 3.1 sets this token aside for padding, but names no pad token
-
 
 def limit_threads(count: int) -> None:
     """Let torch use ``count`` threads: the number decides how sums are split, and so the last bits."""
@@ -21,7 +19,7 @@ def limit_threads(count: int) -> None:
 
 
 def load_tokenizer(folder: Path) -> Tokenizer:
-    """Load a tokenizer that pads on the left.
+    """Load the tokenizer of a base, as stage ``base`` settled it (:mod:`cocktail.models.tokens`).
 
     Raises:
         RunError: the folder holds none that can be read.
@@ -30,10 +28,6 @@ def load_tokenizer(folder: Path) -> Tokenizer:
         tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left", trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise RunError(f"no tokenizer can be read ({_first_line(error)})", where=str(folder)) from None
-    if tokenizer.pad_token_id is None:
-        if SPARE_PAD not in tokenizer.get_vocab():
-            raise RunError("the tokenizer has no pad token", where=str(folder))
-        tokenizer.pad_token = SPARE_PAD
     return tokenizer
 
 

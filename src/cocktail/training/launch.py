@@ -20,12 +20,12 @@ from peft import PeftModel
 from transformers import PreTrainedModel
 
 from cocktail.errors import CocktailError, RunError
-from cocktail.prompts import TrainingRow
 from cocktail.records import fresh_folder, read_json, read_table, write_json, write_table
 from cocktail.training.checkpoints import Checkpoints
 from cocktail.training.device import is_out_of_memory, limit_threads, load_tokenizer
 from cocktail.training.methods import load_base, load_tuned
 from cocktail.training.recipe import Recipe, Training, recipe_from, training_from
+from cocktail.training.rows import TrainingRow
 from cocktail.training.sft import train
 
 SHARDED = Path(__file__).with_name("fsdp.yaml")

@@ -14,7 +14,7 @@ from torch.nn import functional
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from cocktail.errors import RunError
-from cocktail.prompts import IGNORED
+from cocktail.training.rows import IGNORED
 
 # Nats, of a trained token on average. bfloat16 keeps 8 bits: kernels differ in the second digit of a loss.
 TOLERANCES = {torch.float32: 1e-3, torch.bfloat16: 1e-1}

@@ -22,7 +22,7 @@ from transformers.trainer_callback import PrinterCallback
 from trl import SFTConfig
 
 from cocktail.errors import RunError
-from cocktail.prompts import IGNORED, Tokenizer, TrainingRow, check_completions
+from cocktail.prompts import Tokenizer
 from cocktail.training.checkpoints import KEPT, Checkpoints, SaveByTime
 from cocktail.training.methods import (
     adapter_config,
@@ -32,6 +32,7 @@ from cocktail.training.methods import (
 )
 from cocktail.training.packing import PackingProof
 from cocktail.training.recipe import Recipe, Training
+from cocktail.training.rows import IGNORED, TrainingRow, check_completions
 from cocktail.training.trainer import CompletionTrainer, LossWatch, check_loss
 
 SCHEDULERS = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}

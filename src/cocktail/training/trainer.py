@@ -14,7 +14,7 @@ from transformers.trainer_pt_utils import get_length_grouped_indices
 from trl import SFTTrainer
 
 from cocktail.errors import RunError
-from cocktail.prompts import IGNORED
+from cocktail.training.rows import IGNORED
 
 EXPLODED = 2.0  # times what guessing among all tokens costs, or what the run began with
 SEED_STEP = 1_000_003  # more epochs than any run has: no two seeds share an order

@@ -1,0 +1,68 @@
+"""A model in a folder of one's own: in the Hub's layout, or as one GGUF file."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoTokenizer
+
+from cocktail.config import ModelConfig
+from cocktail.errors import SourceError
+from cocktail.prompts import Tokenizer
+from cocktail.records import read_json
+
+WEIGHTS = ["*.safetensors", "*.safetensors.index.json", "config.json", "generation_config.json"]
+WANTED = [*WEIGHTS, "tokenizer*", "*.jinja", "special_tokens_map.json", "vocab.json", "merges.txt"]
+
+
+def find_model(name: str, config: ModelConfig) -> Path:
+    """Return where a model of kind ``folder`` is: ``models.<name>.path``, else <name> in COCKTAIL_MODELS.
+
+    Raises:
+        SourceError: it is not there, or nothing says where.
+    """
+    models = os.environ.get("COCKTAIL_MODELS")
+    if config.path is None and not models:
+        raise SourceError(
+            "nothing says where the model is",
+            where=f"models.{name}",
+            fix=f"models.{name}.path, or COCKTAIL_MODELS=<folder that holds {name}/ or {name}.gguf>",
+        )
+    places = (
+        [Path(config.path)] if config.path else [Path(models or "", name), Path(models or "", f"{name}.gguf")]
+    )
+    found = next((place.expanduser() for place in places if place.expanduser().exists()), None)
+    if found is None:
+        raise SourceError("no such model", where=" or ".join(map(str, places)), fix=f"models.{name}.path")
+    return found
+
+
+def copy_weights(folder: Path, out: Path) -> dict[str, Any]:
+    """Copy safetensors and config from a folder in the Hub's layout; return the model class.
+
+    Raises:
+        SourceError: no safetensors, or no config.
+    """
+    if not any(folder.glob("*.safetensors")):
+        raise SourceError("the model has no safetensors weights", where=str(folder))
+    if not (folder / "config.json").is_file():
+        raise SourceError("the model has no config.json", where=str(folder))
+    for file in sorted({file for pattern in WEIGHTS for file in folder.glob(pattern)}):
+        shutil.copyfile(file, out / file.name)
+    return {"architectures": read_json(out / "config.json").get("architectures")}
+
+
+def read_tokenizer(folder: Path) -> Tokenizer:
+    """Return the tokenizer of a folder in the Hub's layout.
+
+    Raises:
+        SourceError: it holds none that can be read.
+    """
+    try:
+        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise SourceError(f"no tokenizer can be read ({reason})", where=str(folder)) from None

@@ -1,0 +1,86 @@
+"""Whatever a real tokenizer brings, settled in one place, once, before it is written into a base's folder.
+
+After :func:`settle` a tokenizer has a chat template, a stop token, and a pad token that is not the stop
+token; it pads on the left. What the template and the tokenizer do with BOS, system turns and special tokens
+inside the data is settled where prompts are rendered (:mod:`cocktail.prompts`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from cocktail.errors import RunError, near
+from cocktail.prompts import Tokenizer
+from cocktail.records import read_json
+
+# Tokens set aside for padding (Llama 3.1, Gemma, Phi, BERT), then one that ends documents, which in a
+# chat is never written: SmolLM2 has no other. Padding is masked, so any but the stop token will do.
+SPARE_PADS = ("<|finetune_right_pad_id|>", "<pad>", "<|pad|>", "[PAD]", "<|endoftext|>", "<unk>", "<unused0>")
+SHOWN = 200  # names of special tokens that a message offers the nearest of
+
+
+def settle(tokenizer: Tokenizer, *, stop_token: str, chat_template: str | None, where: str) -> None:
+    """Give a tokenizer what training and answering rely on.
+
+    Args:
+        stop_token: ends every assistant turn; it must be in the vocabulary as one token.
+        chat_template: takes the place of the tokenizer's own; None: the own one must be there.
+        where: what an error names.
+
+    Raises:
+        RunError: no chat template, no such stop token, or no token to pad with.
+    """
+    if chat_template is not None:
+        tokenizer.chat_template = chat_template
+    if not tokenizer.chat_template:
+        raise RunError(
+            "the model has no chat template (a base model?)",
+            where=where,
+            fix="models.<name>.chat_template, made of turn tokens that its vocabulary has",
+        )
+    stop = token_id(tokenizer, stop_token, where=where)
+    tokenizer.padding_side = "left"
+    tokenizer.clean_up_tokenization_spaces = False  # it would rewrite answers ("a , b" to "a, b")
+    if tokenizer.pad_token_id in (None, stop):
+        vocabulary = tokenizer.get_vocab()
+        pad = next((token for token in SPARE_PADS if vocabulary.get(token) not in (None, stop)), None)
+        if pad is None:
+            raise RunError(
+                "no pad token that differs from the stop token",
+                where=where,
+                fix=f"a tokenizer with one of {', '.join(SPARE_PADS)}",
+            )
+        tokenizer.pad_token = pad
+
+
+def token_id(tokenizer: Tokenizer, token: str, *, where: str = "tokenizer") -> int:
+    """Return the id of a special token.
+
+    Raises:
+        RunError: the vocabulary does not hold it as one token.
+    """
+    found = tokenizer.get_vocab().get(token)
+    if found is None:
+        special = [str(one) for one in tokenizer.added_tokens_decoder.values()][:SHOWN]
+        raise RunError(
+            f"the vocabulary has no stop token {token!r}{near(token, special) if special else ''}",
+            where=where,
+            fix="models.<name>.stop_token",
+        )
+    return int(found)
+
+
+def end_ids(folder: Path, tokenizer: Tokenizer, stop_token: str) -> tuple[int, ...]:
+    """Return the ids that end an answer: the stop token first, then what else the model's files call an end.
+
+    Instruct models name several (Llama 3.1: end of turn, of message, of text); whichever comes first ends.
+
+    Args:
+        folder: of the base; reads eos_token_id of config.json and generation_config.json.
+    """
+    ends = [token_id(tokenizer, stop_token, where=str(folder))]
+    for name in ("config.json", "generation_config.json"):
+        named: Any = read_json(folder / name).get("eos_token_id") if (folder / name).is_file() else None
+        ends += named if isinstance(named, list) else [] if named is None else [named]
+    return tuple(dict.fromkeys(ends))
