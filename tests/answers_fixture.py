@@ -36,9 +36,15 @@ IDENTITY = ["-c", "user.name=nobody", "-c", "user.email=nobody@example.org"]
 Skill = Callable[[Run, str], float]
 
 
+# Study smoke confirms with one seed and a part of the grid; made-up studies have all of both.
+WHOLE = ("study.include=[single,pair,without,all,tuned]", "study.confirm_seeds=[101,102,103]")
+WHOLE += ("study.confirm_also=[without_open_orca]", "study.confirm_matched=[chosen,all]")
+
+
 def study_params(study: str = "smoke", *overrides: str) -> Params:
-    """Study smoke with two targets, or another study."""
+    """Study smoke with the whole grid and two targets, or another study."""
     overrides = overrides or ("study.targets=[fpb,finqa]",)
+    overrides = (*WHOLE, *overrides) if study == "smoke" else overrides
     return check_params(compose(ROOT / "conf", study, overrides), where="fixture")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,33 @@ def mirror() -> Path:
     if not folder:
         pytest.skip("COCKTAIL_MIRROR names no folder with real data")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def real_base(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """A function from a model of conf/model to its base, made once, of weights that pip brings.
+
+    COCKTAIL_TEST_MODELS names the models that may be downloaded; the run store keeps what was.
+    """
+    from cocktail.compose import compose
+    from cocktail.config import check_params
+    from cocktail.models.make import make_base
+    from cocktail.store import Store, store_root
+
+    allowed = os.environ.get("COCKTAIL_TEST_MODELS", "").split()
+    made: dict[str, Path] = {}
+
+    def base(name: str) -> Path:
+        if name not in allowed:
+            pytest.skip(f"COCKTAIL_TEST_MODELS does not name {name}")
+        if name not in made:
+            conf = Path(__file__).parents[1] / "conf"
+            config = check_params(compose(conf, "smoke", [f"model=[{name}]"]), where=name).model(name)
+            made[name] = tmp_path_factory.mktemp(name)
+            make_base(name, config, out=made[name], store=Store(store_root()))
+        return made[name]
+
+    return base
 
 
 @pytest.fixture(scope="session")

@@ -170,12 +170,19 @@ def _rendered(tokenizer: Tokenizer, items: Sequence[Item]) -> list[Prompt]:
         return []
     bos = str(tokenizer.bos_token) if adds_bos(tokenizer) else ""
     texts = _apply(tokenizer, chats, bos=bos)
-    special, prompts = special_ids(tokenizer), []
+    blanks = {
+        tuple(turn["role"] for turn in chat): [{**turn, "content": "a"} for turn in chat] for chat in chats
+    }
+    blank_ids = _encode(tokenizer, _apply(tokenizer, list(blanks.values()), bos=bos))
+    special = special_ids(tokenizer)
+    of_template = {
+        roles: [token for token in ids if token in special]
+        for roles, ids in zip(blanks, blank_ids, strict=True)
+    }
+    prompts = []
     for chat, text, ids in zip(chats, texts, _encode(tokenizer, texts), strict=True):
-        # Special tokens are those of the template, or the data hold the text of one.
-        steering = sum(token in special for token in ids)
-        if steering != _of_template(tokenizer, tuple(turn["role"] for turn in chat), bos, special):
-            ids = _piecewise(tokenizer, chat, bos=bos)
+        if [token for token in ids if token in special] != of_template[tuple(turn["role"] for turn in chat)]:
+            ids = _piecewise(tokenizer, chat, bos=bos)  # the data hold the text of a special token
         prompts.append(Prompt(text, ids, cut=False))
     return prompts
 
@@ -185,16 +192,6 @@ def _apply(tokenizer: Tokenizer, chats: Sequence[Turns], *, bos: str) -> list[st
         list(chats), tokenize=False, add_generation_prompt=True, date_string=DATE
     )
     return [text if text.startswith(bos) else bos + text for text in texts]
-
-
-def _of_template(tokenizer: Tokenizer, roles: tuple[str, ...], bos: str, special: frozenset[int]) -> int:
-    """How many special tokens the template itself has in a chat of these roles."""
-    known: dict[tuple[str, ...], int] = tokenizer.__dict__.setdefault("_cocktail_template_tokens", {})
-    key = (*roles, str(tokenizer.chat_template))
-    if key not in known:
-        (text,) = _apply(tokenizer, [[{"role": role, "content": "a"} for role in roles]], bos=bos)
-        known[key] = sum(token in special for token in _encode(tokenizer, [text])[0])
-    return known[key]
 
 
 def _piecewise(tokenizer: Tokenizer, chat: Turns, *, bos: str) -> tuple[int, ...]:

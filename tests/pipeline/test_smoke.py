@@ -16,7 +16,7 @@ EXPLORE = "explore@phi3_smoke"
 def test_every_stage_ends_and_the_results_are_there(smoke: Clone) -> None:
     metrics = json.loads((smoke.root / "reports" / "metrics.json").read_text(encoding="utf-8"))
     counts = metrics["phi3_smoke"]["count"]
-    assert counts["runs_explored"] == 1 + 15 + 1  # base, the grid of four sources, one tuned single
+    assert counts["runs_explored"] == 1 + 7 + 1  # base, seven mixtures of the grid, one tuned single
     assert counts["runs_confirmed"] == 3 * (3 + 4 + 1)  # three arms, four controls, without_open_orca
     for kind in ("tables/main.md", "tables/main.tex", "tables/main.csv", "figures/bars_phi3_smoke.svg"):
         assert (smoke.root / "reports" / kind).stat().st_size > 0

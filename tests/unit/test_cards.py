@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
-from answers_fixture import ROOT, study_params
+from answers_fixture import ROOT, WHOLE, study_params
 
 from cocktail import cli
 from cocktail.cards.facts import SourceFacts, read_run
@@ -155,7 +155,7 @@ def test_the_command_prints_or_writes_the_cards(
 ) -> None:
     shutil.copytree(ROOT / "conf", study / "conf")
     monkeypatch.chdir(study)
-    write_params(Path("params.yaml"), compose(Path("conf"), "smoke", ["study.targets=[fpb,finqa]"]))
+    write_params(Path("params.yaml"), compose(Path("conf"), "smoke", [*WHOLE, "study.targets=[fpb,finqa]"]))
     monkeypatch.setattr("sys.argv", ["cocktail", "card", "all"])
     cli.main()
     printed = capsys.readouterr().out

@@ -62,6 +62,23 @@ def test_answers_are_those_of_our_own_loop(tokenizer: Any, tmp_path: Path) -> No
 
 
 @pytest.mark.usefixtures("vllm")
+def test_any_of_several_tokens_ends_an_answer(tokenizer: Any, tmp_path: Path) -> None:
+    model, stop = model_that_stops(tokenizer)
+    questions = mixed_questions(tokenizer)
+    (other, *_) = {
+        answer.ids[1] for answer in TorchEngine(model, (), 0, 4).generate(questions) if answer.ids[1:]
+    }
+    ours = TorchEngine(model, (other, stop), 0, 4).generate(questions)
+    with vllm_engine(
+        Answering(model), tokenizer, ends=(other, stop), context=CONTEXT, workdir=tmp_path
+    ) as engine:
+        assert engine.generate(questions) == ours
+    for end in (other, stop):
+        assert TorchEngine(model, (end,), 0, 4).generate(questions) != ours
+    assert not {other, stop} & {token for answer in ours for token in answer.ids}
+
+
+@pytest.mark.usefixtures("vllm")
 def test_choices_are_those_of_our_own_loop(tokenizer: Any, tmp_path: Path) -> None:
     """The stop token, too, can be chosen: it ends a label that begins another one."""
     model, stop = model_that_stops(tokenizer)

@@ -10,8 +10,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from tokenizers import AddedToken
+
 from cocktail.errors import RunError, near
-from cocktail.prompts import Tokenizer
+from cocktail.prompts import Tokenizer, special_ids
 from cocktail.records import read_json
 
 # Tokens set aside for padding (Llama 3.1, Gemma, Phi, BERT), then one that ends documents, which in a
@@ -40,6 +42,8 @@ def settle(tokenizer: Tokenizer, *, stop_token: str, chat_template: str | None, 
             fix="models.<name>.chat_template, made of turn tokens that its vocabulary has",
         )
     stop = token_id(tokenizer, stop_token, where=where)
+    if stop not in special_ids(tokenizer):  # else its text inside the data would end a turn
+        tokenizer.add_tokens(AddedToken(stop_token, normalized=False, special=True), special_tokens=True)
     tokenizer.padding_side = "left"
     tokenizer.clean_up_tokenization_spaces = False  # it would rewrite answers ("a , b" to "a, b")
     if tokenizer.pad_token_id in (None, stop):

@@ -1,0 +1,46 @@
+"""A model in the Hub's layout, and how a base is made of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_model import STOP, write_tiny_base
+
+from cocktail.config import ModelConfig
+from cocktail.errors import CocktailError
+from cocktail.models.make import make_base
+from cocktail.store import Store
+
+KEPT = {
+    *("model.safetensors", "config.json", "generation_config.json"),
+    *("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "base.json"),
+}
+
+
+def write_model(folder: Path) -> Path:
+    """A model as its authors would put it on the Hub."""
+    write_tiny_base(folder)
+    (folder / "base.json").unlink()
+    (folder / "README.md").write_text("# Tiny")
+    (folder / "pytorch_model.bin").write_bytes(b"the same weights, as a pickle")
+    return folder
+
+
+def make(out: Path, **changes: Any) -> Path:
+    out.mkdir()
+    config = ModelConfig(**{"kind": "folder", "stop_token": STOP, "context": 256, **changes})
+    make_base("tiny", config, out=out, store=Store(out.parent / "store"))
+    return out
+
+
+def refused(out: Path, **changes: Any) -> CocktailError:
+    with pytest.raises(CocktailError) as caught:
+        make(out, **changes)
+    assert not (out / "base.json").exists()
+    return caught.value
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
