@@ -113,7 +113,9 @@ def fit_shots(tokenizer: Tokenizer, items: Sequence[Item], *, room: int) -> list
 
 
 def _cut(tokenizer: Tokenizer, item: Item, *, room: int) -> tuple[Item, Prompt] | None:
-    offsets = tokenizer(item.input, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+    offsets = tokenizer(
+        item.input, add_special_tokens=False, return_offsets_mapping=True, split_special_tokens=True
+    )["offset_mapping"]
     keep = len(offsets)
     shorter, prompt = item, Prompt("", (0,) * (room + 1), cut=True)
     while len(prompt.ids) > room:
@@ -182,7 +184,7 @@ def _rendered(tokenizer: Tokenizer, items: Sequence[Item]) -> list[Prompt]:
     prompts = []
     for chat, text, ids in zip(chats, texts, _encode(tokenizer, texts), strict=True):
         if [token for token in ids if token in special] != of_template[tuple(turn["role"] for turn in chat)]:
-            ids = _piecewise(tokenizer, chat, bos=bos)  # the data hold the text of a special token
+            ids = _piecewise(tokenizer, chat, text, bos=bos)  # the data hold the text of a special token
         prompts.append(Prompt(text, ids, cut=False))
     return prompts
 
@@ -194,7 +196,7 @@ def _apply(tokenizer: Tokenizer, chats: Sequence[Turns], *, bos: str) -> list[st
     return [text if text.startswith(bos) else bos + text for text in texts]
 
 
-def _piecewise(tokenizer: Tokenizer, chat: Turns, *, bos: str) -> tuple[int, ...]:
+def _piecewise(tokenizer: Tokenizer, chat: Turns, text: str, *, bos: str) -> tuple[int, ...]:
     """Tokenise template and contents apart: special tokens count in the template only."""
     marks = [MARK.format(number) for number in range(len(chat))]
     (rest,) = _apply(
@@ -203,7 +205,8 @@ def _piecewise(tokenizer: Tokenizer, chat: Turns, *, bos: str) -> tuple[int, ...
     pieces: list[tuple[int, ...]] = []
     for turn, mark in zip(chat, marks, strict=True):
         before, _, rest = rest.partition(mark)
-        pieces += [*_encode(tokenizer, [before]), *_encode(tokenizer, [turn["content"]], as_text=True)]
+        shown = turn["content"] if turn["content"] in text else turn["content"].strip()  # many trim
+        pieces += [*_encode(tokenizer, [before]), *_encode(tokenizer, [shown], as_text=True)]
     return tuple(chain(*pieces, *_encode(tokenizer, [rest])))
 
 

@@ -89,7 +89,10 @@ def arm_runs(
         if task not in params.study.targets:
             return ArmRuns(scores, missing=f"needs {task} in study.targets")
         found = confirmed_arms(scores, task).get(arm, [])
-        return ArmRuns(scores, runs=tuple(found), missing="" if found else "needs study.confirm_seeds")
+        matched = arm.partition("_as_")[2]
+        lacks = matched and matched not in params.study.confirm_matched
+        key = f"{matched} in study.confirm_matched" if lacks else "study.confirm_seeds"
+        return ArmRuns(scores, runs=tuple(found), missing="" if found else f"needs {key}")
     return _of_mixture(arm, scores, params)
 
 

@@ -23,6 +23,8 @@ CONTRASTS = {
 def effect_rows(scores: ModelScores, flags: Mapping[str, str], *, params: Params) -> list[dict[str, Any]]:
     """Return one row per target, reading and contrast: shares, interval, counts, run ids of both arms.
 
+    A contrast has a row where both arms were confirmed (``study.confirm_matched``).
+
     Args:
         flags: of each target: "floor", "ceiling" or "", by its confirmed single-task runs.
     """
@@ -32,7 +34,8 @@ def effect_rows(scores: ModelScores, flags: Mapping[str, str], *, params: Params
         for target in params.study.targets
         if scores.confirmed
         for reading in READINGS
-        for contrast in CONTRASTS
+        for contrast, arms in CONTRASTS.items()
+        if set(arms) <= set(confirmed_arms(scores, target))
     ]
 
 

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError, safe_open
 from transformers import AutoTokenizer
 
 from cocktail.config import ModelConfig
@@ -50,9 +51,24 @@ def copy_weights(folder: Path, out: Path) -> dict[str, Any]:
         raise SourceError("the model has no safetensors weights", where=str(folder))
     if not (folder / "config.json").is_file():
         raise SourceError("the model has no config.json", where=str(folder))
+    _check_weights(folder)
     for file in sorted({file for pattern in WEIGHTS for file in folder.glob(pattern)}):
         shutil.copyfile(file, out / file.name)
     return {"architectures": read_json(out / "config.json").get("architectures")}
+
+
+def _check_weights(folder: Path) -> None:
+    """Read what each safetensors file says of itself, and whether all files of an index are there."""
+    for file in sorted(folder.glob("*.safetensors")):
+        try:
+            with safe_open(file, framework="pt"):
+                pass
+        except SafetensorError as error:
+            raise SourceError(f"not readable as safetensors ({error})", where=str(file)) from None
+    for index in folder.glob("*.safetensors.index.json"):
+        for part in sorted(set(read_json(index)["weight_map"].values())):
+            if not (folder / part).is_file():
+                raise SourceError("a part of the weights is missing", where=str(folder / part))
 
 
 def read_tokenizer(folder: Path) -> Tokenizer:
@@ -63,6 +79,6 @@ def read_tokenizer(folder: Path) -> Tokenizer:
     """
     try:
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # of a broken file transformers and tokenizers raise anything
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise SourceError(f"no tokenizer can be read ({reason})", where=str(folder)) from None

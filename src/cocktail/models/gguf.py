@@ -21,7 +21,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from cocktail.errors import SourceError
 from cocktail.prompts import Tokenizer
 
-UNREADABLE = (ValueError, IndexError, KeyError, OverflowError, OSError, NotImplementedError, TypeError)
+UNREADABLE = (ValueError, IndexError, KeyError, OverflowError, OSError, RuntimeError, TypeError)
 ARCHITECTURES = ("gemma3", "llama", "qwen2")  # those whose tokens and numbers were compared with llama.cpp
 
 # GGUF's name of a splitting rule -> that rule, where transformers takes another one.
@@ -88,25 +88,36 @@ def read_tokenizer(file: Path, facts: GgufFacts) -> Tokenizer:
     """
     try:
         tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name, trust_remote_code=False)
-    except UNREADABLE as error:
+    except Exception as error:  # tokenizers raises nothing more precise
         raise SourceError(f"its tokenizer cannot be read ({_first_line(error)})", where=str(file)) from None
     if facts.splitting in SPLITTING:
         tokenizer.backend_tokenizer.pre_tokenizer = SPLITTING[facts.splitting]()
     return tokenizer
 
 
-def write_weights(file: Path, out: Path) -> dict[str, Any]:
+def write_weights(file: Path, out: Path, facts: GgufFacts) -> dict[str, Any]:
     """Write model.safetensors (float32) and config.json into ``out``; return parameters and model class.
 
     Raises:
-        SourceError: the weights cannot be read.
+        SourceError: the weights cannot be read, or are not those of the architecture: transformers would put
+            random ones in the place of a missing tensor, and pass over one it does not know.
     """
     try:
-        read = AutoModelForCausalLM.from_pretrained(
-            file.parent, gguf_file=file.name, dtype=torch.float32, trust_remote_code=False
+        read, loaded = AutoModelForCausalLM.from_pretrained(
+            file.parent,
+            gguf_file=file.name,
+            dtype=torch.float32,
+            trust_remote_code=False,
+            output_loading_info=True,
         )
     except UNREADABLE as error:
         raise SourceError(f"its weights cannot be read ({_first_line(error)})", where=str(file)) from None
+    held, used = sum(facts.quantisation.values()), sum(1 for _ in read.parameters())
+    if loaded["missing_keys"] or held != used:
+        missing = f"; missing: {', '.join(sorted(loaded['missing_keys']))}" if loaded["missing_keys"] else ""
+        raise SourceError(
+            f"its {held} tensors are not the {used} of the architecture{missing}", where=str(file)
+        )
     config = read.config
     if hasattr(config, "quantization_config"):
         del config.quantization_config

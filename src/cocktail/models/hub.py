@@ -17,6 +17,8 @@ from cocktail.config import ModelConfig
 from cocktail.errors import SourceError
 from cocktail.models.folder import WANTED
 
+NOT_WANTED = ["*/*"]  # the Hub's patterns cross folders: Llama's original/ would come along
+
 
 def fetch_snapshot(config: ModelConfig) -> tuple[Path, str]:
     """Download a model into the Hub library's own cache, where a broken download goes on.
@@ -30,7 +32,9 @@ def fetch_snapshot(config: ModelConfig) -> tuple[Path, str]:
     repo = str(config.repo)
     try:
         commit = str(HfApi().model_info(repo, revision=config.revision).sha)
-        return Path(snapshot_download(repo, revision=commit, allow_patterns=WANTED)), commit
+        return Path(
+            snapshot_download(repo, revision=commit, allow_patterns=WANTED, ignore_patterns=NOT_WANTED)
+        ), commit
     except GatedRepoError:
         raise SourceError(
             "no access to this gated model", where=repo, fix="HF_TOKEN of an account with access"

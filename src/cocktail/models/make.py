@@ -52,7 +52,7 @@ def make_base(name: str, config: ModelConfig, *, out: Path, store: Store) -> Non
         tokenizer, stop_token=config.stop_token, chat_template=config.chat_template, where=f"models.{name}"
     )
     if not place.is_dir():  # after the tokenizer: what is wrong with it shows before minutes of conversion
-        facts |= gguf.write_weights(place, out)
+        facts |= gguf.write_weights(place, out, read)
     tokenizer.save_pretrained(out)
     _name_pad_token(out / "config.json", int(tokenizer.pad_token_id))
     ends = end_ids(out, tokenizer, config.stop_token)

