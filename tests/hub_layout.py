@@ -11,6 +11,7 @@ from tiny_model import STOP, write_tiny_base
 from cocktail.config import ModelConfig
 from cocktail.errors import CocktailError
 from cocktail.models.make import make_base
+from cocktail.records import read_json, write_json
 from cocktail.store import Store
 
 KEPT = {
@@ -20,8 +21,10 @@ KEPT = {
 
 
 def write_model(folder: Path) -> Path:
-    """A model as its authors would put it on the Hub."""
+    """A model as its authors would put it on the Hub; its config names the stop token for padding."""
     write_tiny_base(folder)
+    config = read_json(folder / "config.json")
+    write_json(folder / "config.json", {**config, "pad_token_id": config["eos_token_id"]})
     (folder / "base.json").unlink()
     (folder / "README.md").write_text("# Tiny")
     (folder / "pytorch_model.bin").write_bytes(b"the same weights, as a pickle")

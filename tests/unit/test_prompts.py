@@ -58,13 +58,13 @@ def test_a_seam_in_the_middle_of_a_word_is_kept(tokenizer: Any) -> None:
     """The template's last token would merge with the answer's first; asked, the model sees it unmerged."""
     broken = deepcopy(tokenizer)
     broken.chat_template = "{% for message in messages %}{{ message['content'] + ' posi' }}{% endfor %}"
-    item = replace(ITEMS[0], answer="tive")
+    item = replace(ITEMS[0], answer="tive tone is positive")
     (prompt,) = render_prompts(broken, [item], max_length=400)
     merged = broken(prompt.text + item.answer, add_special_tokens=False)["input_ids"]
     assert tuple(merged[: len(prompt.ids)]) != prompt.ids
     rows, _ = training_rows(broken, [item], stop_token=STOP, max_length=400, overlong="fail")
     assert rows[0].prompt == prompt.ids
-    assert broken.decode(rows[0].completion) == "tive" + STOP
+    assert broken.decode(rows[0].completion) == item.answer + STOP
     check_completions(broken, rows, STOP)
 
 

@@ -11,7 +11,7 @@ from cocktail.execution.environment import device_name, library_versions
 from cocktail.records import digest_file, digest_value
 
 PACKAGE = Path(cocktail.__file__).parent
-BASE_CODE = ("prompts.py", "sources/embedded", "training")
+BASE_CODE = ("models", "prompts.py", "sources/embedded", "training")
 TRAINING_CODE = (
     "prompts.py",
     "training/device.py",
@@ -20,6 +20,7 @@ TRAINING_CODE = (
     "training/methods.py",
     "training/packing.py",
     "training/recipe.py",
+    "training/rows.py",
     "training/sft.py",
     "training/trainer.py",
 )
@@ -32,6 +33,7 @@ ANSWERING_CODE = (
     "inference/labels.py",
     "inference/answer.py",
     "inference/vllm_engine.py",
+    "models/tokens.py",
 )
 
 

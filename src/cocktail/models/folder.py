@@ -16,7 +16,15 @@ from cocktail.prompts import Tokenizer
 from cocktail.records import read_json
 
 WEIGHTS = ["*.safetensors", "*.safetensors.index.json", "config.json", "generation_config.json"]
-WANTED = [*WEIGHTS, "tokenizer*", "*.jinja", "special_tokens_map.json", "vocab.json", "merges.txt"]
+WANTED = [
+    *WEIGHTS,
+    "tokenizer*.json",
+    "tokenizer.model",
+    "*.jinja",
+    "special_tokens_map.json",
+    "vocab.json",
+    "merges.txt",
+]
 
 
 def find_model(name: str, config: ModelConfig) -> Path:

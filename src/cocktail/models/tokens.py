@@ -111,4 +111,4 @@ def end_ids(folder: Path, tokenizer: Tokenizer, stop_token: str) -> tuple[int, .
     for name in ("config.json", "generation_config.json"):
         named: Any = read_json(folder / name).get("eos_token_id") if (folder / name).is_file() else None
         ends += named if isinstance(named, list) else [] if named is None else [named]
-    return tuple(dict.fromkeys(ends))
+    return tuple(dict.fromkeys(end for end in ends if 0 <= end < len(tokenizer)))
