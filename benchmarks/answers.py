@@ -21,7 +21,7 @@ from own import job_of, tune
 from cocktail.config import Params, load_params
 from cocktail.exam import read_exam
 from cocktail.inference.engine import Question
-from cocktail.models.tokens import token_id
+from cocktail.prompts import token_id
 from cocktail.records import read_json, write_json
 
 LIMIT = 64  # tokens of an answer, for all tasks

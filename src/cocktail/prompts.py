@@ -21,7 +21,7 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 
-from cocktail.errors import RunError
+from cocktail.errors import RunError, near
 
 Tokenizer: TypeAlias = Any
 """A transformers tokenizer; not imported here, so that stages without a model start fast."""
@@ -32,6 +32,7 @@ Turns: TypeAlias = list[dict[str, str]]
 GAP = " ... "  # stands where the middle of an input was cut
 EXTRA_WORDS = 8  # a cut takes this many tokens at least, as joints may tokenise into more
 DATE = "26 Jul 2024"  # for templates that name the day (Llama 3): one prompt, every day
+SHOWN = 200  # special tokens that a message offers the nearest of
 MARK = "\ue000{}\ue001"  # private characters: stands for a turn's content while a template is taken apart
 
 
@@ -144,7 +145,7 @@ def completions(
     tokenizer: Tokenizer, prompts: Sequence[Prompt], answers: Sequence[str], stop_token: str
 ) -> list[tuple[int, ...]]:
     """Return :func:`completion_ids` of many."""
-    stop, special = tokenizer.get_vocab()[stop_token], special_ids(tokenizer)
+    stop, special = token_id(tokenizer, stop_token), special_ids(tokenizer)
     texts = [prompt.text + answer + stop_token for prompt, answer in zip(prompts, answers, strict=True)]
     found = []
     for prompt, answer, whole in zip(prompts, answers, _encode(tokenizer, texts), strict=True):
@@ -153,6 +154,23 @@ def completions(
             written = (*_encode(tokenizer, [answer], as_text=True)[0], stop)
         found.append(written)
     return found
+
+
+def token_id(tokenizer: Tokenizer, token: str, *, where: str = "tokenizer") -> int:
+    """Return the id of a special token.
+
+    Raises:
+        RunError: the vocabulary does not hold it as one token.
+    """
+    found = tokenizer.get_vocab().get(token)
+    if found is None:
+        special = [str(one) for one in tokenizer.added_tokens_decoder.values()][:SHOWN]
+        raise RunError(
+            f"the vocabulary has no stop token {token!r}{near(token, special) if special else ''}",
+            where=where,
+            fix="models.<name>.stop_token",
+        )
+    return int(found)
 
 
 def adds_bos(tokenizer: Tokenizer) -> bool:

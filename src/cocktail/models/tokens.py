@@ -15,8 +15,8 @@ from typing import Any
 from jinja2 import TemplateError
 from tokenizers import AddedToken
 
-from cocktail.errors import RunError, near
-from cocktail.prompts import DATE, Item, Tokenizer, render_prompts, special_ids
+from cocktail.errors import RunError
+from cocktail.prompts import DATE, Item, Tokenizer, render_prompts, special_ids, token_id
 from cocktail.records import read_json
 
 # Tokens set aside for padding (Llama 3.1, Gemma, Phi, BERT), then one that ends documents, which in a
@@ -24,7 +24,6 @@ from cocktail.records import read_json
 SPARE_PADS = ("<|finetune_right_pad_id|>", "<pad>", "<|pad|>", "[PAD]", "<|endoftext|>", "<unk>", "<unused0>")
 ASKS_THE_CLOCK = re.compile(r"strftime_now\(\s*([\"'])(.*?)\1\s*\)")
 DAY = datetime.strptime(DATE, "%d %b %Y")
-SHOWN = 200  # names of special tokens that a message offers the nearest of
 
 
 def settle(tokenizer: Tokenizer, *, stop_token: str, chat_template: str | None, where: str) -> None:
@@ -80,23 +79,6 @@ def _check_template(tokenizer: Tokenizer, *, where: str) -> None:
         raise RunError(f"the chat template cannot be rendered ({error})", where=where) from None
     if shown not in prompt.text:
         raise RunError("the chat template leaves the question out", where=where)
-
-
-def token_id(tokenizer: Tokenizer, token: str, *, where: str = "tokenizer") -> int:
-    """Return the id of a special token.
-
-    Raises:
-        RunError: the vocabulary does not hold it as one token.
-    """
-    found = tokenizer.get_vocab().get(token)
-    if found is None:
-        special = [str(one) for one in tokenizer.added_tokens_decoder.values()][:SHOWN]
-        raise RunError(
-            f"the vocabulary has no stop token {token!r}{near(token, special) if special else ''}",
-            where=where,
-            fix="models.<name>.stop_token",
-        )
-    return int(found)
 
 
 def end_ids(folder: Path, tokenizer: Tokenizer, stop_token: str) -> tuple[int, ...]:
