@@ -30,7 +30,7 @@ def rows(split: str, clusters: list[str]) -> pd.DataFrame:
 
 @pytest.fixture
 def prepared(tmp_path: Path) -> Path:
-    """Each test item has the cluster of a train row, as with ``prepare.leakage: keep``; two train rows share."""
+    """Each test item has a train row's cluster, as with ``leakage: keep``; two train rows have one."""
     write_split(tmp_path, "tone", "train", rows("train", [f"c{n}" for n in range(NUM_TRAIN)] + ["c0"]))
     write_split(tmp_path, "tone", "dev", rows("dev", ["d0", "d1"]))
     write_split(tmp_path, "tone", "test", rows("test", [f"c{n}" for n in range(NUM_TRAIN)]))
