@@ -73,7 +73,7 @@ def add_models(conf: Path, models: int) -> None:
     own = (conf / f"model/{MODEL}.yaml").read_text(encoding="utf-8")
     names = [MODEL, *(f"{MODEL}_{number}" for number in range(2, models + 1))]
     for seed, name in enumerate(names[1:], start=100):
-        copy = re.sub(r"seed: \d+", f"seed: {seed}", own.replace(f"models.{MODEL}", f"models.{name}"))
+        copy = re.sub(r"seed: \d+", f"seed: {seed}", own.replace(f"  {MODEL}:", f"  {name}:"))
         _write(conf / f"model/{name}.yaml", copy)
     study = conf / "study/smoke.yaml"
     text = study.read_text(encoding="utf-8")
