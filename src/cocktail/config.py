@@ -28,7 +28,7 @@ Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Rate = Annotated[float, Field(gt=0.0)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 MixtureKind = Literal["single", "pair", "without", "all"]
-RELATIVE_PATH = r"^[A-Za-z0-9_][^/\\\x00]*(/[A-Za-z0-9_][^/\\\x00]*)*$"  # no part starts with a dot: no `..`
+RELATIVE_PATH = r"^[[:alnum:]_][^/\\\x00]*(/[[:alnum:]_][^/\\\x00]*)*$"  # no part starts with a dot: no `..`
 
 
 def task_names(*, but: tuple[str, ...] = ()) -> list[str]:
@@ -273,8 +273,8 @@ class PretrainConfig(Section):
 class WeightsPackage(Section):
     """One Python package that carries a model's weights, or a part of them, as one file of its wheel."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$")]
-    version: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+!_]*$")]
+    name: Annotated[str, Field(pattern=r"^[[:alnum:]]([[:alnum:]._-]*[[:alnum:]])?$")]
+    version: Annotated[str, Field(pattern=r"^[[:alnum:]][[:alnum:].+!_]*$")]
     file: Annotated[str, Field(pattern=RELATIVE_PATH)]  # its path within the wheel
     bytes: Positive  # of the file: not one more is read
     sha256: Digest

@@ -63,6 +63,11 @@ class RecordError(CocktailError):
     """Recorded and fresh results differ, or a result file is missing or broken."""
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of what a library's error says, its type if it says nothing."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
 def near(name: str, known: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the closest of ``known``, or the list of all known names."""
     known = sorted(known)

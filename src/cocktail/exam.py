@@ -27,7 +27,7 @@ class Shots:
     seed: int = 42
 
 
-NONE = Shots()
+NO_SHOTS = Shots()
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class ExamSheet:
         return digest_value([asked.to_numpy().tolist(), settings, *([self.shots, shown] if shown else [])])
 
 
-def read_exam(prepared: Path, evaluations: Sequence[str], shots: Shots = NONE) -> ExamSheet:
+def read_exam(prepared: Path, evaluations: Sequence[str], shots: Shots = NO_SHOTS) -> ExamSheet:
     """Read dev and test of every evaluation, and draw the solved examples from train.
 
     Raises:

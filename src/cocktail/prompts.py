@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from itertools import chain
 from typing import Any, TypeAlias
 
@@ -181,7 +180,7 @@ def adds_bos(tokenizer: Tokenizer) -> bool:
 
 def special_ids(tokenizer: Tokenizer) -> frozenset[int]:
     """Return the ids of tokens that steer a model: turns, ends, padding."""
-    return _special(tuple(token for token, added in tokenizer.added_tokens_decoder.items() if added.special))
+    return frozenset(token for token, added in tokenizer.added_tokens_decoder.items() if added.special)
 
 
 def _rendered(tokenizer: Tokenizer, items: Sequence[Item]) -> list[Prompt]:
@@ -234,8 +233,3 @@ def _encode(tokenizer: Tokenizer, texts: Sequence[str], *, as_text: bool = False
         return []
     encoded = tokenizer(list(texts), add_special_tokens=False, split_special_tokens=as_text)
     return [tuple(ids) for ids in encoded["input_ids"]]
-
-
-@lru_cache(maxsize=4)
-def _special(ids: tuple[int, ...]) -> frozenset[int]:
-    return frozenset(ids)

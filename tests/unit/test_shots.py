@@ -11,7 +11,7 @@ from answers_fixture import study_params
 
 from cocktail.config import load_params
 from cocktail.data.table import COLUMNS, write_split
-from cocktail.exam import NONE, Shots, read_exam
+from cocktail.exam import NO_SHOTS, Shots, read_exam
 from cocktail.grid import explore_runs
 from cocktail.inference.answer import prepare_exam
 from cocktail.records import write_json
@@ -69,7 +69,7 @@ def test_a_task_without_train_rows_is_asked_without_examples(prepared: Path) -> 
 def test_the_digest_tells_what_is_shown(prepared: Path) -> None:
     digests = [
         read_exam(prepared, ["tone"], s).digest()
-        for s in (NONE, Shots(0, 43), Shots(2), Shots(3), Shots(3, 43))
+        for s in (NO_SHOTS, Shots(0, 43), Shots(2), Shots(3), Shots(3, 43))
     ]
     assert digests[0] == digests[1]
     assert len(set(digests[1:])) == 4

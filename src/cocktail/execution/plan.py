@@ -12,7 +12,7 @@ from cocktail.config import Params
 from cocktail.data.mixture import Mixture
 from cocktail.data.table import read_split
 from cocktail.errors import RunError
-from cocktail.exam import NONE, ExamSheet, Shots, read_exam
+from cocktail.exam import NO_SHOTS, Shots, read_exam
 from cocktail.execution.environment import choose_attention, visible_gpus
 from cocktail.execution.identity import ANSWERING_CODE, TRAINING_CODE, code_digest, machine
 from cocktail.execution.jobs import RunJob
@@ -23,6 +23,14 @@ from cocktail.store import Store
 from cocktail.training.recipe import LoraShape, Recipe
 
 ADAPTER_PART = 20  # an adapter is smaller than this part of its base by far
+
+
+@dataclass(frozen=True)
+class ExamFacts:
+    """The digest of what is asked, and how much text it is."""
+
+    digest: str
+    characters: int
 
 
 @dataclass(frozen=True)
@@ -63,7 +71,7 @@ class Planner:
                 "model": self.model,
                 "run": [run.id, run.kind, list(run.sources), run.seed],
                 "half": half,
-                "exam": self._exam_digest(shots),
+                "exam": self._exam(shots).digest,
                 "answer": answer.model_dump(exclude={"shots"}),
                 "code": code_digest(ANSWERING_CODE),
             }
@@ -128,11 +136,12 @@ class Planner:
     def _size(self, mixture: Mixture | None, run: Run, max_steps: int) -> int:
         """How much text a run reads, in characters: orders the runs and weights the progress bar."""
         if mixture is None:
-            return self._exam_size
+            return self._exam(NO_SHOTS).characters
         once = sum(self._train_rows[item][1] for item in mixture.rows)
         batch = self.params.train.batch_size * self.params.train.accumulation
         passes = max_steps * batch / len(mixture.rows) if max_steps else run.epochs
-        return self._exam_size + round(3 * once * passes)  # a training step costs three forward passes
+        # A training step costs three forward passes.
+        return self._exam(NO_SHOTS).characters + round(3 * once * passes)
 
     @cached_property
     def _train_rows(self) -> dict[str, tuple[str, int]]:
@@ -145,21 +154,16 @@ class Planner:
             for values in read_split(self.prepared, name, "train")[columns].itertuples(index=False, name=None)
         }
 
-    def _exam(self, shots: Shots) -> ExamSheet:
-        return read_exam(self.prepared, self.params.study.evaluations, shots)
-
-    def _exam_digest(self, shots: Shots) -> str:
-        if shots not in self._exam_digests:
-            self._exam_digests[shots] = self._exam(shots).digest()
-        return self._exam_digests[shots]
+    def _exam(self, shots: Shots) -> ExamFacts:
+        if shots not in self._exams:
+            sheet = read_exam(self.prepared, self.params.study.evaluations, shots)
+            characters = int(sheet.table[["instruction", "input"]].map(len).to_numpy().sum())
+            self._exams[shots] = ExamFacts(sheet.digest(), characters)
+        return self._exams[shots]
 
     @cached_property
-    def _exam_digests(self) -> dict[Shots, str]:
+    def _exams(self) -> dict[Shots, ExamFacts]:
         return {}
-
-    @cached_property
-    def _exam_size(self) -> int:
-        return int(self._exam(NONE).table[["instruction", "input"]].map(len).to_numpy().sum())
 
     @cached_property
     def _base_digest(self) -> str:

@@ -6,7 +6,7 @@ import errno
 import shutil
 from pathlib import Path
 
-from cocktail.errors import RunError
+from cocktail.errors import RunError, first_line
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 LITTLE = 1 << 20  # bytes; with less than this free, any failed write is put down to the disk
@@ -16,7 +16,7 @@ def shortage(error: Exception, root: Path) -> RunError | None:
     """Return the error in words if disk (of ``root``) or memory ran out, else None."""
     from cocktail.training.device import is_out_of_memory
 
-    said = str(error).splitlines()[0] if str(error) else type(error).__name__
+    said = first_line(error)
     if is_out_of_memory(error):
         return RunError(
             f"out of memory ({said})",

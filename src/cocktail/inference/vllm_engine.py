@@ -18,7 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from cocktail.errors import RunError
+from cocktail.errors import RunError, first_line
 from cocktail.execution.environment import environment, visible_gpus
 from cocktail.inference.answer import Exam
 from cocktail.inference.engine import Generated, Question
@@ -173,8 +173,7 @@ def _load(folder: str, *, dtype: str, context: int) -> Any:
                 generation_config="vllm",
             )
     except (RuntimeError, ValueError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise RunError(f"vLLM cannot load the model ({reason})", fix=BUILTIN) from error
+        raise RunError(f"vLLM cannot load the model ({first_line(error)})", fix=BUILTIN) from error
 
 
 def _generated(answer: Any, ends: tuple[int, ...], first_choice: int | None) -> Generated:

@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from transformers import AutoTokenizer
 
 from cocktail.config import ModelConfig
-from cocktail.errors import SourceError
+from cocktail.errors import SourceError, first_line
 from cocktail.prompts import Tokenizer
 from cocktail.records import read_json
 
@@ -33,16 +33,16 @@ def find_model(name: str, config: ModelConfig) -> Path:
     Raises:
         SourceError: it is not there, or nothing says where.
     """
-    models = os.environ.get("COCKTAIL_MODELS")
-    if config.path is None and not models:
+    if config.path:
+        places = [Path(config.path)]
+    elif models := os.environ.get("COCKTAIL_MODELS"):
+        places = [Path(models, name), Path(models, f"{name}.gguf")]
+    else:
         raise SourceError(
             "nothing says where the model is",
             where=f"models.{name}",
             fix=f"models.{name}.path, or COCKTAIL_MODELS=<folder that holds {name}/ or {name}.gguf>",
         )
-    places = (
-        [Path(config.path)] if config.path else [Path(models or "", name), Path(models or "", f"{name}.gguf")]
-    )
     found = next((place.expanduser() for place in places if place.expanduser().exists()), None)
     if found is None:
         raise SourceError("no such model", where=" or ".join(map(str, places)), fix=f"models.{name}.path")
@@ -88,5 +88,4 @@ def read_tokenizer(folder: Path) -> Tokenizer:
     try:
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except Exception as error:  # of a broken file transformers and tokenizers raise anything
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise SourceError(f"no tokenizer can be read ({reason})", where=str(folder)) from None
+        raise SourceError(f"no tokenizer can be read ({first_line(error)})", where=str(folder)) from None

@@ -18,7 +18,7 @@ import torch
 from tokenizers import pre_tokenizers
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from cocktail.errors import SourceError
+from cocktail.errors import SourceError, first_line
 from cocktail.prompts import Tokenizer
 
 UNREADABLE = (ValueError, IndexError, KeyError, OverflowError, OSError, RuntimeError, TypeError)
@@ -61,11 +61,8 @@ def read_facts(file: Path) -> GgufFacts:
         fields = {name: field.contents() for name, field in reader.fields.items() if _is_plain(name)}
         types = Counter(tensor.tensor_type.name for tensor in reader.tensors)
     except UNREADABLE as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise SourceError(
-            f"not readable as GGUF: truncated, or with a quantisation that is not known ({reason})",
-            where=str(file),
-        ) from None
+        why = f"truncated, or with a quantisation that is not known ({first_line(error)})"
+        raise SourceError(f"not readable as GGUF: {why}", where=str(file)) from None
     architecture = str(fields.get("general.architecture", ""))
     if architecture not in ARCHITECTURES:
         raise SourceError(
@@ -89,7 +86,7 @@ def read_tokenizer(file: Path, facts: GgufFacts) -> Tokenizer:
     try:
         tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name, trust_remote_code=False)
     except Exception as error:  # tokenizers raises nothing more precise
-        raise SourceError(f"its tokenizer cannot be read ({_first_line(error)})", where=str(file)) from None
+        raise SourceError(f"its tokenizer cannot be read ({first_line(error)})", where=str(file)) from None
     if facts.splitting in SPLITTING:
         tokenizer.backend_tokenizer.pre_tokenizer = SPLITTING[facts.splitting]()
     return tokenizer
@@ -111,7 +108,7 @@ def write_weights(file: Path, out: Path, facts: GgufFacts) -> dict[str, Any]:
             output_loading_info=True,
         )
     except UNREADABLE as error:
-        raise SourceError(f"its weights cannot be read ({_first_line(error)})", where=str(file)) from None
+        raise SourceError(f"its weights cannot be read ({first_line(error)})", where=str(file)) from None
     held, used = sum(facts.quantisation.values()), sum(1 for _ in read.parameters())
     if loaded["missing_keys"] or held != used:
         missing = f"; missing: {', '.join(sorted(loaded['missing_keys']))}" if loaded["missing_keys"] else ""
@@ -131,7 +128,3 @@ def write_weights(file: Path, out: Path, facts: GgufFacts) -> dict[str, Any]:
 
 def _is_plain(name: str) -> bool:
     return name.startswith("general.") or name == "tokenizer.ggml.pre"
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

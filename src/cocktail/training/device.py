@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, PreTrainedModel
 
-from cocktail.errors import RunError
+from cocktail.errors import RunError, first_line
 from cocktail.prompts import Tokenizer
 
 
@@ -27,7 +27,7 @@ def load_tokenizer(folder: Path) -> Tokenizer:
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left", trust_remote_code=False)
     except (OSError, ValueError) as error:
-        raise RunError(f"no tokenizer can be read ({_first_line(error)})", where=str(folder)) from None
+        raise RunError(f"no tokenizer can be read ({first_line(error)})", where=str(folder)) from None
     return tokenizer
 
 
@@ -60,7 +60,7 @@ def load_model(
             attn_implementation=attention,
         )
     except (OSError, ValueError) as error:
-        raise RunError(f"no model can be read ({_first_line(error)})", where=str(folder)) from None
+        raise RunError(f"no model can be read ({first_line(error)})", where=str(folder)) from None
     return model if four_bit else model.to(device())
 
 
@@ -91,7 +91,3 @@ def free_memory() -> None:
 def peak_memory() -> int:
     """Return the most GPU memory this process held, in bytes; 0 without a GPU."""
     return int(torch.cuda.max_memory_allocated()) if torch.cuda.is_available() else 0
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
