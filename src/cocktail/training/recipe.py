@@ -31,6 +31,8 @@ class Recipe:
         compile, liger: ``torch.compile``, Liger kernels; other last bits, so part of the recipe.
         virtual_tokens: length of the learned prompt of method prompt_tuning.
         devices: processes that share each batch, one per GPU; their order of sums is another than one's.
+        tree_tokens: what rows of a step begin with is read once, in trees of at most so many tokens; 0: each
+            row is read alone. It changes no number but for rounding.
     """
 
     method: Literal["full", "lora", "qlora", "prompt_tuning"]
@@ -55,6 +57,12 @@ class Recipe:
     lora: LoraShape | None = None
     virtual_tokens: int = 0
     devices: int = 1
+    tree_tokens: int = 0
+
+    @property
+    def rows_per_step(self) -> int:
+        """Rows (packed: sequences) of one optimiser step, over all devices."""
+        return self.batch_size * self.accumulation
 
     @property
     def half(self) -> bool:
@@ -78,6 +86,7 @@ class Training:
     Attributes:
         loss: optimiser step, mean loss of a trained token since the point before.
         trained_tokens, total_tokens: of all rows once: completions; prompts and completions.
+        shared: whether rows were read in trees.
         seconds: of the steps, those of earlier goes that were killed included.
     """
 
@@ -88,6 +97,7 @@ class Training:
     total_tokens: int
     trainable_parameters: int
     total_parameters: int
+    shared: bool = field(compare=False)
     seconds: float = field(compare=False)
 
     def as_record(self) -> dict[str, Any]:
