@@ -79,15 +79,25 @@ def device_name() -> str:
 
 def cpu_name() -> str:
     """Return model and widest vector instructions: AVX2 and AVX-512 give other weights after 60 steps."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
+    facts, flags = _cpu_facts(), cpu_flags()
+    if not facts:
         return platform.processor() or platform.machine()
-    facts = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
-    flags = facts.get("flags", "").split()
     vector = next((name for name in ("avx512f", "avx2", "avx") if name in flags), "")
     name = facts.get("model name") or platform.machine()
     return f"{name} (family {facts.get('cpu family', '?')}, model {facts.get('model', '?')}) {vector}".strip()
+
+
+def cpu_flags() -> list[str]:
+    """Return the names of what the CPU can do; none where the system does not say."""
+    return _cpu_facts().get("flags", "").split()
+
+
+def _cpu_facts() -> dict[str, str]:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return {}
+    return {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
 
 
 def library_versions() -> dict[str, str]:
