@@ -241,6 +241,10 @@ class AnswerConfig(Section):
     shots: Count = (
         0  # untuned models answer once more, with so many solved train examples before each question
     )
+    explored_test_rows: Positive | None = (
+        None  # of each finance test, a fixed sample for explored runs; None: all
+    )
+    general_test_rows: Positive | None = None  # of each general test, the same for all runs; None: all
     batch_size: Positive
     max_prompt: Positive  # longer prompts have the middle of their input cut, and are counted
     engine: Literal["builtin", "vllm"]
@@ -253,6 +257,11 @@ class ExecuteConfig(Section):
     keep_weights: Literal["all", "none"]
     gpus_per_run: Positive  # more than one: a run is trained by as many processes (accelerate)
     checkpoint_minutes: Annotated[float, Field(ge=0.0)]  # from one to the next; 0: every logged step
+    share_prefixes: bool = (
+        True  # what rows of a step begin with is read once; but for rounding it changes nothing
+    )
+    tree_tokens: Positive | None = None  # of rows that share a beginning; None: by device
+    accept: Literal["any", "same_type"] = "any"  # finished runs: made anywhere, or on a CPU or GPU as here
 
 
 class PretrainConfig(Section):

@@ -119,3 +119,12 @@ class Store:
 def write_runtime(folder: Path, facts: dict[str, Any]) -> None:
     """Write what differs between machines (seconds, memory, host): it stays in the store."""
     write_json(folder / "runtime.json", facts)
+
+
+def read_runtime(folder: Path) -> dict[str, Any]:
+    """Return what :func:`write_runtime` wrote; nothing where it is missing or broken: no result needs it."""
+    try:
+        found: dict[str, Any] = read_json(folder / "runtime.json")
+    except RecordError:
+        return {}
+    return found

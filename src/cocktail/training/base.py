@@ -30,6 +30,7 @@ from transformers.trainer_callback import PrinterCallback
 
 from cocktail.config import ModelConfig, PretrainConfig
 from cocktail.errors import RunError
+from cocktail.execution.keys import base_identity
 from cocktail.prompts import Item, Tokenizer
 from cocktail.records import digest_file, write_json
 from cocktail.training.checkpoints import KEPT, Checkpoints, SaveByTime
@@ -88,6 +89,7 @@ def build_base(
     model, tuned = _instruct(model, tokenizer, instructions, config=config, checkpoints=second)
     receipt = {
         "kind": "scratch",
+        "identity": base_identity(config, source=""),
         "parameters": model.num_parameters(),
         "vocabulary": len(tokenizer),
         "pretraining": {**asdict(seen), "held_out": perplexity},

@@ -1,8 +1,8 @@
-"""bfloat16 on CPUs that have no instructions for it: the same numbers, but for rounding, at the cost of float32.
+"""bfloat16 on CPUs without instructions for it: the same numbers, but for rounding, at float32's cost.
 
-Precision is what params say, never what a machine offers. Without AVX512-BF16 or AMX torch multiplies bfloat16
-matrices several times slower than float32 ones; here they are made float32, multiplied, and rounded again.
-The instructions do just that: they multiply exactly and add in float32.
+Precision is what params say, never what a machine offers. Without AVX512-BF16 or AMX torch multiplies
+bfloat16 matrices several times slower than float32 ones; here they are made float32, multiplied, and rounded
+again. The instructions do just that: they multiply exactly and add in float32.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PRODUCTS = {
 LOG_SUMS = _aten._scaled_dot_product_flash_attention_for_cpu.default  # its second result is always float32
 
 
-class _Float32Products(TorchDispatchMode):
+class _Float32Products(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch is untyped here
     """Lets products of bfloat16 matrices be computed in float32."""
 
     def __torch_dispatch__(
@@ -55,10 +55,14 @@ def _is_half(value: Any) -> bool:
 
 
 @contextmanager
-def bf16_anywhere() -> Iterator[None]:
-    """Within the block, products in bfloat16 cost no more than float32 ones, whatever the CPU."""
-    if torch.cuda.is_available() or any(name in cpu_flags() for name in INSTRUCTIONS):
+def bf16_anywhere(*, wanted: bool) -> Iterator[None]:
+    """Within the block, products in bfloat16 cost no more than float32 ones, whatever the CPU.
+
+    Args:
+        wanted: whether anything is computed in bfloat16.
+    """
+    if not wanted or torch.cuda.is_available() or any(name in cpu_flags() for name in INSTRUCTIONS):
         yield
     else:
-        with _Float32Products():
+        with _Float32Products():  # type: ignore[no-untyped-call]
             yield

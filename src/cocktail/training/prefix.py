@@ -149,5 +149,5 @@ def obstacles(model: Any) -> Iterator[str]:
     if attention not in ("sdpa", "flex_attention"):
         yield f"{attention} takes no mask of our own"
     dropout = [module.p for module in model.modules() if isinstance(module, torch.nn.Dropout)]
-    if any(dropout) or getattr(model.config.get_text_config(), "attention_dropout", 0.0):
+    if any(dropout) or getattr(model.config.get_text_config(), "attention_dropout", None):
         yield "dropout: rows that share a token would share what is dropped"

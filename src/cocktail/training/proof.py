@@ -6,6 +6,7 @@ else. So loss and gradients of a few rows read together are held against those o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -105,7 +106,7 @@ def _backward(model: Any, pieces: Sequence[Piece], factor: float) -> torch.Tenso
     found = []
     for piece in pieces:
         losses = token_losses(model, piece)
-        (factor * losses.sum()).backward()
+        torch.autograd.backward(factor * losses.sum())
         found.append(losses.detach().float())
     return torch.cat(found)
 
@@ -113,7 +114,7 @@ def _backward(model: Any, pieces: Sequence[Piece], factor: float) -> torch.Tenso
 def _length_of_gradient(model: Any) -> float:
     squares = [p.grad.float().square().sum() for p in model.parameters() if p.grad is not None]
     whole = [one.full_tensor() if isinstance(one, DTensor) else one for one in squares]
-    return float(sum(map(float, whole))) ** 0.5
+    return math.sqrt(sum(map(float, whole)))
 
 
 @contextmanager

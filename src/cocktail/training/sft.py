@@ -24,6 +24,7 @@ from trl import SFTConfig
 
 from cocktail.errors import RunError
 from cocktail.prompts import Tokenizer
+from cocktail.training.bf16 import bf16_anywhere
 from cocktail.training.checkpoints import KEPT, Checkpoints, SaveByTime
 from cocktail.training.methods import (
     adapter_config,
@@ -88,7 +89,8 @@ def train(
     saving = SaveByTime(checkpoints, resumed=resumed)
     trainer.add_callback(saving)
     started = time.monotonic()
-    mean_loss = trainer.train(resume_from_checkpoint=str(resumed) if resumed else None).training_loss
+    with bf16_anywhere(wanted=recipe.precision == "bf16"):
+        mean_loss = trainer.train(resume_from_checkpoint=str(resumed) if resumed else None).training_loss
     check_loss(mean_loss, step=trainer.state.global_step)
     history = [entry for entry in trainer.state.log_history if "loss" in entry]
     report = Training(
