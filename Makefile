@@ -42,7 +42,7 @@ bench: $(READY)  ## All benchmarks at full size, on a machine that does nothing 
 	python benchmarks/table.py
 	cocktail readme
 
-params: $(READY)  ## Write params.yaml for STUDY=smoke|tiny|small|paper
+params: $(READY)  ## Write params.yaml for STUDY=smoke|tiny|paper
 	cocktail params $(STUDY)
 
 plan: $(READY)  ## Print what STUDY=paper would take, before anything is downloaded: runs, tokens, hours, disk

@@ -37,7 +37,7 @@ from cocktail.stage import run_stage
 
 MODELS = {"small": (1,), "full": (1, 4)}
 MODEL = "phi3_smoke"
-HEAVY = ("fetch", "prepare", "corpus", "mix", "base", "explore", "confirm")  # no confidence is read there
+HEAVY = ("fetch", "prepare", "mix", "base", "explore", "confirm")  # no confidence is read there
 NO_OP, STATUS, DIFF = "repro with nothing to do", "status", "metrics diff"
 EXPERIMENT, STAGES_ALONE = "exp run of a changed confidence", "its stages alone"
 AUTHOR = {f"GIT_{who}_{what}": "bench" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}

@@ -11,7 +11,7 @@ from pathlib import Path
 from cocktail.config import load_params
 from cocktail.execution.environment import LIBRARY_SETTINGS
 from cocktail.execution.identity import BASE_CODE, code_digest, machine
-from cocktail.records import digest_file, digest_folder, digest_value, fresh_folder, write_json
+from cocktail.records import digest_file, digest_value, fresh_folder, write_json
 from cocktail.stage import run_stage
 from cocktail.store import Store, store_root, write_runtime
 
@@ -19,13 +19,12 @@ from cocktail.store import Store, store_root, write_runtime
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", required=True)
-    parser.add_argument("--corpus", type=Path, required=True, help="what stage corpus wrote")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     params = load_params(Path("params.yaml"))
     config = params.model(arguments.model)
     os.environ.update(LIBRARY_SETTINGS)  # before the libraries read them at import
-    made_of = [config.model_dump(), code_digest(BASE_CODE), digest_folder(arguments.corpus), machine()]
+    made_of = [config.model_dump(), code_digest(BASE_CODE), machine()]
     store, key = Store(store_root()), digest_value(made_of)
     with store.lock(key):
         with fresh_folder(arguments.out) as folder:
@@ -43,7 +42,7 @@ def main() -> None:
                 started = time.perf_counter()
                 build_base(
                     config,
-                    **read_texts(config.pretrain, corpus=arguments.corpus),
+                    **read_texts(config.pretrain),
                     out=folder,
                     checkpoints=Checkpoints(
                         store.path("checkpoints", key), 60 * params.execute.checkpoint_minutes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -91,3 +92,14 @@ def test_the_package_does_not_import_stages_and_heavy_libraries_stay_in_their_pl
         assert "stages" not in names, file
         if not {"models", "training", "inference"} & set(file.relative_to(SRC).parts):
             assert not heavy & names, f"{file} imports {heavy & names}"
+
+
+def test_real_data_are_never_pushed() -> None:
+    """To no remote that anybody may add, nor into git."""
+    outs = [out for stage in STAGES.values() for out in stage["outs"] if isinstance(out, dict)]
+    pushed = {path: options.get("push", True) for out in outs for path, options in out.items()}
+    real = ("data/raw", "data/prepared")
+    answers = [f"artifacts/answers/${{item.model}}/{stage}" for stage in ("explore", "confirm")]
+    assert not any(pushed[path] for path in (*real, *answers, "artifacts/judge"))
+    listed = subprocess.run(["git", "ls-files", *real], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert listed.stdout == ""
