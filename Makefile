@@ -23,6 +23,7 @@ $(READY): requirements.lock pyproject.toml
 	@touch $(READY)
 
 repro: $(READY)  ## Set up, run every stage of the study in params.yaml, show its verdicts, compare with the recorded study
+	cocktail mend
 	dvc repro
 	@cat reports/tables/verdicts.md
 	cocktail verify

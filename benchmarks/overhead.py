@@ -33,7 +33,7 @@ from common import (
 from cocktail.errors import RunError
 from cocktail.records import fresh_file
 from cocktail.report.benchmarks import Benchmark, Comparison, Series
-from cocktail.stage import run_stage
+from cocktail.stage import run_command
 
 MODELS = {"small": (1,), "full": (1, 4)}
 MODEL = "phi3_smoke"
@@ -162,4 +162,4 @@ def _write(path: Path, text: str) -> None:
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_command(main)
