@@ -90,7 +90,6 @@ def write_study(root: Path, params: Params, *, skill: Skill = default_skill) -> 
     for task in params.fetch.sources:
         write_json(root / f"data/raw/{task}/receipt.json", raw_receipt(params, task))
     write_mixtures(root / "artifacts/mixtures", explore_runs(params))
-    write_json(root / "reports/corpus.json", corpus_receipt())
     for model in params.models:
         write_json(root / f"artifacts/base/{model}/base.json", base_receipt(params.model(model).kind))
         answers = root / "artifacts/answers" / model
@@ -147,7 +146,6 @@ def report_inputs(root: Path) -> Inputs:
         answers=root / "artifacts/answers",
         judge=root / "artifacts/judge",
         bases=root / "artifacts/base",
-        corpus=root / "reports/corpus.json",
         published=ROOT / "data/reference/published.yaml",
     )
 
@@ -159,23 +157,10 @@ def raw_receipt(params: Params, task: str) -> dict[str, object]:
     return {**facts, "licence": source.licence, "status": source.status, "files": []}
 
 
-def corpus_receipt() -> dict[str, object]:
-    """Two corpora, of which one overlaps with an evaluated set."""
-    facts = {"licence": "public domain", "documents": 40, "characters": 9000, "passages": 90}
-    drawn = {"passages": 50, "characters": 5000, "held_out": 2}
-    overlapping = {"passages_with_overlap": 7, "drawn": drawn, "sha256": "2" * 64}
-    return {
-        "corpora": {"books": {**facts, **overlapping}, "filings": {**facts, **overlapping}},
-        "overlap": {"words": 10, "passages_by_set": {"finqa": 14, "fpb": 0}},
-        "instruction_rows": {"gap": 5},
-    }
-
-
 def base_receipt(kind: str) -> dict[str, object]:
     """A base's receipt with the contract's keys."""
     if kind != "scratch":
         return {"kind": kind, "files": {}}
-    held_out = {"tokens": 512, "loss": 4.5, "perplexity": 90.02, "bits_per_byte": 1.9}
     return {
         "kind": kind,
         "parameters": 1000,
@@ -184,7 +169,6 @@ def base_receipt(kind: str) -> dict[str, object]:
             "tokens": 2_000_000,
             "steps": 400,
             "loss": [[1, 8.0], [100, 6.0], [200, 5.0], [400, 4.25]],
-            "held_out": {"books": held_out, "filings": {**held_out, "loss": 3.5, "perplexity": 33.12}},
         },
         "instruction": {"steps": 5},
         "copy_probe": {"after_pretraining": 0.5, "at_the_end": 0.75},

@@ -1,4 +1,4 @@
-"""How every stage script ends: well, or with one clear message and exit code 2."""
+"""How every stage script begins and ends: well, or with one clear message and exit code 2."""
 
 from __future__ import annotations
 
@@ -7,10 +7,17 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from cocktail.dvc_lock import put_aside
 from cocktail.errors import CocktailError
 
 
 def run_stage(main: Callable[[], None]) -> None:
+    """Put a copy of dvc.lock aside, then :func:`run_command`."""
+    put_aside()
+    run_command(main)
+
+
+def run_command(main: Callable[[], None]) -> None:
     """Call ``main``; print a :class:`CocktailError` to stderr and exit with 2, without a stack trace.
 
     Any other exception is a fault of the package and keeps its stack trace.

@@ -74,7 +74,10 @@ def test_a_killed_stage_ends_with_the_same_bytes(smoke: Clone, killed: Clone, st
 
 
 def kill_once(clone: Clone, stage: str, *, victim: str, after: float) -> str:
-    """Start the stage, kill ``victim`` so many seconds after its workers came, wait until all is quiet."""
+    """Start the stage, kill ``victim`` so many seconds after its workers came, wait until all is quiet.
+
+    A kill while DVC writes its lock leaves half of it: that is mended, and said.
+    """
     environment = clone.environment()
     command = subprocess.Popen(
         ["dvc", "repro", "--force", "--single-item", stage],
@@ -103,7 +106,9 @@ def kill_once(clone: Clone, stage: str, *, victim: str, after: float) -> str:
     command.wait(timeout=QUIET)
     _, alive = psutil.wait_procs(everyone, timeout=QUIET)
     assert alive == []
-    return f"{victim} after {after:.1f} s" if chosen else f"{victim}: {ENDED}"
+    mended = clone.done("cocktail", "mend")
+    note = ", dvc.lock torn" if "is not whole" in mended else ""
+    return f"{victim} after {after:.1f} s{note}" if chosen else f"{victim}: {ENDED}"
 
 
 def relatives(family: psutil.Process) -> list[psutil.Process]:

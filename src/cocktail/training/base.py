@@ -6,8 +6,7 @@ models pick up copying abruptly or not at all, so a probe of it stands in the re
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -43,7 +42,6 @@ from cocktail.training.trainer import LossWatch
 
 PROBES, PROBE_LENGTH = 200, 8
 ENCODED_AT_ONCE = 10_000  # documents: more only take memory
-HELD_OUT_WINDOW = 256  # tokens that are read at a time
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,6 @@ def build_base(
     config: ModelConfig,
     *,
     documents: Sequence[str],
-    held_out: Mapping[str, Sequence[str]],
     instructions: Sequence[Item],
     out: Path,
     checkpoints: Checkpoints,
@@ -68,7 +65,6 @@ def build_base(
 
     Args:
         documents: what is pretrained on.
-        held_out: by corpus, documents that are not, to measure perplexity on; may be empty.
         instructions: rows of the instruction phase.
         checkpoints: where both phases keep theirs; a killed phase goes on from its last one.
     """
@@ -85,14 +81,13 @@ def build_base(
     first, second = checkpoints.part("pretraining"), checkpoints.part("instruction")
     seen = pretrain_on(model, tokenizer, documents, config=pretrain, checkpoints=first)
     copied = copy_probe(model, tokenizer, seed=pretrain.seed)
-    perplexity = {name: held_out_loss(model, tokenizer, texts) for name, texts in held_out.items()}
     model, tuned = _instruct(model, tokenizer, instructions, config=config, checkpoints=second)
     receipt = {
         "kind": "scratch",
         "identity": base_identity(config, source=""),
         "parameters": model.num_parameters(),
         "vocabulary": len(tokenizer),
-        "pretraining": {**asdict(seen), "held_out": perplexity},
+        "pretraining": asdict(seen),
         "instruction": tuned.as_record(),
         "copy_probe": {
             "after_pretraining": copied,
@@ -167,32 +162,6 @@ def token_stream(tokenizer: Tokenizer, texts: Sequence[str]) -> npt.NDArray[np.u
         encoded = tokenizer(batch, add_special_tokens=False, return_attention_mask=False)["input_ids"]
         parts += [np.array([*ids, end], dtype=np.uint16) for ids in encoded]  # an overflow is an error
     return np.concatenate(parts)
-
-
-@torch.inference_mode()
-def held_out_loss(
-    model: PreTrainedModel, tokenizer: Tokenizer, texts: Sequence[str]
-) -> dict[str, float | int]:
-    """Return tokens, nats per token, perplexity, and bits per byte of texts that were not trained on.
-
-    Bits per byte do not hang on the tokenizer, so models with other vocabularies can be compared.
-    """
-    model.eval()
-    window = min(HELD_OUT_WINDOW, int(model.config.max_position_embeddings))
-    stream = torch.from_numpy(token_stream(tokenizer, texts).astype(np.int64))
-    whole = stream[: len(stream) // window * window].view(-1, window).to(model.device)
-    losses = [
-        float(model(input_ids=part, labels=part, use_cache=False).loss) * len(part)
-        for part in torch.split(whole, 8)
-    ]
-    loss = math.fsum(losses) / len(whole)
-    size = sum(len(text.encode()) for text in texts)
-    return {
-        "tokens": whole.numel(),
-        "loss": round(loss, 4),
-        "perplexity": round(math.exp(loss), 2),
-        "bits_per_byte": round(loss / math.log(2) * len(stream) / size, 4),
-    }
 
 
 @torch.inference_mode()
