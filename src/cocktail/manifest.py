@@ -21,7 +21,7 @@ from cocktail.errors import RecordError
 from cocktail.execution.environment import cpu_name
 from cocktail.records import digest_file, read_json
 from cocktail.scoring.answers import STAGES, read_runs
-from cocktail.store import Store, store_root
+from cocktail.store import Store, read_runtime, store_root
 
 LOCK = "requirements.lock"
 PAGE = "reports/report.html"
@@ -144,12 +144,12 @@ def base_facts(bases: Path, params: Params) -> dict[str, dict[str, Any]]:
     for model in params.models:
         path = bases / model / "base.json"
         receipt = read_json(path)
-        runtime = Store(store_root()).path("bases", digest_file(path)) / "runtime.json"
+        runtime = read_runtime(Store(store_root()).path("bases", digest_file(path)))
         found[model] = {
             "kind": receipt["kind"],
             "parameters": receipt.get("parameters"),
             "tokens": receipt.get("pretraining", {}).get("tokens"),
-            "seconds": round(read_json(runtime)["seconds"], 1) if runtime.is_file() else None,
+            "seconds": round(runtime["seconds"], 1) if runtime else None,
         }
     return found
 
@@ -161,11 +161,8 @@ def _runtime(receipts: Iterable[Path], kept: Mapping[str, Mapping[str, Any]]) ->
     """
     stored = {digest_file(path): path.parent for path in (store_root() / "answers").glob("*/*/receipt.json")}
     digests = [digest_file(receipt) for receipt in receipts]
-    times = [
-        read_json(stored[one] / "runtime.json") if one in stored else kept[one]
-        for one in digests
-        if one in stored or one in kept
-    ]
+    found = [read_runtime(stored[one]) if one in stored else kept.get(one) for one in digests]
+    times = [one for one in found if one]
     energy, memory, tokens, share = (
         [one[key] for one in times if one.get(key) is not None]
         for key in ("energy_joules", "peak_gpu_memory_bytes", "tokens_per_second", "share_of_ceiling")

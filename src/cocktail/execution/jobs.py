@@ -24,7 +24,7 @@ from cocktail.grid import Run
 from cocktail.models.tokens import end_ids
 from cocktail.prompts import Tokenizer, items_of
 from cocktail.records import read_json, write_json, write_table
-from cocktail.store import Store, write_runtime
+from cocktail.store import Store, read_runtime, write_runtime
 from cocktail.training.recipe import Recipe, Training
 from cocktail.training.rows import RowCounts, training_rows
 
@@ -85,8 +85,6 @@ def execute(job: RunJob, wait: bool = True) -> None:
         RunError: the run cannot be trained or answered; the reason is meant for people.
     """
     with job.store.lock(job.training_key, wait=wait):
-        for kind, key in (("runs", job.training_key), ("answers", job.answers_key)):
-            job.store.sweep(kind, key)
         if job.store.have("answers", job.answers_key):
             shutil.rmtree(_checkpoints(job), ignore_errors=True)  # a killed process may have left them
             return
@@ -129,7 +127,7 @@ def _tuned_model(job: RunJob) -> tuple[Answering, Tokenizer, dict[str, Any], dic
     stored = job.store.have("runs", job.training_key)
     if stored:
         model = load_tuned(job.base, stored, job.recipe)
-        trained, speed = read_json(stored / "training.json"), read_json(stored / "runtime.json")
+        trained, speed = read_json(stored / "training.json"), read_runtime(stored)
     else:
         model, trained, speed = _train(job, job.mixture, job.recipe, tokenizer)
     return ready_to_answer(model, job.recipe), tokenizer, trained, speed

@@ -23,7 +23,7 @@ from cocktail.execution.pool import Job, run_jobs
 from cocktail.grid import Run
 from cocktail.kept import Finished, KeptRuns
 from cocktail.records import fresh_folder, read_json, write_json
-from cocktail.store import Store, store_root
+from cocktail.store import Store, read_runtime, store_root
 
 
 @dataclass(frozen=True)
@@ -56,18 +56,14 @@ class StageInputs:
         """Return the run if it is done; the store, which has its text, goes first.
 
         Raises:
-            RunError: a file of it was changed.
+            RunError: it is kept in git, and a file of it was changed.
         """
         key = job.payload.answers_key
         entry = job.payload.store.have("answers", key)
         if entry is None:
             return self._kept_runs.have(key)
-        return Finished(
-            entry / "answers.parquet",
-            read_json(entry / "receipt.json"),
-            key,
-            read_json(entry / "runtime.json") if (entry / "runtime.json").is_file() else {},
-        )
+        receipt = read_json(entry / "receipt.json")
+        return Finished(entry / "answers.parquet", receipt, key, read_runtime(entry))
 
     @cached_property
     def _kept_runs(self) -> KeptRuns:
