@@ -27,7 +27,12 @@ def main() -> None:
     with store.lock(f"base-{name}"), fresh_folder(arguments.out) as folder:
         if config.kind == "endpoint":
             identity = base_identity(config, source="")
-            receipt = {"kind": "endpoint", "served": config.served, "identity": identity, "files": {}}
+            receipt: dict[str, object] = {
+                "kind": "endpoint",
+                "served": config.served,
+                "identity": identity,
+                "files": {},
+            }
             write_json(folder / "base.json", receipt)
         elif config.kind == "scratch":
             entry = _from_scratch(params, name, store)
@@ -47,7 +52,7 @@ def _from_scratch(params: Params, name: str, store: Store) -> Path:
     from cocktail.training.reading import read_texts
 
     config, started = params.model(name), time.perf_counter()
-    key, texts = base_identity(config, source=""), read_texts(config.pretrain)
+    key, texts = base_identity(config, source=""), read_texts(config)
     checkpoints = Checkpoints(store.path("checkpoints", key), 60 * params.execute.checkpoint_minutes)
     with store.lock(key):
         if store.have("bases", key) is None:

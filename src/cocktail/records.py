@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,28 +25,59 @@ from cocktail.errors import DataError, RecordError
 def fresh_file(path: Path) -> Iterator[Path]:
     """Yield a temporary sibling of ``path``; it takes ``path``'s place only if the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    draft = _draft(path)
     try:
         yield draft
+        _to_disk(draft)
         draft.replace(path)
+        _to_disk(path.parent)
     finally:
         draft.unlink(missing_ok=True)
 
 
 @contextmanager
 def fresh_folder(path: Path) -> Iterator[Path]:
-    """Yield an empty temporary sibling folder; it replaces ``path`` only if the block ends well."""
+    """Yield an empty temporary sibling folder; it replaces ``path`` only if the block ends well.
+
+    The old folder is moved aside before the new one takes its place, and only then deleted: one of them is
+    always whole, even where the old one cannot be deleted.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    shutil.rmtree(draft, ignore_errors=True)
+    draft, old = _draft(path), _draft(path)
     draft.mkdir()
     try:
         yield draft
-        if path.exists():
-            shutil.rmtree(path)
-        draft.replace(path)
+        for place in (*draft.rglob("*"), draft):
+            _to_disk(place)
+        with suppress(FileNotFoundError):
+            path.rename(old)
+        try:
+            draft.rename(path)
+        except OSError:
+            with suppress(FileNotFoundError):
+                old.rename(path)
+            raise
+        _to_disk(path.parent)
+        shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def _draft(path: Path) -> Path:
+    """A hidden sibling with a random name: processes of two containers may share a number."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+
+
+def _to_disk(place: Path) -> None:
+    """Wait until a file, or a folder's list of names, would survive a loss of power."""
+    if place.is_symlink():
+        return  # its name is in the folder's list
+    descriptor = os.open(place, os.O_RDONLY)
+    try:
+        with suppress(OSError) if place.is_dir() else nullcontext():  # not every file system does folders
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def canonical_json(value: Any) -> str:

@@ -2,23 +2,25 @@
 
 DVC empties a stage's output before the stage runs again, so what took hours must live elsewhere. An entry
 is a folder named by the digest of everything that decides its content; a changed value is another entry.
-Entries appear whole by one rename, hold the digest of each file, and are checked before use. A lock per
-key keeps two processes from making the same entry.
+Entries appear whole by one rename, hold the digest of each file, and are checked before use: a broken one
+is set aside and made again. A lock per key keeps two processes from making the same entry.
 """
 
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from cocktail.errors import BusyError, RecordError, RunError
+from cocktail.errors import BusyError, RecordError, RunError, first_line
 from cocktail.records import digest_file, fresh_folder, read_json, write_json
 
 DIGESTS = "digests.json"
@@ -49,32 +51,27 @@ class Store:
         return self.root / kind / key[:2] / key
 
     def have(self, kind: str, key: str) -> Path | None:
-        """Return the entry's folder, or None if there is none.
+        """Return the entry's folder, or None if there is none; a broken one is set aside, and is none.
 
         Raises:
-            RunError: a file of the entry is missing or is not the one that was stored.
+            RunError: the entry is broken and cannot be set aside.
         """
         folder = self.path(kind, key)
         if not folder.is_dir():
             return None
-        try:
-            digests: dict[str, str] = read_json(folder / DIGESTS)
-        except RecordError as error:
-            raise RunError("a stored entry is broken", where=error.where, fix=f"rm -r {folder}") from None
-        for name, digest in digests.items():
-            file = folder / name
-            if not file.is_file() or digest_file(file) != digest:
-                raise RunError("a stored file was changed", where=str(file), fix=f"rm -r {folder}")
-        return folder
+        return set_aside(self.root, folder, _fault) if _fault(folder) else folder
 
     @contextmanager
     def publish(self, kind: str, key: str) -> Iterator[Path]:
-        """Yield an empty folder; it becomes the entry, with its digests, if the block ends well."""
+        """Yield an empty folder; it becomes the entry, with its digests, if the block ends well.
+
+        Only under the key's lock: drafts that killed processes left are taken away first.
+        """
+        for left in self.path(kind, key).parent.glob(f".{key}.*.tmp"):
+            shutil.rmtree(left, ignore_errors=True)
         with fresh_folder(self.path(kind, key)) as draft:
             yield draft
-            files = sorted(file for file in draft.rglob("*") if file.is_file())
-            digests = {file.relative_to(draft).as_posix(): digest_file(file) for file in files}
-            write_json(draft / DIGESTS, {n: d for n, d in digests.items() if n not in UNCHECKED})
+            write_json(draft / DIGESTS, _digests(draft))
 
     @contextmanager
     def lock(self, key: str, *, wait: bool = True) -> Iterator[None]:
@@ -98,11 +95,6 @@ class Store:
         finally:
             lock.release()
 
-    def sweep(self, kind: str, key: str) -> None:
-        """Take away drafts of an entry that killed processes left; only under the key's lock."""
-        for draft in self.path(kind, key).parent.glob(f".{key}.*.tmp"):
-            shutil.rmtree(draft, ignore_errors=True)
-
     def note_failure(self, key: str, facts: Mapping[str, Any]) -> Path:
         """Write why a run failed; :meth:`forget_failure` takes it away when it did not fail again."""
         note = self._failure(key)
@@ -116,15 +108,66 @@ class Store:
         return self.root / "failed" / f"{key}.json"
 
 
+def set_aside(root: Path, path: Path, fault_of: Callable[[Path], str | None]) -> Path | None:
+    """Move what is broken from ``root/<kind>/<digits>/`` to ``root/broken/<kind>/`` and say so on stderr.
+
+    Args:
+        fault_of: says what is wrong with it, None if nothing is.
+
+    Returns:
+        ``path`` if another process has made it anew in between, else None.
+
+    Raises:
+        RunError: the store cannot be written.
+    """
+    kind = path.parents[1].relative_to(root)
+    aside = root / "broken" / kind / f"{path.stem}-{secrets.token_hex(4)}{path.suffix}"
+    try:
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(aside)
+    except FileNotFoundError:  # another process was faster
+        return None
+    except OSError as error:
+        raise RunError(
+            f"broken, and it cannot be set aside ({error.strerror})", where=str(path), fix=f"rm -r {path}"
+        ) from None
+    fault = fault_of(aside)
+    if fault is None:
+        with suppress(OSError):  # there again already
+            aside.rename(path)
+        return path
+    print(f"store: {path} is broken ({fault}): set aside as {aside}, and made again", file=sys.stderr)
+    return None
+
+
+def _fault(entry: Path) -> str | None:
+    """What is wrong with an entry, None if it is whole."""
+    try:
+        recorded, found = read_json(entry / DIGESTS), _digests(entry)
+    except (RecordError, OSError) as error:
+        return first_line(error)
+    if not recorded or not isinstance(recorded, dict):
+        return f"{DIGESTS} lists nothing"
+    wrong = sorted(name for name in recorded | found if recorded.get(name) != found.get(name))
+    return f"{wrong[0]} is not what was stored" if wrong else None
+
+
+def _digests(entry: Path) -> dict[str, str]:
+    """The digest of every file that counts; hidden ones are of file systems, such as NFS."""
+    files = sorted(file for file in entry.rglob("[!.]*") if file.is_file())
+    digests = {file.relative_to(entry).as_posix(): digest_file(file) for file in files}
+    return {name: digest for name, digest in digests.items() if name not in UNCHECKED}
+
+
 def write_runtime(folder: Path, facts: dict[str, Any]) -> None:
     """Write what differs between machines (seconds, memory, host): it stays in the store."""
     write_json(folder / "runtime.json", facts)
 
 
 def read_runtime(folder: Path) -> dict[str, Any]:
-    """Return what :func:`write_runtime` wrote; nothing where it is missing or broken: no result needs it."""
+    """Return what :func:`write_runtime` wrote; nothing if it cannot be read: no result hangs on it."""
     try:
-        found: dict[str, Any] = read_json(folder / "runtime.json")
+        facts = read_json(folder / "runtime.json")
     except RecordError:
         return {}
-    return found
+    return facts if isinstance(facts, dict) else {}

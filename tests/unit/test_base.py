@@ -72,7 +72,7 @@ def test_documents_end_with_their_mark(tokenizer: Any) -> None:
 
 def test_a_base_reads_as_many_instructions_as_it_is_to() -> None:
     assert MODEL.pretrain
-    texts = read_texts(MODEL.pretrain)
+    texts = read_texts(MODEL)
     assert len(texts["instructions"]) == MODEL.pretrain.instruction_rows
     assert texts["documents"]
 

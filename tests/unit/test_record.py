@@ -105,6 +105,8 @@ def test_times_and_energy_come_from_the_store_by_the_receipt(reports: Path) -> N
         reports, "base", seconds={"training": 0.0, "answering": 360.0}, peak_memory_bytes=9, **uncounted
     )
     keep_runtime(reports, "single_finqa", seconds=seconds, peak_memory_bytes=1)  # of an older version
+    keep_runtime(reports, "without_fpb")
+    (reports.parents[1] / "store/answers/ab/without_fpb/runtime.json").write_text("")  # after a loss of power
     assert read_json(record(reports, PARAMS) / "manifest.json")["runtime"] == {
         "runs": RUNS, "runs_with_times": 4, "runs_with_energy": 2,
         "training_seconds": 9000, "answering_seconds": 2160, "gpu_hours": 5.1, "watt_hours": 3,

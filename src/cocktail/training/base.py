@@ -34,6 +34,7 @@ from cocktail.prompts import Item, Tokenizer
 from cocktail.records import digest_file, write_json
 from cocktail.training.checkpoints import KEPT, Checkpoints, SaveByTime
 from cocktail.training.progress import StepBar
+from cocktail.training.reading import pretrain_config
 from cocktail.training.recipe import Recipe, Training
 from cocktail.training.rows import training_rows
 from cocktail.training.sft import fine_tune
@@ -68,7 +69,7 @@ def build_base(
         instructions: rows of the instruction phase.
         checkpoints: where both phases keep theirs; a killed phase goes on from its last one.
     """
-    pretrain = _pretrain_config(config)
+    pretrain = pretrain_config(config)
     torch.set_num_threads(pretrain.threads)
     set_seed(pretrain.seed)
     tokenizer = train_tokenizer(
@@ -207,7 +208,7 @@ def _instruct(
     checkpoints: Checkpoints,
 ) -> tuple[PreTrainedModel, Training]:
     """The instruction phase, through the same function as every run of the study."""
-    pretrain = _pretrain_config(config)
+    pretrain = pretrain_config(config)
     rows, _ = training_rows(
         tokenizer, instructions, stop_token=config.stop_token, max_length=config.context, overlong="fail"
     )
@@ -266,9 +267,3 @@ def _pretrain_arguments(config: PretrainConfig, *, steps: int, workdir: Path) ->
         dataloader_pin_memory=on_gpu,
         dataloader_drop_last=True,
     )
-
-
-def _pretrain_config(config: ModelConfig) -> PretrainConfig:
-    if config.pretrain is None:
-        raise RunError("a from-scratch model needs its pretrain section", where="models")
-    return config.pretrain

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
-from cocktail.config import PretrainConfig
+from cocktail.config import ModelConfig, PretrainConfig
+from cocktail.errors import RunError
 from cocktail.prompts import Item
 from cocktail.sources.embedded import instruction_rows, pretraining_text
 
@@ -17,13 +18,25 @@ class Texts(TypedDict):
     instructions: Sequence[Item]
 
 
-def read_texts(config: PretrainConfig) -> Texts:
-    """Return the texts of a base."""
-    rows = instruction_rows(seed=config.seed, count=config.instruction_rows)
+def read_texts(config: ModelConfig) -> Texts:
+    """Return the texts of a base from scratch."""
+    pretrain = pretrain_config(config)
+    rows = instruction_rows(seed=pretrain.seed, count=pretrain.instruction_rows)
     return Texts(
-        documents=list(pretraining_text(seed=config.seed, num_tokens_hint=config.text_tokens)),
+        documents=list(pretraining_text(seed=pretrain.seed, num_tokens_hint=pretrain.text_tokens)),
         instructions=instruction_items(rows),
     )
+
+
+def pretrain_config(config: ModelConfig) -> PretrainConfig:
+    """Return how a base from scratch is pretrained.
+
+    Raises:
+        RunError: nothing says how.
+    """
+    if config.pretrain is None:
+        raise RunError("a from-scratch model needs its pretrain section", where="models")
+    return config.pretrain
 
 
 def instruction_items(rows: Sequence[Mapping[str, str]]) -> list[Item]:
