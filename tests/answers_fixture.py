@@ -13,9 +13,10 @@ from cocktail.claims.evaluate import evaluate_claims
 from cocktail.comparison.study import compare_study
 from cocktail.compose import compose
 from cocktail.config import Params, check_params
-from cocktail.grid import Run, confirm_runs, explore_runs
+from cocktail.data.table import sampled
+from cocktail.grid import Asked, Run, confirm_runs, explore_runs
 from cocktail.judge.study import judge_study
-from cocktail.records import digest_text, read_json, write_json, write_table
+from cocktail.records import digest_text, write_json, write_table
 from cocktail.report.provenance import data_note
 from cocktail.report.study import Inputs, report_study
 from cocktail.scoring.outcome import Tolerance
@@ -160,9 +161,10 @@ def raw_receipt(params: Params, task: str) -> dict[str, object]:
 def base_receipt(kind: str) -> dict[str, object]:
     """A base's receipt with the contract's keys."""
     if kind != "scratch":
-        return {"kind": kind, "files": {}}
+        return {"kind": kind, "identity": f"{kind}, made up", "files": {}}
     return {
         "kind": kind,
+        "identity": f"{kind}, made up",
         "parameters": 1000,
         "vocabulary": 300,
         "pretraining": {
@@ -197,11 +199,9 @@ def write_answers(
     skill: Skill = default_skill,
     method: str = "full",
 ) -> None:
-    """Answers, receipt and index of ``runs``; the draw hangs on the run's id alone."""
-    tasks = [task for task, facts in read_json(prepared / "tasks.json").items() if facts["evaluates"]]
+    """Answers, receipt and index of ``runs``; the draw hangs on run and task alone."""
     for run in runs:
-        rng = np.random.default_rng(int(digest_text(run.id)[:8], 16))
-        table = pd.concat([_answers(prepared, task, rng, skill=skill(run, task)) for task in tasks])
+        table = pd.concat([_answers(prepared, run, one, skill=skill(run, one.task)) for one in run.asked])
         write_table(folder / f"{run.id}.parquet", table.reset_index(drop=True))
         facts = receipt(run, model=folder.parent.name, answered=len(table), method=method)
         write_json(folder / f"{run.id}.json", facts)
@@ -219,8 +219,19 @@ def receipt(run: Run, *, model: str, answered: int, method: str = "full") -> dic
         "sources": list(run.sources),
         "seed": run.seed,
         "config": {"overlong": "drop", **(recipe if run.sources else {})},
-        "base_digest": "0" * 64,
+        "base": "0" * 64,
         "rows_digest": "1" * 64,
+        "training_key": digest_text(f"{model} {run.id}") if run.sources else "",
+        "made_on": {"device": "cpu"} if run.sources else {},
+        "asked": {
+            one.task: {
+                "dev": one.dev,
+                "test_rows": one.test_rows,
+                "key": digest_text(f"{model} {run.id} {one.task}"),
+            }
+            for one in run.asked
+        },
+        "answered_on": ["cpu"],
         "rows": {source: {"in": 30, "kept": 29, "cut": 1, "dropped": 1} for source in run.sources},
         "tokens": {"trained": 300, "total": 900},
         "steps": 4 * len(run.sources),
@@ -250,10 +261,13 @@ def _examples(task: str, split: str, size: int) -> pd.DataFrame:
     )
 
 
-def _answers(prepared: Path, task: str, rng: np.random.Generator, *, skill: float) -> pd.DataFrame:
-    parts = []
-    for split in ("dev", "test"):
+def _answers(prepared: Path, run: Run, asked: Asked, *, skill: float) -> pd.DataFrame:
+    task, parts = asked.task, []
+    rng = np.random.default_rng(int(digest_text(f"{run.id} {task}")[:8], 16))
+    for split in ("dev", "test") if asked.dev else ("test",):
         gold = pd.read_parquet(prepared / task / f"{split}.parquet")
+        if split == "test":
+            gold = gold[gold["item"].isin(sampled(gold["item"], asked.test_rows))]
         right = rng.random(len(gold)) < skill
         kept = gold[["item", "task", "cluster"]].assign(
             split=split,

@@ -2,8 +2,8 @@
 
 A key is made of recipe, rows, base, precision, library versions, and the number of the rules of training
 or of answering. Names here are frozen: they are not those of our fields, and what is at its default is
-absent, so neither a renamed field nor a new option makes runs anew. Whoever changes what a training learns, or what an
-answer says, adds a line to the rules: golden tests hold the numbers against the behaviour.
+absent, so neither a renamed field nor a new option makes runs anew. Whoever changes what a training learns,
+or what an answer says, adds a line to the rules: golden tests hold the numbers against the behaviour.
 
 Not in a key: files of code, paths, attention, number of devices, sharing of prefixes, size of batches that a
 step is cut into, CPU or GPU type. These are facts of the receipt.
