@@ -165,10 +165,9 @@ def test_hours_and_disk_follow_from_parameters_and_tokens(paper: Callable[..., P
 
 
 def asked_tokens(run: PlannedRun, plan: Plan) -> float:
-    """Tokens of what a run of the paper is asked: explored ones dev and samples, confirmed ones whole tests."""
-    of_run = re.fullmatch(
-        rf"(?:tuned|single|chosen|steps|size)_({'|'.join(FINANCE)})(?:_\d+|_as_\w+)?", run.id
-    )
+    """Tokens of what a run of the paper is asked: explored, dev and samples; confirmed, whole tests."""
+    targets = "|".join(FINANCE)
+    of_run = re.fullmatch(rf"(?:tuned|single|chosen|steps|size)_({targets})(?:_\d+|_as_\w+)?", run.id)
     everything = run.kind in ("base", "all") or run.id in plan.params.study.confirm_also
     if of_run and (run.stage == "confirm" or run.kind == "tuned"):
         tasks = [of_run[1]]
@@ -180,10 +179,8 @@ def asked_tokens(run: PlannedRun, plan: Plan) -> float:
     total = 0.0
     for task in tasks:
         rows = plan.rows[task]
-        at_most = (
-            200 if task not in FINANCE else 300 if run.stage == "explore" and run.kind != "base" else None
-        )
-        test = rows.test if at_most is None else min(rows.test, at_most)
+        sample = 300 if run.stage == "explore" and run.kind != "base" else rows.test
+        test = min(rows.test, sample if task in FINANCE else 200)
         total += (test + (rows.dev if run.stage == "explore" else 0)) * rows.characters / 4
     return total
 
