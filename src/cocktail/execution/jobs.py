@@ -222,7 +222,6 @@ def _engine(
         yield TorchEngine(
             answering.model,
             ends=ends,
-            pad=tokenizer.pad_token_id,
             batch_size=job.answer.batch_size,
             soft_prompt=answering.soft_prompt,
         )
