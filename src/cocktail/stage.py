@@ -7,12 +7,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from cocktail.dvc_lock import put_aside
 from cocktail.errors import CocktailError
 
 
 def run_stage(main: Callable[[], None]) -> None:
     """Put a copy of dvc.lock aside, then :func:`run_command`."""
+    from cocktail.dvc_lock import put_aside  # imports yaml, which a review's commands go without
+
     put_aside()
     run_command(main)
 
