@@ -253,6 +253,7 @@ class ExecuteConfig(Section):
     keep_weights: Literal["all", "none"]
     gpus_per_run: Positive  # more than one: a run is trained by as many processes (accelerate)
     checkpoint_minutes: Annotated[float, Field(ge=0.0)]  # from one to the next; 0: every logged step
+    silence_minutes: Rate = 30.0  # a worker without a sign of life for so long is ended, its run tried again
 
 
 class PretrainConfig(Section):

@@ -12,9 +12,11 @@ import yaml
 ROOT = Path(__file__).parents[2]
 SRC = ROOT / "src"
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-# They carry no decision about results: messages, exit codes, atomic writes, and the reader of params
+# They carry no decision about results: messages, exit codes, signals, atomic writes, the reader of params
 # (its values are tracked as params). Listing them would train everything again for a reworded message.
-LEAVES = {SRC / "cocktail" / f"{name}.py" for name in ("__init__", "errors", "stage", "records", "config")}
+LEAVES = {
+    SRC / "cocktail" / f"{name}.py" for name in ("__init__", "errors", "life", "stage", "records", "config")
+}
 
 
 def module_file(name: str) -> Path | None:

@@ -14,6 +14,7 @@ import torch
 from transformers import DynamicCache, PreTrainedModel
 
 from cocktail.inference.engine import Generated, Question
+from cocktail.life import alive
 
 
 @dataclass
@@ -127,6 +128,7 @@ class TorchEngine:
 
     def _step(self, batch: Batch, ids: torch.Tensor, mask: torch.Tensor) -> None:
         """Read more tokens, (rows, new); positions count from each row's first real token."""
+        alive()
         batch.mask = torch.cat([batch.mask, mask], dim=1)
         positions = (batch.mask.cumsum(dim=1) - 1).clamp(min=0)[:, -ids.shape[1] :]
         output = self.model(
