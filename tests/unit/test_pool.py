@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,15 +16,16 @@ import pytest
 
 from cocktail import life
 from cocktail.errors import BusyError, RunError
-from cocktail.execution import pool, worker
+from cocktail.execution import lease, pool, worker
 from cocktail.execution.pool import Job, run_jobs
 
 WAIT = 300.0  # seconds that only a machine with other work comes near
 
 
 @pytest.fixture(autouse=True)
-def light_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No training libraries in the fork server: the jobs here need none."""
+def light_workers(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No training libraries in the fork server: the jobs here need none. No GPUs of this machine."""
+    monkeypatch.setattr(lease, "LEASES", tmp_path_factory.mktemp("leases"))
     monkeypatch.setattr(worker, "PRELOAD", [])
 
 
@@ -232,6 +234,53 @@ def test_each_worker_has_gpus_of_its_own(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(pool, "visible_gpus", lambda: ["4", "5", "6", "7"])
     assert run_jobs(jobs_for(tmp_path, "a", "b"), see, workers=None, label="test", gpus_per_worker=2) == {}
     assert {file.read_text() for file in tmp_path.iterdir()} <= {"4,5", "6,7"}
+
+
+LEASING = """
+import sys
+sys.path[:0] = {path!r}
+from pathlib import Path
+from cocktail.execution import lease
+lease.LEASES = Path({leases!r})
+with lease.leased([("0",), ("GPU-a/1", "3")], most={most}, label="other") as held:
+    print(held, flush=True)
+    sys.stdin.read()
+"""
+
+
+def another_stage(most: int) -> subprocess.Popen[str]:
+    script = LEASING.format(path=sys.path, leases=str(lease.LEASES), most=most)
+    other = subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert other.stdout and "0" in other.stdout.readline()
+    return other
+
+
+def test_gpus_of_another_stage_are_left_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where two workers share a GPU: no more than two come to the free one."""
+    monkeypatch.setattr(pool, "visible_gpus", lambda: ["0", "1"])
+    with another_stage(most=1) as other:
+        assert run_jobs(jobs_for(tmp_path, *"abcd"), see, workers=4, label="test") == {}
+        other.kill()
+    assert {file.name: file.read_text() for file in tmp_path.iterdir()} == dict.fromkeys("abcd", "1")
+
+
+def test_where_all_gpus_are_taken_they_are_waited_for(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A lease ends with its holder, also with one that was killed; a group is taken whole."""
+    monkeypatch.setattr(lease, "PAUSE", 0.1)
+    groups = [("3", "4"), ("0",)]
+    with another_stage(most=2) as other:
+        waiting = threading.Timer(1.0, other.kill)
+        waiting.start()
+        with lease.leased(groups, most=1, label="test") as held:
+            assert other.wait(WAIT) == -signal.SIGKILL
+            assert held == [("3", "4")]
+            with lease.leased([("4",), ("0",)], most=2, label="third") as rest:
+                assert rest == [("0",)]
+    assert capfd.readouterr().err.count("waiting") == 1
 
 
 def stay(path: Path, wait: bool) -> None:

@@ -52,7 +52,7 @@ def visible_gpus() -> list[str]:
     """Return the ids of the GPUs this process may use; none where there is no driver."""
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:
-        return [gpu for gpu in named.split(",") if gpu.strip() not in ("", "-1")]
+        return [gpu for gpu in map(str.strip, named.split(",")) if gpu not in ("", "-1")]
     if not shutil.which("nvidia-smi"):
         return []
     listed = subprocess.run(

@@ -22,6 +22,7 @@ from typing import Generic
 
 from cocktail.errors import RunError
 from cocktail.execution.environment import WORKER_SETTINGS, environment, visible_gpus
+from cocktail.execution.lease import leased
 from cocktail.execution.progress import progress
 from cocktail.execution.worker import Payload, Worker, start_fork_server
 
@@ -50,20 +51,39 @@ def run_jobs(
         work: a function of a module; called in a worker process with a payload and whether to wait. Not to
             wait means: raise :class:`BusyError` if another process is at it. Such a job is put off until
             all others are done, and then waited for.
-        workers: processes; None: as many as the GPUs suffice for, else one per CPU core.
+        workers: processes; None: as many as the GPUs suffice for, else one per CPU core. Of GPUs that
+            another stage on this machine uses none is taken; if there is no other, it is waited for.
         label: what the progress bar says.
         silence: seconds after which a worker without a sign of life is ended, and its job tried once more.
     """
     if not jobs:
         return {}
     gpus = visible_gpus()
-    groups = _gpu_groups(gpus, gpus_per_worker)
-    if gpus and not groups:
+    groups = _gpu_groups(gpus, gpus_per_worker) if gpus else [()]
+    if not groups:
         raise RunError(
             f"execute.gpus_per_run is {gpus_per_worker}, but only {len(gpus)} GPUs are visible",
             fix="a smaller execute.gpus_per_run",
         )
-    count = min(workers or len(groups) or os.cpu_count() or 1, len(jobs))
+    count = min(workers or (len(groups) if gpus else os.cpu_count() or 1), len(jobs))
+    most = min(count, len(groups))
+    with leased(groups, most=most, label=label) as held, environment(WORKER_SETTINGS):
+        count = max(count * len(held) // most, 1)  # where others have GPUs, as many workers a GPU as else
+        if not gpus:
+            start_fork_server()
+        with TemporaryDirectory(prefix="cocktail-") as signs:
+            hired = [Worker(held[n % len(held)], Path(signs, str(n)), silence) for n in range(count)]
+            return _shared_out(jobs, work, hired, label=label)
+
+
+def _shared_out(
+    jobs: Sequence[Job[Payload]],
+    work: Callable[[Payload, bool], None],
+    hired: Sequence[Worker],
+    *,
+    label: str,
+) -> dict[str, str]:
+    """Let the workers do all jobs; see :func:`run_jobs`."""
     failed: dict[str, str] = {}
     free: SimpleQueue[Worker] = SimpleQueue()
 
@@ -74,20 +94,9 @@ def run_jobs(
         finally:
             free.put(worker)
 
-    with (
-        environment(WORKER_SETTINGS),
-        TemporaryDirectory(prefix="cocktail-") as signs,
-        ThreadPoolExecutor(count) as threads,
-        progress(jobs, label) as report,
-    ):
-        if not groups:
-            start_fork_server()
-        hired = [
-            Worker(groups[n % len(groups)] if groups else (), Path(signs, str(n)), silence)
-            for n in range(count)
-        ]
-        for worker in hired:
-            free.put(worker)
+    for worker in hired:
+        free.put(worker)
+    with ThreadPoolExecutor(len(hired)) as threads, progress(jobs, label) as report:
         try:
             ordered = sorted(jobs, key=lambda job: (-job.size, job.name))
             for wait in (False, True):
