@@ -18,9 +18,8 @@ from transformers import DynamicCache, PreTrainedModel
 from cocktail.errors import RunError
 from cocktail.inference.engine import Generated, Question
 from cocktail.inference.labels import Walk
-from cocktail.training.prefix import FULL, SLIDING, Tree, attention_kinds, masks
-
-TREE_TOKENS = {"cpu": 512, "cuda": 4096}  # masks are dense: on CPUs more cost more than they share
+from cocktail.life import alive
+from cocktail.training.prefix import FULL, SLIDING, TREE_TOKENS, Tree, attention_kinds, masks
 
 
 class Memory:
@@ -58,6 +57,7 @@ class Memory:
             seen: (new tokens, tokens read before and new), what each new token sees.
             last: which of the new tokens.
         """
+        alive()
         device = self._model.device
         new = torch.tensor(depths, device=device) + self.virtual
         self.depths = torch.cat([self.depths, new])

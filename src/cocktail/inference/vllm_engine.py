@@ -23,6 +23,7 @@ from cocktail.execution.environment import environment, visible_gpus
 from cocktail.inference.answer import Exam
 from cocktail.inference.engine import Generated, Question
 from cocktail.inference.labels import choose_labels
+from cocktail.life import ticking
 from cocktail.prompts import Tokenizer
 
 if TYPE_CHECKING:
@@ -112,11 +113,12 @@ class VllmEngine:
                 )
         if not rows:
             return []
-        outputs = self.llm.generate(
-            [TokensPrompt(prompt_token_ids=list(row)) for row in rows],
-            [SamplingParams(temperature=0.0, ignore_eos=True, detokenize=False, **s) for s in settings],
-            use_tqdm=False,  # workers run side by side under one bar
-        )
+        with ticking():
+            outputs = self.llm.generate(
+                [TokensPrompt(prompt_token_ids=list(row)) for row in rows],
+                [SamplingParams(temperature=0.0, ignore_eos=True, detokenize=False, **s) for s in settings],
+                use_tqdm=False,  # workers run side by side under one bar
+            )
         return [output.outputs[0] for output in outputs]
 
 

@@ -17,6 +17,7 @@ from transformers import PretrainedConfig
 
 from cocktail.training.rows import IGNORED
 
+TREE_TOKENS = {"cpu": 512, "cuda": 4096}  # masks are dense: on CPUs more cost more than they share
 FULL, SLIDING = "full_attention", "sliding_attention"
 Feature = Mapping[str, Sequence[int]]
 """A row as the trainer holds it: ``input_ids`` and ``labels``."""
