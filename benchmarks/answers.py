@@ -44,7 +44,7 @@ def questions(params: Params, tokenizer: Any, *, every: int) -> list[Question]:
             max_prompt=params.answer.max_prompt,
             stop_token=model.stop_token,
         )
-        asked += [Question(prompt.ids, LIMIT, group=name) for prompt in exam.prompts]
+        asked += [Question(prompt.ids, LIMIT) for prompt in exam.prompts]
     return asked[::every]
 
 
@@ -58,7 +58,7 @@ def opened(
     if name == "plain":
         yield partial(plain, model, tokenizer, stop=stop, batch=batch)
     elif name == "ours":
-        engine = TorchEngine(model, ends=(stop,), pad=tokenizer.pad_token_id, batch_size=batch)
+        engine = TorchEngine(model, ends=(stop,), batch_size=batch)
         yield lambda asked: [list(answer.ids) for answer in engine.generate(asked)]
     else:
         from cocktail.inference.vllm_engine import vllm_engine

@@ -233,6 +233,7 @@ class ExecuteConfig(Section):
     )
     tree_tokens: Positive | None = None  # of rows that share a beginning; None: by device
     accept: Literal["any", "same_type"] = "any"  # finished runs: made anywhere, or on a CPU or GPU as here
+    silence_minutes: Rate = 30.0  # a worker without a sign of life for so long is ended, its run tried again
 
 
 class PretrainConfig(Section):

@@ -63,6 +63,10 @@ class RecordError(CocktailError):
     """Recorded and fresh results differ, or a result file is missing or broken."""
 
 
+class StoppedError(BaseException):
+    """The process was told to stop (SIGTERM). As of Ctrl-C, nobody takes it for a fault and goes on."""
+
+
 def first_line(error: BaseException) -> str:
     """Return the first line of what a library's error says, its type if it says nothing."""
     return (str(error).splitlines() or [type(error).__name__])[0]

@@ -21,6 +21,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from cocktail.errors import BusyError, RecordError, RunError, first_line
+from cocktail.life import alive
 from cocktail.records import digest_file, fresh_folder, read_json, write_json
 
 DIGESTS = "digests.json"
@@ -87,7 +88,7 @@ class Store:
         # Where the system has no such lock, a soft one would outlive a killed process: an error is better.
         lock = FileLock(folder / f"{key}.lock", fallback_to_soft=False)
         try:
-            lock.acquire(blocking=wait)
+            lock.acquire(blocking=wait, cancel_check=_give_up)
         except Timeout:
             raise BusyError("another process is at it", where=key) from None
         try:
@@ -106,6 +107,12 @@ class Store:
 
     def _failure(self, key: str) -> Path:
         return self.root / "failed" / f"{key}.json"
+
+
+def _give_up() -> bool:
+    """Never; but who waits for another process is alive, and may be told to stop."""
+    alive()
+    return False
 
 
 def set_aside(root: Path, path: Path, fault_of: Callable[[Path], str | None]) -> Path | None:

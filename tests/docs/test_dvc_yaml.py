@@ -13,9 +13,9 @@ import yaml
 ROOT = Path(__file__).parents[2]
 SRC = ROOT / "src"
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-# They carry no decision about results: messages, exit codes, atomic writes, a copy of dvc.lock, the reader of
-# params (its values are tracked as params). Listing them would train everything again for a reworded message.
-NO_DECISION = ("__init__", "errors", "stage", "dvc_lock", "records", "config")
+# They carry no decision about results: messages, exit codes, signals, atomic writes, a copy of dvc.lock, the
+# reader of params (its values are tracked as params). Listing them would run everything again for a word.
+NO_DECISION = ("__init__", "errors", "life", "stage", "dvc_lock", "records", "config")
 LEAVES = {SRC / "cocktail" / f"{name}.py" for name in NO_DECISION}
 
 

@@ -44,7 +44,8 @@ ROWS = {  # train, dev, test
 @pytest.fixture(scope="module")
 def params(mirror: Path) -> Params:
     real = ["source=mirror", f"fetch.mirror={mirror}", "prepare.dev_rows=150", "prepare.test_rows=1000"]
-    raw = compose(CONF, "tiny", [*real, "mix.caps.finqa=500"])
+    whole = ["study.include=[single,pair,without,all]", "mix.caps.finqa=500"]
+    raw = compose(CONF, "tiny", [*real, *whole])
     return check_params(raw, where="conf")
 
 

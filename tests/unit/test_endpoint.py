@@ -17,7 +17,7 @@ from cocktail.endpoint.address import read_address
 from cocktail.endpoint.ask import ask_all
 from cocktail.endpoint.question import Question, Reply
 from cocktail.endpoint.replies import Replies, reply_table
-from cocktail.errors import DataError, EndpointError, RunError
+from cocktail.errors import DataError, EndpointError
 from cocktail.records import write_table
 
 SETTINGS = EndpointConfig(max_tokens=8, concurrency=2, tries=3, timeout_seconds=10.0, backoff_seconds=0.0)
@@ -322,13 +322,55 @@ def test_other_tables_are_not_taken(columns: dict[str, list[Any]], tmp_path: Pat
     assert not (tmp_path / "store").exists() and not (tmp_path / "x.json").exists()
 
 
-def test_a_stored_reply_that_is_none_is_an_error(tmp_path: Path, endpoint: Any) -> None:
-    endpoint(lambda body, count: completion())
-    ask(tmp_path)
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.replace("INCORRECT", "CORRECT"),
+        lambda text: text.replace('"stopped": true', '"stopped": false'),
+        lambda text: json.dumps({k: v for k, v in json.loads(text).items() if k != "digest"}),
+        lambda text: '{"text": 1}',
+        lambda text: "[]",
+        lambda text: "",
+    ],
+)
+def test_a_stored_reply_that_was_changed_is_asked_again(
+    change: Any, tmp_path: Path, endpoint: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = endpoint(lambda body, count: completion("INCORRECT"))
+    replies, _ = ask(tmp_path)
     (path,) = tmp_path.rglob("*.json")
-    path.write_text('{"text": 1}', encoding="utf-8")
-    with pytest.raises(RunError, match="a stored reply was changed"):
-        ask(tmp_path)
+    changed = change(path.read_text(encoding="utf-8"))
+    path.write_text(changed, encoding="utf-8")
+    capsys.readouterr()
+    assert ask(tmp_path)[0] == replies
+    assert len(server.bodies) == 2
+    (aside,) = (tmp_path / "broken/replies").iterdir()
+    assert aside.read_text(encoding="utf-8") == changed
+    assert [str(path) in line for line in capsys.readouterr().err.splitlines() if "broken" in line] == [True]
+    assert ask(tmp_path)[1]["asked"] == 0
+
+
+def test_a_reply_to_another_question_is_none(tmp_path: Path, endpoint: Any) -> None:
+    server = endpoint(lambda body, count: completion(body["messages"][0]["content"].upper()))
+    ask(tmp_path, question("a"), question("b"))
+    one, two = tmp_path.rglob("*.json")
+    one.write_bytes(two.read_bytes())
+    assert [reply.text for reply in ask(tmp_path, question("a"), question("b"))[0]] == ["A", "B"]
+    assert len(server.bodies) == 3
+
+
+def test_changed_replies_of_a_table_are_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = {question(text).key: Reply("INCORRECT", 3, stopped=True) for text in "ab"}
+    table = reply_table(given)
+    table.loc[0, "answer"] = "CORRECT"
+    write_table(tmp_path / "asked.parquet", table)
+    replies = Replies(tmp_path / "store")
+    assert replies.take(tmp_path / "asked.parquet") == 1
+    assert [replies.get(question(text)) for text in "ab"] == [None, given[question("b").key]]
+    assert "1 of 2 replies" in capsys.readouterr().err
+    write_table(tmp_path / "asked.parquet", table[:1])
+    with pytest.raises(DataError, match="1 of 1 replies"):
+        replies.take(tmp_path / "asked.parquet")
 
 
 @pytest.mark.parametrize(

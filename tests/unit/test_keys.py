@@ -161,7 +161,6 @@ def test_another_cpu_or_gpu_or_place_makes_no_run_anew(
     monkeypatch.setattr("cocktail.execution.environment.cpu_name", lambda: "another")
     monkeypatch.setattr("cocktail.execution.environment.cpu_flags", list)
     assert keys_of(tmp_path / "elsewhere") == here
-    monkeypatch.setattr("cocktail.execution.plan.visible_gpus", lambda: ["0", "1"])
     gpus = {"gpus_per_run": 2, "accept": "same_type", "keep_weights": "none", "workers": 3}
     changed = PARAMS.model_copy(update={"execute": PARAMS.execute.model_copy(update=gpus)})
     assert keys_of(tmp_path / "gpus", changed) == here

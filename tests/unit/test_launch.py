@@ -17,7 +17,8 @@ import pytest
 import torch
 from tiny_model import ITEMS, STOP, recipe, tiny_rows, write_tiny_base
 
-from cocktail.errors import RunError
+from cocktail import life
+from cocktail.errors import RunError, StoppedError
 from cocktail.training.checkpoints import Checkpoints
 from cocktail.training.device import load_model
 from cocktail.training.launch import Task, fine_tune_on_devices, read_task
@@ -82,6 +83,28 @@ def test_the_reason_of_a_failed_process_arrives(tokenizer: Any, base: Path, tmp_
         several(tokenizer, base, tmp_path, learning_rate=1e30, clip=1e30, epochs=20.0)
     assert "loss" in caught.value.what
     assert "learning_rate" in caught.value.fix
+
+
+@pytest.mark.slow
+def test_processes_that_are_told_to_stop_save_first(
+    tokenizer: Any, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They share the signs of the worker that started them; its own go on there, and the end is the same."""
+    whole, training = several(tokenizer, base, tmp_path / "whole", epochs=20.0)
+    signs = tmp_path / "signs"
+    with monkeypatch.context() as patch:
+        patch.setenv(life.SIGNS, str(signs))
+        life.stop_file(signs).touch()
+        with pytest.raises(StoppedError):
+            several(tokenizer, base, tmp_path, epochs=20.0)
+    newest = task(base, tmp_path, recipe()).checkpoints.newest()
+    assert newest is not None
+    assert newest.name == "checkpoint-1"
+    assert signs.exists()
+    went_on, again = several(tokenizer, base, tmp_path, epochs=20.0)
+    assert again == training
+    one, two = whole.state_dict(), went_on.state_dict()
+    assert [name for name in one if not torch.equal(one[name], two[name])] == []
 
 
 ASKING = """

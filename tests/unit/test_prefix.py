@@ -94,7 +94,7 @@ def test_a_tree_has_loss_and_gradients_of_its_rows_alone(name: str, tokens: int)
     found = difference(model_of(name), trees)
     assert found.loss < 1e-6
     assert found.gradient < 1e-6
-    assert sum(tree.rows for tree in trees) == len(ROWS)
+    assert sum(len(tree.leaves) for tree in trees) == len(ROWS)
 
 
 def test_a_tree_holds_what_is_shared_once() -> None:

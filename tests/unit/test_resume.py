@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
+import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,8 @@ import torch
 from tiny_model import STOP, recipe, tiny_model, tiny_rows
 from transformers import TrainerCallback
 
+from cocktail import life
+from cocktail.errors import StoppedError
 from cocktail.training import sft
 from cocktail.training.checkpoints import COMPLETE, Checkpoints
 from cocktail.training.methods import ready_to_answer
@@ -34,12 +39,20 @@ class KilledError(Exception):
 
 
 class KillAt(TrainerCallback):  # type: ignore[misc]
-    def __init__(self, step: int) -> None:
-        self.step = step
+    def __init__(self, step: int, act: Callable[[], None]) -> None:
+        self.step, self.act = step, act
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         if state.global_step == self.step:
-            raise KilledError
+            self.act()
+
+
+def kill() -> None:
+    raise KilledError
+
+
+def terminate() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +66,7 @@ def train(
     monkeypatch: pytest.MonkeyPatch,
     *,
     kill_at: int = 0,
+    act: Callable[[], None] = kill,
     **changes: Any,
 ) -> tuple[dict[str, torch.Tensor], Training]:
     chosen = recipe(**{"epochs": 12.0, **changes})
@@ -60,7 +74,7 @@ def train(
 
     def with_kill(*arguments: Any, **keywords: Any) -> Any:
         trainer = made(*arguments, **keywords)
-        trainer.add_callback(KillAt(kill_at))
+        trainer.add_callback(KillAt(kill_at, act))
         return trainer
 
     with monkeypatch.context() as patch:
@@ -115,6 +129,50 @@ def test_a_training_killed_after_its_last_step_takes_no_step_more(
     went_on = train(tokenizer, checkpoints, monkeypatch, **changes)
     assert_equal(whole[0], went_on[0])
     assert whole[1] == went_on[1]
+
+
+@pytest.mark.parametrize("name", ["grouped", "accumulated", "lora"])
+@pytest.mark.parametrize("told", ["by signal", "by file"])
+def test_a_training_that_is_told_to_stop_saves_first(
+    tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, told: str
+) -> None:
+    """At the next logged step, where the mean loss is complete, though no checkpoint is due by time."""
+    changes = RECIPES[name]
+    whole = train(tokenizer, Checkpoints(tmp_path / "whole", math.inf), monkeypatch, **changes)
+    checkpoints, signs = Checkpoints(tmp_path / "stopped", math.inf), tmp_path / "signs"
+    for step in (13, 25):
+        with monkeypatch.context() as patch, life.stoppable():
+            if told == "by file":
+                patch.setenv(life.SIGNS, str(signs))
+            act = terminate if told == "by signal" else life.stop_file(signs).touch
+            with pytest.raises(StoppedError) as caught:
+                train(tokenizer, checkpoints, monkeypatch, kill_at=step, act=act, **changes)
+        life.stop_file(signs).unlink(missing_ok=True)
+        newest = checkpoints.newest()
+        assert newest is not None
+        assert newest.name == f"checkpoint-{step // 10 * 10 + 10}"
+        assert f"at step {step // 10 * 10 + 10} of" in str(caught.value)
+        assert told != "by file" or signs.exists()  # steps are signs of life
+    went_on = train(tokenizer, checkpoints, monkeypatch, **changes)
+    assert_equal(whole[0], went_on[0])
+    assert whole[1] == went_on[1]
+
+
+def test_a_training_that_is_told_to_stop_at_its_end_ends(
+    tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train(tokenizer, Checkpoints(tmp_path / "whole", math.inf), monkeypatch, max_steps=20)
+    with life.stoppable():
+        ended = train(
+            tokenizer,
+            Checkpoints(tmp_path / "told", math.inf),
+            monkeypatch,
+            kill_at=15,
+            act=terminate,
+            max_steps=20,
+        )
+    assert_equal(whole[0], ended[0])
+    assert whole[1] == ended[1]
 
 
 def test_without_a_due_checkpoint_nothing_is_written(

@@ -9,11 +9,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
-
-from cocktail.config import TrainConfig
 
 LIBRARIES = ("accelerate", "peft", "tokenizers", "torch", "transformers", "trl")
 
@@ -52,7 +48,7 @@ def visible_gpus() -> list[str]:
     """Return the ids of the GPUs this process may use; none where there is no driver."""
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:
-        return [gpu for gpu in named.split(",") if gpu.strip() not in ("", "-1")]
+        return [gpu for gpu in map(str.strip, named.split(",")) if gpu not in ("", "-1")]
     if not shutil.which("nvidia-smi"):
         return []
     listed = subprocess.run(
@@ -107,11 +103,3 @@ def library_versions() -> dict[str, str]:
         with suppress(PackageNotFoundError):
             versions[name] = version(name)
     return versions
-
-
-def choose_attention(train: TrainConfig) -> Literal["sdpa", "flash_attention_2", "flex_attention"]:
-    """Return the attention of ``train.attention``; auto: FlashAttention where it is installed and can run."""
-    if train.attention != "auto":
-        return train.attention
-    flash = bool(visible_gpus()) and train.precision == "bf16" and find_spec("flash_attn") is not None
-    return "flash_attention_2" if flash else "sdpa"

@@ -138,15 +138,16 @@ def _cost(phase: str, started: float, energy: float | None) -> dict[str, Any]:
 
 def _tuned_model(job: RunJob, tokenizer: Tokenizer) -> Answering:
     """Return the run's model: the base, the stored one, or, where its weights were not kept, trained anew."""
-    from cocktail.training.device import load_model
+    from cocktail.training.device import load_model, settled
     from cocktail.training.methods import Answering, load_tuned, ready_to_answer
 
     if job.mixture is None or job.recipe is None:
         return Answering(load_model(job.base, half=job.half))
+    recipe = settled(job.recipe)
     stored = job.store.have("tuned", job.training_key)
     if stored and job.stored_training():
-        return ready_to_answer(load_tuned(job.base, stored, job.recipe), job.recipe)
-    return ready_to_answer(_train(job, job.mixture, job.recipe, tokenizer), job.recipe)
+        return ready_to_answer(load_tuned(job.base, stored, recipe), recipe)
+    return ready_to_answer(_train(job, job.mixture, recipe, tokenizer), recipe)
 
 
 def _train(job: RunJob, mixture: Mixture, recipe: Recipe, tokenizer: Tokenizer) -> Any:
@@ -238,7 +239,6 @@ def _engine(
         yield TorchEngine(
             answering.model,
             ends=ends,
-            pad=tokenizer.pad_token_id,
             batch_size=job.answer.batch_size,
             soft_prompt=answering.soft_prompt,
         )

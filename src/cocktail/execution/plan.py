@@ -12,7 +12,7 @@ from cocktail.data.mixture import Mixture
 from cocktail.data.table import read_split
 from cocktail.errors import RunError
 from cocktail.exam import NO_SHOTS, ExamSheet, Shots, read_exam
-from cocktail.execution.environment import choose_attention, device_name, visible_gpus
+from cocktail.execution.environment import device_name
 from cocktail.execution.jobs import RunJob
 from cocktail.execution.keys import answers_key, training_key
 from cocktail.execution.pool import Job
@@ -22,7 +22,6 @@ from cocktail.store import Store
 from cocktail.training.recipe import LoraShape, Recipe
 
 ADAPTER_PART = 20  # an adapter is smaller than this part of its base by far
-TREE_TOKENS = {"cpu": 512, "gpu": 4096}  # masks are dense: on CPUs more cost more than they share
 
 
 @dataclass(frozen=True)
@@ -87,10 +86,9 @@ class Planner:
         return Job(name=run.id, size=self._size(mixture, run, max_steps), payload=payload)
 
     def _recipe(self, run: Run, *, max_steps: int) -> Recipe:
-        """Everything that decides what a run learns, resolved from params and run."""
+        """Everything that decides what a run learns; who trains it settles what hangs on its machine."""
         train, execute = self.params.train, self.params.execute
         adapted = train.method in ("lora", "qlora")
-        tokens = execute.tree_tokens or TREE_TOKENS["gpu" if visible_gpus() else "cpu"]
         return Recipe(
             method=train.method,
             seed=run.seed,
@@ -108,13 +106,13 @@ class Planner:
             precision=train.precision,
             checkpointing=train.checkpointing,
             group_by_length=not train.packing,
-            attention=choose_attention(train),
+            attention=train.attention,
             compile=train.compile,
             liger=train.liger,
             lora=LoraShape(train.lora.rank, train.lora.alpha, train.lora.dropout) if adapted else None,
             virtual_tokens=train.prompt_tuning.virtual_tokens if train.method == "prompt_tuning" else 0,
-            devices=execute.gpus_per_run if visible_gpus() else 1,
-            tree_tokens=tokens if execute.share_prefixes and not train.packing else 0,
+            devices=execute.gpus_per_run,
+            tree_tokens=execute.tree_tokens if execute.share_prefixes and not train.packing else 0,
         )
 
     def _rows_digest(self, mixture: Mixture | None) -> str:

@@ -183,6 +183,7 @@ def _make(jobs: Sequence[Job[RunJob]], inputs: StageInputs, *, label: str) -> di
             workers=settings.workers,
             label=label,
             gpus_per_worker=settings.gpus_per_run,
+            silence=60 * settings.silence_minutes,
         )
     for job in jobs:
         store, key = job.payload.store, digest_text(f"{label} {job.name}")

@@ -2,8 +2,9 @@
 
 The trainer writes a checkpoint file by file, so a kill leaves half of one behind. A last file, written when
 all others are there, holds their digests; a folder without it, or with a file that differs, is taken away
-before training goes on from the one before. Checkpoints are due by time, but only at steps that are logged:
-there the mean loss since the last logged step is complete, and the receipt comes out the same.
+before training goes on from the one before. Checkpoints are due by time, or because the training is to stop,
+but only at steps that are logged: there the mean loss since the last logged step is complete, and the
+receipt comes out the same.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import shutil
 import time
 from dataclasses import dataclass
+from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +20,20 @@ import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
-from cocktail.errors import RecordError
+from cocktail.errors import RecordError, StoppedError
+from cocktail.life import stopping, training_ended, training_goes_on
 from cocktail.records import digest_file, read_json, write_json
 
 COMPLETE = "complete.json"
 KEPT = 2  # the one before stays until the next is complete
+
+
+class Wish(IntEnum):
+    """What a training wants at a logged step; to stop, it saves first."""
+
+    NONE = 0
+    SAVE = 1
+    STOP = 2
 
 
 @dataclass(frozen=True)
@@ -55,6 +66,8 @@ class Checkpoints:
 class SaveByTime(TrainerCallback):  # type: ignore[misc]  # transformers is untyped for mypy here
     """Asks the trainer for a checkpoint when one is due, and says when it is complete.
 
+    A training that is to stop ends there, with a StoppedError.
+
     ``seconds_before`` is the time that earlier, killed goes spent up to the checkpoint gone on from.
     """
 
@@ -66,13 +79,23 @@ class SaveByTime(TrainerCallback):  # type: ignore[misc]  # transformers is unty
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         self._started = self._last = time.monotonic()
+        self._stopping = False
+        training_goes_on()
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        training_goes_on()
 
     def on_log(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
+        if state.global_step >= state.max_steps:
+            return  # gone on from there, a trainer takes a step more
         due = time.monotonic() - self._last >= self._checkpoints.seconds
-        at_its_end = state.global_step >= state.max_steps  # gone on from there, a trainer takes a step more
-        control.should_save = _agreed(due and not at_its_end, args.device)
+        wish = _agreed(Wish.STOP if stopping() else Wish.SAVE if due else Wish.NONE, args.device)
+        control.should_save = wish > Wish.NONE
+        self._stopping = wish == Wish.STOP
 
     def on_save(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -84,15 +107,27 @@ class SaveByTime(TrainerCallback):  # type: ignore[misc]  # transformers is unty
             folder = self._checkpoints.folder / f"{PREFIX_CHECKPOINT_DIR}-{state.global_step}"
             spent = self.seconds_before + self._last - self._started
             write_json(folder / COMPLETE, {"files": _digests(folder), "seconds": round(spent, 1)})
+        if self._stopping:
+            if torch.distributed.is_initialized():
+                torch.distributed.barrier()  # the first process to leave ends the others
+            raise StoppedError(
+                f"stopped by SIGTERM: a checkpoint is kept at step {state.global_step} of {state.max_steps},"
+                " and the same command goes on"
+            )
+
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        training_ended()
 
 
-def _agreed(due: bool, device: torch.device) -> bool:
-    """What the first process says: clocks differ, and a checkpoint of a sharded model needs all of them."""
+def _agreed(wish: Wish, device: torch.device) -> int:
+    """What the first process wants: clocks differ, and a checkpoint of a sharded model needs all of them."""
     if not torch.distributed.is_initialized():
-        return due
-    flag = torch.tensor(int(due), device=device)
+        return wish
+    flag = torch.tensor(int(wish), device=device)
     torch.distributed.broadcast(flag, src=0)
-    return bool(flag.item())
+    return int(flag.item())
 
 
 def _digests(folder: Path) -> dict[str, str]:

@@ -20,6 +20,7 @@ from peft import PeftModel
 from transformers import PreTrainedModel
 
 from cocktail.errors import CocktailError, RunError
+from cocktail.life import alive
 from cocktail.records import fresh_folder, read_json, read_table, write_json, write_table
 from cocktail.training.checkpoints import Checkpoints
 from cocktail.training.device import is_out_of_memory, limit_threads, load_tokenizer
@@ -88,6 +89,7 @@ def fine_tune_on_devices(
     with fresh_folder(task.checkpoints.folder / "several") as folder:
         task.write(folder, rows)
         said = _launch(folder, task.recipe.devices)
+        alive()  # or leave: the processes were told to stop, too
         if (folder / "failure.json").is_file():
             failure = read_json(folder / "failure.json")
             if failure.pop("memory"):

@@ -7,7 +7,7 @@ and the last token of a prompt, which predicts the answer's first token.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ from transformers import PretrainedConfig
 
 from cocktail.training.rows import IGNORED
 
+TREE_TOKENS = {"cpu": 512, "cuda": 4096}  # masks are dense: on CPUs more cost more than they share
 FULL, SLIDING = "full_attention", "sliding_attention"
 Feature = Mapping[str, Sequence[int]]
 """A row as the trainer holds it: ``input_ids`` and ``labels``."""
@@ -24,20 +25,52 @@ Feature = Mapping[str, Sequence[int]]
 
 @dataclass
 class Tree:
-    """Rows that were laid out as one sequence, depth first; every list has one entry a token.
+    """Rows that were laid out as one sequence, depth first; lists have one entry a token.
 
     Attributes:
         depths: the position of the token in each row that it belongs to.
         ends: one past the last token below; token k is an ancestor of those in ``range(k, ends[k])``.
         targets: the token to predict next, or ``IGNORED``.
-        rows: how many rows it holds.
+        path: the tokens along the prompt of the last row.
+        leaves: the last token of each row, in order.
     """
 
     input_ids: list[int] = field(default_factory=list)
     depths: list[int] = field(default_factory=list)
     ends: list[int] = field(default_factory=list)
     targets: list[int] = field(default_factory=list)
-    rows: int = 0
+    path: list[int] = field(default_factory=list)
+    leaves: list[int] = field(default_factory=list)
+
+    @classmethod
+    def along(cls, ids: Sequence[int]) -> Tree:
+        """Return a tree without rows, of the first tokens of a prompt."""
+        tree = cls(list(ids), list(range(len(ids))), [len(ids)] * len(ids), [IGNORED] * len(ids))
+        tree.path = list(range(len(ids)))
+        return tree
+
+    def add(self, prompt: Sequence[int], answer: Sequence[int]) -> None:
+        """Lay out a row below what it shares with the prompt of the row before."""
+        start, shared = len(self.input_ids), self.shares(prompt)
+        size = len(prompt) + len(answer) - shared
+        self.close(shared)
+        self.input_ids += [*prompt[shared:], *answer]
+        self.depths += range(shared, shared + size)
+        self.ends += [start + size] * size
+        self.targets += [IGNORED] * (len(prompt) - shared - 1) + [*answer, IGNORED]
+        self.path += range(start, start + len(prompt) - shared)
+        self.leaves.append(start + size - 1)
+
+    def shares(self, prompt: Sequence[int]) -> int:
+        """Return how many first tokens a prompt shares with the row before; the last of a prompt never is."""
+        before = [self.input_ids[token] for token in self.path]
+        return max(0, min(_common(before, prompt), len(before) - 1, len(prompt) - 1))
+
+    def close(self, shared: int = 0) -> None:
+        """Go back to the first ``shared`` tokens of the path: all laid out by now is below the rest."""
+        for token in self.path[shared:]:
+            self.ends[token] = len(self.input_ids)
+        del self.path[shared:]
 
 
 def plant(features: Sequence[Feature], *, max_tokens: int) -> list[Tree]:
@@ -46,34 +79,14 @@ def plant(features: Sequence[Feature], *, max_tokens: int) -> list[Tree]:
     Rows come in the order of their prompts, whatever their order was: the trees hang on the rows alone.
     """
     trees: list[Tree] = []
-    path: list[int] = []  # the tree's tokens along the prompt of the row before
-    before: list[int] = []
     for prompt, answer in sorted(row_parts(feature) for feature in features):
-        shared = min(_common(before, prompt), len(before) - 1, len(prompt) - 1) if trees else 0
         size = len(prompt) + len(answer)
-        if not trees or len(trees[-1].input_ids) + size - shared > max_tokens:
-            _close(trees[-1:], path)
+        if not trees or len(trees[-1].input_ids) + size - trees[-1].shares(prompt) > max_tokens:
             trees.append(Tree())
-            path, shared = [], 0
-        tree = trees[-1]
-        start = len(tree.input_ids)
-        _close([tree], path[shared:])
-        path = [*path[:shared], *range(start, start + len(prompt) - shared)]
-        tree.input_ids += [*prompt[shared:], *answer]
-        tree.depths += range(shared, size)
-        tree.ends += [start + size - shared] * (size - shared)
-        tree.targets += [IGNORED] * (len(prompt) - shared - 1) + [*answer, IGNORED]
-        tree.rows += 1
-        before = prompt
-    _close(trees[-1:], path)
-    return trees
-
-
-def _close(trees: Sequence[Tree], path: Sequence[int]) -> None:
-    """No row goes on below the tokens of ``path``: what is laid out by now is all below them."""
+        trees[-1].add(prompt, answer)
     for tree in trees:
-        for token in path:
-            tree.ends[token] = len(tree.input_ids)
+        tree.close()
+    return trees
 
 
 def row_parts(feature: Feature) -> tuple[list[int], list[int]]:
@@ -107,24 +120,39 @@ def tree_mask(config: PretrainedConfig, position_ids: torch.Tensor, ends: torch.
 
     Boolean, (1, 1, tokens, tokens), for sdpa; flex attention is given the blocks in which anything is seen.
     """
-    depths, total = position_ids[0], len(ends)
-    near = window(config) or total
+    depths, total, width = position_ids[0], len(ends), window(config)
 
     def ancestor(batch: Any, head: Any, query: Any, key: Any) -> Any:
         return (key <= query) & (query < ends[key])
 
     def near_ancestor(batch: Any, head: Any, query: Any, key: Any) -> Any:
-        return ancestor(batch, head, query, key) & (depths[query] - depths[key] < near)
+        return ancestor(batch, head, query, key) & (depths[query] - depths[key] < (width or total))
 
-    def mask(seen: Callable[[Any, Any, Any, Any], Any]) -> Any:
-        if config._attn_implementation == "flex_attention":
-            return create_block_mask(seen, None, None, total, total, device=str(ends.device))
+    if config._attn_implementation != "flex_attention":
         order = torch.arange(total, device=ends.device)
-        return seen(0, 0, order[:, None], order[None, :])[None, None]
-
+        return masks(config, ancestor(0, 0, order[:, None], order[None, :]), depths, depths)
     rules = {FULL: ancestor, SLIDING: near_ancestor}
-    masks = {kind: mask(rules[kind]) for kind in sorted(attention_kinds(config))}
-    return masks if len(masks) > 1 else next(iter(masks.values()))
+    found = {
+        kind: create_block_mask(rules[kind], None, None, total, total, device=str(ends.device))
+        for kind in sorted(attention_kinds(config))
+    }
+    return found if len(found) > 1 else next(iter(found.values()))
+
+
+def masks(
+    config: PretrainedConfig, seen: torch.Tensor, queries: torch.Tensor, keys: torch.Tensor
+) -> torch.Tensor | dict[str, torch.Tensor]:
+    """Return what a model takes as mask, (1, 1, queries, keys), or one for each kind of attention.
+
+    Args:
+        seen: (queries, keys), what each token sees where all layers look at everything.
+        queries, keys: positions; a sliding window counts them.
+    """
+    width, found = window(config), {}
+    for kind in sorted(attention_kinds(config)):
+        near = queries[:, None] - keys < width if kind == SLIDING and width else True
+        found[kind] = (seen & near)[None, None]
+    return found if len(found) > 1 else next(iter(found.values()))
 
 
 def attention_kinds(config: PretrainedConfig) -> set[str]:

@@ -131,7 +131,7 @@ def make_trainer(
     collator = StepCollator(
         trainer.data_collator,
         batch_rows=recipe.batch_size // recipe.devices,
-        tree_tokens=recipe.tree_tokens,
+        tree_tokens=recipe.tree_tokens or 0,
         virtual=recipe.virtual_tokens,
     )
     trainer.data_collator = collator
