@@ -13,7 +13,7 @@ from matplotlib.text import Text
 
 from cocktail.errors import RecordError
 from cocktail.manifest import base_facts
-from cocktail.records import digest_file, read_json, write_json
+from cocktail.records import read_json, write_json
 from cocktail.report.bases import pretraining_table, read_bases
 from cocktail.report.figures import draw_pretraining
 from cocktail.report.pictures import write_figures
@@ -102,7 +102,7 @@ def test_a_record_says_what_each_base_is_and_how_long_it_was_made(
         "phi3_smoke": {"kind": "scratch", "parameters": 1000, "tokens": 2_000_000, "seconds": None},
         "gpt_4o": {"kind": "endpoint", "parameters": None, "tokens": None, "seconds": None},
     }
-    key = digest_file(tmp_path / "phi3_smoke/base.json")
+    key = read_json(tmp_path / "phi3_smoke/base.json")["identity"]
     with Store(tmp_path / "store").publish("bases", key) as entry:
         write_runtime(entry, {"seconds": 71.26})
     assert base_facts(tmp_path, params)["phi3_smoke"]["seconds"] == 71.3
