@@ -28,8 +28,8 @@ repro: $(READY)  ## Set up, run every stage of the study in params.yaml, show it
 	@cat reports/tables/verdicts.md
 	cocktail verify
 
-test: $(READY)  ## Set up, run all tests
-	python -m pytest
+test: $(READY)  ## Set up, run all tests, on all cores
+	python -m pytest --numprocesses auto --dist loadgroup
 
 check: $(READY)  ## Style and types
 	ruff check . && ruff format --check . && mypy
