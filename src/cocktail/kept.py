@@ -111,9 +111,11 @@ def keep_run(folder: Path, finished: Finished, codes: pd.DataFrame) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     """Return what stands in a run's JSON file, checked, with its codes."""
-    facts: dict[str, Any] = read_json(path)
-    table = path.with_suffix(".parquet")
-    fix = f"git checkout -- {path.parent}"
+    table, fix = path.with_suffix(".parquet"), f"git checkout -- {path.parent}"
+    try:
+        facts: dict[str, Any] = read_json(path)
+    except RecordError as error:
+        raise RecordError(error.what, where=str(path), fix=fix) from None
     digest = facts.pop("digest", "")
     if digest != digest_value(facts):
         raise RecordError("a kept run was changed", where=str(path), fix=fix)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from cocktail.compose import compose, known_studies
-from cocktail.config import FINANCE_TASKS, Params, check_params
+from cocktail.config import FINANCE_TASKS, GENERAL_TASKS, Params, check_params
 from cocktail.errors import ConfigError
-from cocktail.grid import Run, candidates, confirm_runs, explore_runs
+from cocktail.grid import Asked, Run, candidates, confirm_runs, explore_runs
 
 ROOT = Path(__file__).parents[2]
 
@@ -130,6 +130,7 @@ def test_a_choice_outside_the_grid_is_a_clear_error() -> None:
         confirm_runs(params, {"fpb": "pair_fpb_finqa"})
 
 
+SEEDS = (101, 102, 103)
 CHOSEN = {"fpb": "without_open_orca", "twitter_sa": "all"}
 
 
@@ -138,14 +139,19 @@ def test_confirm_also_adds_mixtures_and_changes_no_other_run() -> None:
     after = confirm_runs(study("tiny", "study.confirm_also=[without_orca_math]"), CHOSEN)
     assert [run for run in after if run in before] == before
     added = [run for run in after if run not in before]
-    assert [run.id for run in added] == [f"without_orca_math-s{seed}" for seed in (101, 102, 103)]
+    assert [run.id for run in added] == [f"without_orca_math-s{seed}" for seed in SEEDS]
     assert [run.seed for run in added] == [101, 102, 103]
 
 
 def test_a_mixture_that_is_confirmed_anyway_is_not_trained_twice() -> None:
     before = confirm_runs(study("tiny", "study.confirm_also=[]"), CHOSEN)
     again = study("tiny", "study.confirm_also=[without_open_orca,all,single_fpb]")
-    assert confirm_runs(again, CHOSEN) == before
+    after = confirm_runs(again, CHOSEN)
+    assert [replace(run, asked=()) for run in after] == [replace(run, asked=()) for run in before]
+    more = {run.id for run, was in zip(after, before, strict=True) if run != was}
+    assert more == {f"{name}-s{seed}" for name in ("without_open_orca", "single_fpb") for seed in SEEDS}
+    for run in after:
+        assert len(run.asked) == (10 if run.id in more or run.id.startswith("all-") else 1)
 
 
 def test_confirm_also_takes_what_is_not_explored_and_refuses_what_is_no_mixture() -> None:
@@ -155,3 +161,42 @@ def test_confirm_also_takes_what_is_not_explored_and_refuses_what_is_no_mixture(
         params = study("tiny", f"study.confirm_also=[{name}]")
         with pytest.raises(ConfigError, match=f"confirm_also: no mixture '{name}'.*{hint}"):
             confirm_runs(params, CHOSEN)
+
+
+def test_explored_runs_are_asked_what_tables_and_advice_read() -> None:
+    """Of finance tests a sample; general ones where a table or a claim compares them."""
+    params = study("paper")
+    runs = {run.id: run for run in explore_runs(params)}
+    finance = {Asked(task, True, 300) for task in FINANCE_TASKS}
+    general = {Asked(task, True, 200) for task in GENERAL_TASKS}
+    assert {one.task for one in finance | general} == set(params.study.evaluations)
+    assert set(runs["base"].asked) == {replace(one, test_rows=None) for one in finance} | general
+    for run in runs.values():
+        told = (run.id, set(run.asked))
+        if run.kind == "tuned":
+            assert told == (run.id, {Asked(run.sources[0], True, 300)})
+        elif run.kind == "pair" and "open_orca" not in run.sources:
+            assert told == (run.id, finance)
+        elif run.kind != "base":
+            assert told == (run.id, finance | general)
+
+
+def test_confirmed_runs_are_asked_their_target_and_some_of_them_all() -> None:
+    params = study("tiny")
+    for run in confirm_runs(params, CHOSEN):
+        name = run.id.removesuffix(f"-s{run.seed}")
+        assert not any(one.dev for one in run.asked), "nothing is chosen after confirmation"
+        assert len({one.task for one in run.asked}) == len(run.asked)
+        if name in ("all", *params.study.confirm_also):
+            assert {one.task for one in run.asked} == set(params.study.evaluations)
+        else:
+            assert [one.task for one in run.asked] == [run.sources[0]]
+        for one in run.asked:
+            assert one.test_rows == (200 if one.task in GENERAL_TASKS else None)
+
+
+def test_a_mixture_that_two_targets_chose_is_asked_both() -> None:
+    params = study("tiny", "study.confirm_also=[]", "study.confirm_seeds=[101]")
+    both = confirm_runs(params, dict.fromkeys(params.study.targets, "pair_fpb_twitter_sa"))
+    (shared,) = (run for run in both if run.id == "pair_fpb_twitter_sa-s101")
+    assert shared.asked == (Asked("fpb", False, None), Asked("twitter_sa", False, None))

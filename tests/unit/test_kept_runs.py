@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from answers_fixture import ROOT, finish_study, study_params, tolerance
 
 from cocktail.compose import write_params
 from cocktail.config import Params
-from cocktail.errors import RecordError, RunError
+from cocktail.errors import RecordError
 from cocktail.execution import runs as execution
 from cocktail.execution.pool import Job
 from cocktail.execution.runs import StageInputs, run_all
@@ -29,23 +30,25 @@ from cocktail.record import record, verify
 from cocktail.records import digest_folder, read_json, read_table, write_json, write_table
 from cocktail.report.methods import read_studies
 from cocktail.scoring.answers import Evaluation, read_evaluations
-from cocktail.scoring.codes import check_codes, code_answers, is_coded
+from cocktail.scoring.codes import check_codes, code_answers, has_text, is_coded
 from cocktail.scoring.outcome import INVALID, Tolerance
 from cocktail.scoring.score import score_study
 from cocktail.scoring.selection import select_study
 
 OVERRIDES = ("study.evaluations=[fpb,finqa,knowledge,financebench]", "study.include=[single,all]")
 OVERRIDES += ("study.tries=0", "study.confirm_seeds=[101]", "study.confirm_also=[]")
+OVERRIDES += ("answer.explored_test_rows=40", "answer.general_test_rows=50")  # of 60
 GENERATED = study_params("smoke", *OVERRIDES)
 PARAMS = study_params("smoke", *OVERRIDES, "fetch.sources.fpb.status=original")
 MODEL = "phi3_smoke"
 EXPLORE = explore_runs(PARAMS)
 CONFIRM = confirm_runs(PARAMS, {"fpb": "all"})
 RUNS = [run.id for run in (*EXPLORE, *CONFIRM)]
+ALL = next(run for run in EXPLORE if run.id == "all")
 SENTENCE = "The mill at Oulu closes in May, as its owner confided."
 ANSWERS = [SENTENCE, " \n", f"positive, since {SENTENCE}", "neutral", "C", "4", "12.5%", "yes"]
-RUNTIME = {"host": "hidden-host", "process": 7, "seconds": {"training": 3.0, "answering": 1.0}}
-RUNTIME |= {"peak_memory_bytes": 5}
+RUNTIME = {"host": "hidden-host", "process": 7, "peak_memory_bytes": 5}
+TRAINED = {"rows", "tokens", "steps", "epochs", "loss", "trainable_parameters", "total_parameters", "made_on"}
 
 
 def test_the_fixture_has_every_kind_of_run_and_of_task(study: Path) -> None:
@@ -67,7 +70,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setenv("COCKTAIL_STORE", str(root / "store"))
         patch.setattr(execution, "run_jobs", from_answers(root / "artifacts/answers", []))
         make(root, out=root / "made")
-    shutil.rmtree(root / "made")
+    shutil.rmtree(root / "artifacts/answers" / MODEL)
+    (root / "made").rename(root / "artifacts/answers" / MODEL)
     return root
 
 
@@ -98,6 +102,10 @@ def elsewhere(study: Path) -> Path:
 
 def _add_what_runs_are_made_of(root: Path) -> None:
     write_json(root / f"artifacts/base/{MODEL}/config.json", {})
+    for run in EXPLORE[1:]:
+        path = root / f"artifacts/mixtures/{run.id}.json"
+        rows = [f"{source}:train:{row}" for source in run.sources for row in range(30)]
+        write_json(path, read_json(path) | {"rows": rows})
     prepared = root / "data/prepared"
     rows = read_table(prepared / "open_orca/train.parquet")
     filler = rows.assign(item=rows["item"].str.replace("open_orca", "filler"), task="filler")
@@ -124,19 +132,37 @@ def _varied(answers: pd.DataFrame, number: int) -> pd.DataFrame:
 
 
 def from_answers(answers: Path, names: list[str]) -> Callable[..., dict[str, str]]:
-    """In place of training: a run's stored answers and receipt are those below ``answers``."""
+    """In place of training: a run's training and answers are those below ``answers``."""
 
     def run_jobs(jobs: Sequence[Job[Any]], work: Any, **_: Any) -> dict[str, str]:
         for job in jobs:
             names.append(job.name)
-            stage = "confirm" if job.name.endswith("-s101") else "explore"
-            with job.payload.store.publish("answers", job.payload.answers_key) as folder:
-                for ending, name in (("parquet", "answers.parquet"), ("json", "receipt.json")):
-                    shutil.copyfile(answers / MODEL / stage / f"{job.name}.{ending}", folder / name)
-                write_json(folder / "runtime.json", RUNTIME)
+            run, store = job.payload, job.payload.store
+            path = answers / MODEL / ("confirm" if job.name.endswith("-s101") else "explore") / job.name
+            receipt, table = read_json(Path(f"{path}.json")), read_table(Path(f"{path}.parquet"))
+            if run.recipe:
+                with store.publish("runs", run.training_key) as folder:
+                    facts = {name: fact for name, fact in receipt.items() if name in TRAINED}
+                    write_json(folder / "training.json", facts)
+                    write_json(folder / "runtime.json", {**RUNTIME, "seconds": {"training": 3.0}})
+            for asked, key in run.answers:
+                mine = table[table["task"] == asked.task]
+                empty, unended = mine["answer"].str.strip() == "", ~mine["stopped"]
+                ends = {"answered": len(mine), "empty_answers": int(empty.sum())}
+                with store.publish("answers", key) as folder:
+                    write_table(folder / "answers.parquet", mine.reset_index(drop=True))
+                    facts = {**ends, "not_stopped": int(unended.sum()), "made_on": "cpu"}
+                    write_json(folder / "receipt.json", facts)
+                    write_json(folder / "runtime.json", {**RUNTIME, "seconds": {"answering": 1.0}})
         return {}
 
     return run_jobs
+
+
+def forget(root: Path, run: Path) -> None:
+    """Take the answers of a kept run out of the store."""
+    for one in read_json(run.with_suffix(".json"))["answers"].values():
+        shutil.rmtree(root / "store/answers" / one["key"][:2] / one["key"])
 
 
 def stages(root: Path) -> Iterator[tuple[str, list[Run], StageInputs]]:
@@ -225,7 +251,7 @@ def test_no_text_of_an_answer_is_kept(study: Path) -> None:
 def test_what_is_no_code_is_not_written(study: Path, name: str, column: str, value: str) -> None:
     evaluations = read_evaluations(study / "data/prepared")
     answers = read_table(study / f"artifacts/answers/{MODEL}/explore/all.parquet")
-    codes = code_answers(answers, evaluations, run="all", tolerance=tolerance(PARAMS))
+    codes = code_answers(answers, evaluations, run="all", asked=ALL.asked, tolerance=tolerance(PARAMS))
     check_codes(codes, evaluations)
     task = name.split(" of ")[-1] if " of " in name else "fpb"
     (row, *_) = codes.index[codes["item"].str.startswith(f"{task}:test")]
@@ -290,9 +316,9 @@ def test_a_run_takes_its_steps_from_the_kept_receipt(
 
     monkeypatch.setattr(execution, "run_jobs", noted)
     make(elsewhere)
-    receipt = read_json(folder_of(elsewhere) / MODEL / f"confirm/{steps.like}.json")["receipt"]
-    assert asked == [(steps.id, receipt["steps"])]
-    assert receipt["steps"] > 0
+    training = read_json(folder_of(elsewhere) / MODEL / f"confirm/{steps.like}.json")["training"]
+    assert asked == [(steps.id, training["steps"])]
+    assert training["steps"] > 0
 
 
 def test_answers_in_the_store_go_before_codes(study: Path, made: list[str]) -> None:
@@ -302,7 +328,7 @@ def test_answers_in_the_store_go_before_codes(study: Path, made: list[str]) -> N
     assert not is_coded(read_table(study / f"artifacts/answers/{MODEL}/explore/all.parquet"))
 
 
-def test_another_plan_finds_no_kept_run(elsewhere: Path, made: list[str]) -> None:
+def test_another_plan_finds_no_kept_answers(elsewhere: Path, made: list[str]) -> None:
     """A run has the same name with other params, and is another run."""
     longer = PARAMS.model_copy(update={"answer": PARAMS.answer.model_copy(update={"max_prompt": 99})})
     ((_, runs, inputs), _) = stages(elsewhere)
@@ -347,19 +373,82 @@ def test_texts_are_coded_anew_with_other_params(study: Path, made: list[str]) ->
     assert (study / "again/summary.parquet").read_bytes() == with_texts["summary.parquet"]
 
 
-@pytest.mark.parametrize("how", ["changed", "gone"])
-def test_damaged_codes_are_refused_and_nothing_else_fails(elsewhere: Path, made: list[str], how: str) -> None:
-    path = folder_of(elsewhere) / MODEL / "explore/single_fpb.parquet"
-    content = bytearray(path.read_bytes())
-    content[40] ^= 1
-    path.write_bytes(content)
-    if how == "gone":
-        path.unlink()
-    with pytest.raises(RunError) as caught:
-        make(elsewhere)
-    assert "1 of 6 runs failed" in caught.value.what
-    assert str(path) in caught.value.what and "git checkout -- " in caught.value.what
+def spoil(run: Path, how: str) -> Path:
+    """Damage one of the two files of a kept run; return it."""
+    facts, codes = run.with_suffix(".json"), run.with_suffix(".parquet")
+    if how == "codes":
+        content = bytearray(codes.read_bytes())
+        content[40] ^= 1
+        codes.write_bytes(content)
+    elif how == "no codes":
+        codes.unlink()
+    elif how == "torn":
+        facts.write_text(facts.read_text()[:99])
+    else:
+        changed = facts.read_text().replace(*how.split(" > "))
+        assert changed != facts.read_text()
+        facts.write_text(changed)
+    return codes if "codes" in how else facts
+
+
+@pytest.mark.parametrize(
+    "how", ["codes", "no codes", "torn", '"steps": 4, > "steps": 999,', '"answered": 60 > "answered": 61']
+)
+def test_a_changed_kept_run_is_named_and_made_again_and_nothing_else_is(
+    finished: Path, elsewhere: Path, made: list[str], how: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The number of steps decides how long a control trains: nobody believes a changed one."""
+    path = spoil(folder_of(elsewhere) / MODEL / "explore/single_fpb", how)
+    make(elsewhere)
+    assert made == ["single_fpb"]
+    said = capsys.readouterr().err
+    assert str(path) in said and "git checkout -- " in said and "made again" in said
+    receipts = [root / f"artifacts/answers/{MODEL}/explore/single_fpb.json" for root in (elsewhere, finished)]
+    assert receipts[0].read_bytes() == receipts[1].read_bytes()
+
+
+def test_runs_kept_from_another_device_count_where_the_study_takes_any(
+    elsewhere: Path, made: list[str]
+) -> None:
+    execute = PARAMS.execute.model_copy(update={"accept": "same_type"})
+    ((_, runs, inputs), _) = stages(elsewhere)
+    strict = replace(inputs, params=PARAMS.model_copy(update={"execute": execute}))
+    run_all(runs, inputs, out=elsewhere / "out", label="explore")
     assert made == []
+    for planner in (inputs.planner(runs), strict.planner(runs)):
+        jobs = [planner.job(run, max_steps=0) for run in runs]
+        assert [inputs.find(job) is None for job in jobs] == [planner.params is strict.params] * len(runs)
+
+
+def test_a_new_evaluation_set_is_answered_and_scored_beside_kept_codes(
+    study: Path, made: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Codes and texts in one table give the scores of texts alone; kept again, all is codes."""
+    from_texts = score(study)
+    fewer = [task for task in PARAMS.study.evaluations if task != "knowledge"]
+    keep(study, PARAMS.model_copy(update={"study": PARAMS.study.model_copy(update={"evaluations": fewer})}))
+    shutil.rmtree(study / "store")
+    shutil.rmtree(study / "artifacts/answers")
+    asked = []
+    stand_in = execution.run_jobs
+
+    def noted(jobs: Sequence[Job[Any]], work: Any, **settings: Any) -> dict[str, str]:
+        asked.extend(one.task for job in jobs for one, _ in job.payload.answers)
+        return stand_in(jobs, work, **settings)
+
+    monkeypatch.setattr(execution, "run_jobs", noted)
+    make(study)
+    assert sorted(made) == sorted([*(run.id for run in EXPLORE), "all-s101"])
+    assert set(asked) == {"knowledge"}
+    mixed = read_table(study / f"artifacts/answers/{MODEL}/explore/all.parquet")
+    assert is_coded(mixed) and has_text(mixed)
+    assert score(study) == from_texts
+    keep(study)
+    shutil.rmtree(study / "store")
+    make(study)
+    assert len(asked) == len(made) == len(EXPLORE) + 1
+    assert not has_text(read_table(study / f"artifacts/answers/{MODEL}/explore/all.parquet"))
+    assert score(study) == from_texts
 
 
 def test_keeping_again_changes_nothing(study: Path, made: list[str]) -> None:
@@ -378,10 +467,9 @@ def test_a_study_that_is_not_finished_keeps_what_is_done(study: Path, made: list
     keep(study)
     folder = folder_of(study) / MODEL
     shutil.rmtree(folder / "confirm")
-    key = read_json(folder / "explore/all.json")["answers_key"]
+    forget(study, folder / "explore/all")
     for ending in ("json", "parquet"):
         (folder / f"explore/all.{ending}").unlink()
-    shutil.rmtree(study / "store/answers" / key[:2] / key)
     assert keep(study) == len(RUNS) - 1
     assert not (folder / "explore/all.json").exists()
     selected = study / f"artifacts/selected/{MODEL}.json"
@@ -393,8 +481,7 @@ def test_a_study_that_is_not_finished_keeps_what_is_done(study: Path, made: list
 def test_a_matched_run_waits_for_the_one_it_matches(study: Path) -> None:
     like = next(run.like for run in CONFIRM if run.kind == "steps")
     keep(study)
-    key = read_json(folder_of(study) / MODEL / f"confirm/{like}.json")["answers_key"]
-    shutil.rmtree(study / "store/answers" / key[:2] / key)
+    forget(study, folder_of(study) / MODEL / f"confirm/{like}")
     shutil.rmtree(folder_of(study))
     assert keep(study) == len(RUNS) - 2
 
@@ -404,7 +491,8 @@ def test_a_study_on_real_data_is_recorded_with_its_runs(study: Path, made: list[
     target = record(study / "reports", PARAMS)
     assert target == folder_of(study).parent
     runtime = read_json(target / "manifest.json")["runtime"]
-    assert (runtime["runs_with_times"], runtime["training_seconds"]) == (len(RUNS), 3 * len(RUNS))
+    assert (runtime["runs_with_times"], runtime["training_seconds"]) == (len(RUNS), 3 * (len(RUNS) - 1))
+    assert runtime["answering_seconds"] == sum(len(run.asked) for run in (*EXPLORE, *CONFIRM))
     runs = {path.stem for path in (target / "runs").rglob("*.parquet")}
     assert runs == set(RUNS)
     kept = digest_folder(target / "runs")
@@ -483,19 +571,26 @@ def test_no_stage_that_trains_or_scores_hangs_on_the_records() -> None:
     assert hanging == ["page"]
 
 
-def test_runs_are_found_by_key_alone(study: Path) -> None:
+def test_trainings_and_answers_are_found_by_key_alone(study: Path) -> None:
     keep(study)
-    kept = KeptRuns(folder_of(study))
+    kept, nowhere = KeptRuns(folder_of(study)), KeptRuns(study / "nowhere")
     facts = read_json(folder_of(study) / MODEL / "explore/all.json")
-    found = kept.have(facts["answers_key"])
-    assert found is not None and found.receipt["run"] == "all"
-    assert kept.have("0" * 64) is None
-    assert KeptRuns(study / "nowhere").have(facts["answers_key"]) is None
+    for asked in ALL.asked:
+        key = facts["answers"][asked.task]["key"]
+        found = kept.answers(asked, key)
+        assert found is not None and found.receipt == facts["answers"][asked.task]["receipt"]
+        assert {item.partition(":")[0] for item in found.read()["item"]} == {asked.task}
+        assert len(found.read()) == found.receipt["answered"]
+        assert kept.answers(asked, "0" * 64) is None
+        assert nowhere.answers(asked, key) is None
+    found_training = kept.training(facts["training_key"])
+    assert found_training is not None and found_training[0] == facts["training"]
+    assert kept.training("0" * 64) is None and nowhere.training(facts["training_key"]) is None
 
 
 def test_an_evaluation_without_labels_keeps_nothing_that_was_read(study: Path) -> None:
     evaluations: dict[str, Evaluation] = read_evaluations(study / "data/prepared")
     answers = read_table(study / f"artifacts/answers/{MODEL}/explore/all.parquet")
-    codes = code_answers(answers, evaluations, run="all", tolerance=tolerance(PARAMS))
+    codes = code_answers(answers, evaluations, run="all", asked=ALL.asked, tolerance=tolerance(PARAMS))
     for task in ("finqa", "financebench"):
         assert set(codes[codes["item"].str.startswith(task)]["read"]) == {""}

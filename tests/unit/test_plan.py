@@ -27,7 +27,7 @@ from cocktail.grid import candidates, confirm_runs, explore_runs
 from cocktail.planning.checks import checks
 from cocktail.planning.facts import SIZES, read_sizes, scratch_parameters
 from cocktail.planning.rows import source_rows
-from cocktail.planning.runs import measured_runs, planned_runs
+from cocktail.planning.runs import PlannedRun, measured_runs, planned_runs
 from cocktail.planning.show import made_tables, plan_markdown
 from cocktail.planning.study import GRID, Plan, plan_study
 from cocktail.planning.tables import budget_line, tables
@@ -152,16 +152,37 @@ def test_hours_and_disk_follow_from_parameters_and_tokens(paper: Callable[..., P
     peak = facts["gpu"]["peak_teraflops"] * 1e12
     used = {name: one["value"] for name, one in facts["assumptions"].items()}
     read = sum(run.tokens * run.seeds for run in plan.runs)
-    exam = sum(plan.rows[n].exam * plan.rows[n].characters / 4 for n in plan.params.study.evaluations)
+    exam = sum(run.seeds * asked_tokens(run, plan) for run in plan.runs)
     times = sum(run.seeds for run in plan.runs)
     for cost, size in zip(plan.costs, facts["models"][:2], strict=True):
         training = 6 * size["parameters"] * read / (peak * used["training_utilisation"])
-        answering = 2 * size["parameters"] * exam * times / (peak * used["answering_utilisation"])
+        answering = 2 * size["parameters"] * exam / (peak * used["answering_utilisation"])
         assert cost.hours == pytest.approx((training + answering) / 3600)
         assert cost.kept_bytes == 0
         assert cost.checkpoint_bytes == pytest.approx(3 * 12 * size["parameters"])
     kept = paper("execute.keep_weights=all").costs[0]
     assert kept.kept_bytes == (times - 1) * 4 * facts["models"][0]["parameters"]  # all but the base
+
+
+def asked_tokens(run: PlannedRun, plan: Plan) -> float:
+    """Tokens of what a run of the paper is asked: explored, dev and samples; confirmed, whole tests."""
+    targets = "|".join(FINANCE)
+    of_run = re.fullmatch(rf"(?:tuned|single|chosen|steps|size)_({targets})(?:_\d+|_as_\w+)?", run.id)
+    everything = run.kind in ("base", "all") or run.id in plan.params.study.confirm_also
+    if of_run and (run.stage == "confirm" or run.kind == "tuned"):
+        tasks = [of_run[1]]
+    elif run.kind == "pair" and "open_orca" not in run.id:
+        tasks = list(FINANCE)
+    else:
+        assert run.stage == "explore" or everything, run.id
+        tasks = [*FINANCE, "financebench", "knowledge", "gsm8k"]
+    total = 0.0
+    for task in tasks:
+        rows = plan.rows[task]
+        sample = 300 if run.stage == "explore" and run.kind != "base" else rows.test
+        test = min(rows.test, sample if task in FINANCE else 200)
+        total += (test + (rows.dev if run.stage == "explore" else 0)) * rows.characters / 4
+    return total
 
 
 def test_rows_are_capped_by_the_split_and_by_the_caps(paper: Callable[..., Plan]) -> None:

@@ -16,6 +16,7 @@ from cocktail.grid import Run
 from cocktail.record import differences, record, record_name, verify
 from cocktail.records import digest_folder, read_json, write_json
 from cocktail.report.readme import BENCHMARKS, OVERVIEW, RESULTS, marks, render_readme
+from cocktail.store import Store
 
 START, END = marks(RESULTS)
 BENCHES = "".join((*marks(OVERVIEW), *marks(BENCHMARKS)))
@@ -23,6 +24,9 @@ EMPTY = f"{BENCHES}{START}{END}"
 PARAMS = study_params()
 LORA = study_params("smoke", "study.targets=[fpb,finqa]", "method=lora")
 RUNS = 1 + 15 + 2 + 33  # base, mixtures, a tuned single of each target; confirmed: eleven a seed
+# Base, four singles, half of six pairs, four without and all have four sets; other pairs three, tuned one;
+# of the eleven all and without_open_orca have four, the others their target's.
+SETS = 13 * 4 + 3 * 3 + 2 + 3 * (2 * 4 + 9)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +59,7 @@ def test_a_record_holds_results_outcomes_and_manifest(reports: Path) -> None:
     for name in ("claims.json", "metrics.json", "tables/main.md", "figures/bars_phi3_smoke.png"):
         assert (folder / name).read_bytes() == (reports / name).read_bytes()
     items = pd.read_parquet(folder / "items.parquet")
-    assert len(items) == RUNS * 4 * 60  # evaluations, test rows
+    assert len(items) == SETS * 60  # test rows
     assert len(items) == len(items.drop_duplicates(["model", "stage", "run", "item"]))
     assert set(items.columns) == {
         "model",
@@ -73,6 +77,7 @@ def test_a_record_holds_results_outcomes_and_manifest(reports: Path) -> None:
     assert manifest["digests"]["outputs"] == {"data/raw": "0a", "artifacts/base/phi3_smoke": "0b"}
     assert len(manifest["git"]["commit"]) == 40
     assert manifest["hardware"]["cpu"]
+    assert manifest["made_on"] == {"cpu": RUNS}
     assert manifest["parameters"] == {"phi3_smoke": {"trainable": 1000, "total": 1000}}
     assert manifest["runtime"] == {
         "runs": RUNS, "runs_with_times": 0, "runs_with_energy": 0,
@@ -82,34 +87,49 @@ def test_a_record_holds_results_outcomes_and_manifest(reports: Path) -> None:
     }  # fmt: skip
 
 
-def keep_runtime(reports: Path, run: str, **facts: object) -> None:
-    """Put a run into the store as the executor does, with what it noted of time and machine."""
-    entry = reports.parents[1] / f"store/answers/ab/{run}"
-    entry.mkdir(parents=True)
-    shutil.copyfile(
-        reports.parent / f"artifacts/answers/phi3_smoke/explore/{run}.json", entry / "receipt.json"
-    )
-    write_json(entry / "runtime.json", facts)
+def keep_runtime(
+    reports: Path, run: str, *, trained: dict[str, object] | None, answered: dict[str, object] | None
+) -> None:
+    """Note in the store, as the executor does, what training and each evaluation set of a run cost."""
+    receipt = read_json(reports.parent / f"artifacts/answers/phi3_smoke/explore/{run}.json")
+    store = Store(reports.parents[1] / "store")
+    if trained:
+        write_json(store.path("runs", receipt["training_key"]) / "runtime.json", trained)
+    for one in receipt["asked"].values() if answered else ():
+        write_json(store.path("answers", one["key"]) / "runtime.json", answered)
 
 
 def test_times_and_energy_come_from_the_store_by_the_receipt(reports: Path) -> None:
-    gpu = {"gpus": 4, "energy_joules": 5400.0, "peak_gpu_memory_bytes": 70}
+    """Of four evaluation sets a run."""
+    training, answering = {"seconds": {"training": 3000.0}}, {"seconds": {"answering": 150.0}}
+    memory = {"peak_memory_bytes": 5}
+    gpu = {"gpus": 4, "peak_gpu_memory_bytes": 70, **memory}
     speed = {"tokens_per_second": 100.0, "share_of_ceiling": 0.1}
-    seconds = {"training": 3000.0, "answering": 600.0}
-    keep_runtime(reports, "all", seconds=seconds, peak_memory_bytes=5, **gpu, **speed)
-    one_gpu = {**gpu, "gpus": 1, "peak_gpu_memory_bytes": 90}
-    faster = {"tokens_per_second": 300.0, "share_of_ceiling": 0.4}
-    keep_runtime(reports, "single_fpb", seconds=seconds, peak_memory_bytes=4, **one_gpu, **faster)
-    uncounted = {"gpus": 1, "energy_joules": None, "peak_gpu_memory_bytes": 10}  # no counter; and not trained
+    spent, more = {"energy_joules": 4000.0}, {"energy_joules": 350.0}
     keep_runtime(
-        reports, "base", seconds={"training": 0.0, "answering": 360.0}, peak_memory_bytes=9, **uncounted
+        reports, "all", trained={**training, **gpu, **speed, **spent}, answered={**answering, **gpu, **more}
     )
-    keep_runtime(reports, "single_finqa", seconds=seconds, peak_memory_bytes=1)  # of an older version
-    keep_runtime(reports, "without_fpb")
-    (reports.parents[1] / "store/answers/ab/without_fpb/runtime.json").write_text("")  # after a loss of power
+    one = {"gpus": 1, "peak_gpu_memory_bytes": 90, **memory}
+    faster = {"tokens_per_second": 300.0, "share_of_ceiling": 0.4}
+    keep_runtime(
+        reports,
+        "single_fpb",
+        trained={**training, **one, **faster, **spent},
+        answered={**answering, **one, **more},
+    )
+    uncounted = {"gpus": 1, "energy_joules": None, "peak_gpu_memory_bytes": 10, "peak_memory_bytes": 9}
+    keep_runtime(reports, "base", trained=None, answered={"seconds": {"answering": 90.0}, **uncounted})
+    keep_runtime(  # of an older version
+        reports, "single_finqa", trained={**training, **memory}, answered={**answering, **memory}
+    )
+    keep_runtime(reports, "pair_fpb_finqa", trained={"seconds": {"training": 300.0}, **memory}, answered=None)
+    keep_runtime(reports, "without_fpb", trained={"nothing": 0}, answered={"nothing": 0})
+    for path in (reports.parents[1] / "store").rglob("runtime.json"):
+        if "nothing" in path.read_text():
+            path.write_text("")  # after a loss of power
     assert read_json(record(reports, PARAMS) / "manifest.json")["runtime"] == {
         "runs": RUNS, "runs_with_times": 4, "runs_with_energy": 2,
-        "training_seconds": 9000, "answering_seconds": 2160, "gpu_hours": 5.1, "watt_hours": 3,
+        "training_seconds": 9300, "answering_seconds": 2160, "gpu_hours": 5.1, "watt_hours": 3,
         "peak_memory_bytes": 9, "peak_gpu_memory_bytes": 90,
         "median_tokens_per_second": 200, "median_share_of_ceiling": 0.25,
     }  # fmt: skip
@@ -202,13 +222,35 @@ def test_on_the_same_machine_a_hundredth_of_a_point_is_seen(reports: Path) -> No
         verify(reports, PARAMS)
 
 
-def test_on_another_cpu_a_tolerance_holds(reports: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "hardware", lambda: {"cpu": "another", "gpus": []})
+def make_elsewhere(reports: Path, what: str = "all") -> None:
+    """Let the receipts of runs, or of one, tell of another CPU; or let the lock be another."""
+    if what == "lock":
+        (reports.parent / "requirements.lock").write_text("made-up==2\n", encoding="utf-8")
+        return
+    paths = sorted((reports.parent / "artifacts/answers").glob("*/*/*-s101.json"))
+    for path in paths if what == "all" else paths[:1]:
+        receipt = read_json(path)
+        part = {"made_on": {"device": "another"}} if what == "one training" else {"answered_on": ["another"]}
+        write_json(path, {**receipt, **part})
+
+
+@pytest.mark.parametrize("what", ["all", "one", "one training", "lock"])
+def test_on_another_cpu_a_tolerance_holds(reports: Path, what: str) -> None:
+    make_elsewhere(reports, what)
     change_metric(reports, module.TOLERANCE_POINTS - 0.1)
     assert "within" in verify(reports, PARAMS)
     change_metric(reports, 0.2)
     with pytest.raises(RecordError, match="1 numbers or verdicts are not within"):
         verify(reports, PARAMS)
+
+
+def test_a_record_of_runs_of_two_cpus_is_compared_within_a_tolerance(reports: Path) -> None:
+    """Though the fresh runs were made on the same two: nobody knows which on which."""
+    make_elsewhere(reports, "one")
+    record(reports, PARAMS)
+    made = read_json(reports / "studies/smoke/manifest.json")["made_on"]
+    assert made == {"another": 1, "cpu": RUNS}
+    assert "within" in verify(reports, PARAMS)
 
 
 def change_verdict(folder: Path, verdict: str, *, claim: str = "mixture_vs_single") -> None:
@@ -240,10 +282,8 @@ def test_on_the_same_machine_every_verdict_and_number_of_a_claim_is_the_same(rep
         ("not tested", "supported", True),
     ],
 )
-def test_on_another_cpu_no_verdict_is_turned_over(
-    reports: Path, monkeypatch: pytest.MonkeyPatch, was: str, now: str, allowed: bool
-) -> None:
-    monkeypatch.setattr(module, "hardware", lambda: {"cpu": "another", "gpus": []})
+def test_on_another_cpu_no_verdict_is_turned_over(reports: Path, was: str, now: str, allowed: bool) -> None:
+    make_elsewhere(reports)
     change_verdict(reports / "studies/smoke", was)
     change_verdict(reports, now)
     if allowed:

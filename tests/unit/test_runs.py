@@ -23,26 +23,21 @@ from cocktail.config import Params
 from cocktail.data.table import write_split
 from cocktail.errors import RunError
 from cocktail.execution import jobs as job_module
+from cocktail.execution import plan as plan_module
 from cocktail.execution import runs as execution
 from cocktail.execution.jobs import execute
 from cocktail.execution.pool import Job
 from cocktail.execution.runs import StageInputs, run_all
-from cocktail.grid import Run
+from cocktail.grid import Asked, Run
 from cocktail.inference.answer import answer_exam
 from cocktail.records import read_json, read_table, write_json
 from cocktail.training.sft import fine_tune
 
 LABELS = {"fpb": ["negative", "positive"], "twitter_sa": ["bearish", "bullish"]}
-BASE = Run(id="base", kind="base", sources=(), seed=42)
-FPB = Run(id="single_fpb", kind="single", sources=("fpb",), seed=42, epochs=1.0, learning_rate=1e-2)
-PAIR = Run(
-    id="pair_fpb_twitter_sa",
-    kind="pair",
-    sources=("fpb", "twitter_sa"),
-    seed=42,
-    epochs=1.0,
-    learning_rate=1e-2,
-)
+ASKED = tuple(Asked(task, True, None) for task in LABELS)
+BASE = Run(id="base", kind="base", sources=(), seed=42, asked=ASKED)
+FPB = replace(BASE, id="single_fpb", kind="single", sources=("fpb",), epochs=1.0, learning_rate=1e-2)
+PAIR = replace(FPB, id="pair_fpb_twitter_sa", kind="pair", sources=("fpb", "twitter_sa"))
 STEPS = replace(FPB, id="steps", kind="steps", like=PAIR.id)
 SIZE = replace(FPB, id="size", kind="size", like=PAIR.id, learning_rate=1e-3)
 
@@ -103,6 +98,20 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(job_module, "_train", noted)
     monkeypatch.setattr(execution, "run_jobs", in_process)
     torch.set_num_threads(1)
+    return seen
+
+
+@pytest.fixture
+def answered(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """Run and evaluation set of all that was answered, in order."""
+    seen: list[tuple[str, str]] = []
+    answers = job_module._answers
+
+    def noted(job: Any, engine: Any, tokenizer: Any, asked: Asked) -> pd.DataFrame:
+        seen.append((job.run.id, asked.task))
+        return answers(job, engine, tokenizer, asked)
+
+    monkeypatch.setattr(job_module, "_answers", noted)
     return seen
 
 
@@ -202,18 +211,30 @@ def test_a_stored_run_is_not_trained_again_and_a_changed_one_is(
 
 
 @pytest.mark.parametrize(("keep", "again"), [("all", []), ("none", ["single_fpb"])])
-def test_other_questions_are_answered_without_training_where_weights_are_kept(
-    keep: str, again: list[str], prepared: Path, base: Path, tmp_path: Path, store: Path, trained: list[str]
+def test_a_new_evaluation_set_is_answered_alone_and_without_training_where_weights_are_kept(
+    keep: str,
+    again: list[str],
+    prepared: Path,
+    base: Path,
+    tmp_path: Path,
+    store: Path,
+    trained: list[str],
+    answered: list[tuple[str, str]],
 ) -> None:
-    params = study(execute={"keep_weights": keep})
-    before = go([FPB], prepared=prepared, base=base, out=tmp_path / "out", params=params)
-    trained.clear()
-    fewer = params.model_copy(update={"study": params.study.model_copy(update={"evaluations": ["fpb"]})})
-    go([FPB], prepared=prepared, base=base, out=tmp_path / "out", params=fewer)
-    assert trained == again
+    params, fewer = study(execute={"keep_weights": keep}), replace(FPB, asked=ASKED[:1])
+    before = go([BASE, fewer], prepared=prepared, base=base, out=tmp_path / "out", params=params)
     assert len(read_table(tmp_path / "out" / "single_fpb.parquet")) == 6
-    assert go([FPB], prepared=prepared, base=base, out=tmp_path / "out", params=params) == before
+    trained.clear()
+    answered.clear()
+    more = go([BASE, FPB], prepared=prepared, base=base, out=tmp_path / "out", params=params)
+    assert (trained, answered) == (again, [("single_fpb", "twitter_sa")])
+    assert len(read_table(tmp_path / "out" / "single_fpb.parquet")) == 12
+    assert go([BASE, fewer], prepared=prepared, base=base, out=tmp_path / "out", params=params) == before
+    assert (trained, len(answered)) == (again, 1)
     assert bool(list(store.rglob("*.safetensors"))) == (keep == "all")
+    shutil.rmtree(store)
+    at_once = go([BASE, FPB], prepared=prepared, base=base, out=tmp_path / "out", params=params)
+    assert at_once == more
 
 
 def test_matched_runs_take_steps_and_rows_of_the_run_they_match(
@@ -249,7 +270,7 @@ def test_a_failed_run_is_named_and_only_it_is_tried_again(
         "reason": str(RunError("all answers are empty")),
     }
     trained.clear()
-    shutil.rmtree(store / "runs")  # a stored answer needs no weights
+    shutil.rmtree(store / "tuned")  # a stored answer needs no weights
     go([FPB, PAIR], prepared=prepared, base=base, out=tmp_path / "out")
     assert trained == [PAIR.id]
     assert not note.exists()
@@ -316,7 +337,7 @@ def test_adapters_answer_alike_when_they_come_from_the_store(
     assert 0 < receipt["trainable_parameters"] < receipt["total_parameters"] / 10
     assert receipt["config"]["method"] == method
     assert first["single_fpb.parquet"] != full["single_fpb.parquet"]
-    sizes = sorted(file.stat().st_size for file in (store / "runs").rglob("*.safetensors"))
+    sizes = sorted(file.stat().st_size for file in (store / "tuned").rglob("*.safetensors"))
     assert sizes[0] < sizes[1] / 10
     shutil.rmtree(store / "answers")
     trained.clear()
@@ -333,6 +354,7 @@ def test_activations_are_computed_twice_where_memory_runs_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     plain = go([FPB], prepared=prepared, base=base, out=tmp_path / "plain")
+    shutil.rmtree(store)  # it is the same run
     tried = []
 
     def small_memory(*args: Any, recipe: Any, **kwargs: Any) -> Any:
@@ -380,13 +402,14 @@ def test_the_time_and_speed_of_a_run_stay_in_the_store(
     prepared: Path, base: Path, tmp_path: Path, store: Path, trained: list[str]
 ) -> None:
     go([BASE, FPB], prepared=prepared, base=base, out=tmp_path / "out")
+    (training,) = [read_json(path) for path in (store / "runs").rglob("runtime.json")]
+    assert training["tokens_per_second"] > 0
+    assert 0 < training["share_of_ceiling"] < 1
     times = [read_json(path) for path in (store / "answers").rglob("runtime.json")]
-    assert len(times) == 2
-    (tuned,) = [facts for facts in times if "tokens_per_second" in facts]
-    assert tuned["tokens_per_second"] > 0
-    assert 0 < tuned["share_of_ceiling"] < 1
-    assert (tuned["gpus"], tuned["energy_joules"]) == (0, None)
-    assert set(tuned["seconds"]) == {"training", "answering"}
+    assert len(times) == 2 * len(ASKED)
+    for facts in (training, *times):
+        assert (facts["gpus"], facts["energy_joules"]) == (0, None)
+        assert list(facts["seconds"]) == ["training" if facts is training else "answering"]
 
 
 def both_at_once(job: Any, wait: bool = True) -> None:
@@ -506,25 +529,85 @@ def test_a_failed_run_takes_only_its_own_controls_along(
     assert f"steps: {PAIR.id}, which it matches, failed" in caught.value.what
 
 
-@pytest.mark.parametrize("kind", ["answers", "runs"])
+@pytest.mark.parametrize(
+    ("kind", "name", "old", "new"),
+    [
+        ("answers", "receipt.json", b'"answered": 6', b'"answered": 999'),
+        ("runs", "training.json", b'"steps": 1', b'"steps": 999'),
+        ("tuned", "model.safetensors", b'"format":"pt"', b'"format":"PT"'),
+    ],
+)
 def test_a_damaged_entry_is_made_again_and_stops_no_other(
-    kind: str, prepared: Path, base: Path, tmp_path: Path, store: Path, trained: list[str]
+    kind: str,
+    name: str,
+    old: bytes,
+    new: bytes,
+    prepared: Path,
+    base: Path,
+    tmp_path: Path,
+    store: Path,
+    trained: list[str],
 ) -> None:
     """A changed receipt, too: it is evidence. Without its answers a run needs its weights."""
     first = go([FPB], prepared=prepared, base=base, out=tmp_path / "out")
-    if kind == "runs":
+    if kind == "tuned":
         shutil.rmtree(store / "answers")
-    for name in ("receipt.json", "training.json"):
-        for file in (store / kind).rglob(name):
-            changed = file.read_text().replace('"steps": 1', '"steps": 999')
-            assert changed != file.read_text()
-            file.write_text(changed)
+    files = list((store / kind).rglob(name))
+    for file in files:
+        assert old in file.read_bytes()
+        file.write_bytes(file.read_bytes().replace(old, new))
     second = go([FPB, PAIR], prepared=prepared, base=base, out=tmp_path / "out")
     assert {name: second[name] for name in first if name != "index.json"} == {
         name: first[name] for name in first if name != "index.json"
     }
-    assert len(list((store / "broken" / kind).iterdir())) == 1
-    assert trained == [FPB.id, *([FPB.id] if kind == "runs" else []), PAIR.id]
+    assert len(list((store / "broken" / kind).iterdir())) == len(files) > 0
+    assert trained == [FPB.id, *([] if kind == "answers" else [FPB.id]), PAIR.id]
+
+
+def test_a_run_whose_training_is_not_known_is_trained_again(
+    prepared: Path,
+    base: Path,
+    tmp_path: Path,
+    store: Path,
+    trained: list[str],
+    answered: list[tuple[str, str]],
+) -> None:
+    """Its answers are there, its weights, too; how many steps it took is not."""
+    first = go([FPB], prepared=prepared, base=base, out=tmp_path / "out")
+    shutil.rmtree(store / "runs")
+    answered.clear()
+    assert go([FPB], prepared=prepared, base=base, out=tmp_path / "out") == first
+    assert (trained, answered) == ([FPB.id, FPB.id], [])
+
+
+def test_what_another_device_made_counts_where_the_study_takes_any(
+    prepared: Path,
+    base: Path,
+    tmp_path: Path,
+    store: Path,
+    trained: list[str],
+    answered: list[tuple[str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    runs, only_here = [BASE, FPB], study(execute={"accept": "same_type"})
+
+    def on(device: str, runs: list[Run] = runs, params: Params | None = None) -> tuple[Any, ...]:
+        """What the receipts say of the devices, then what was trained and answered."""
+        trained.clear()
+        answered.clear()
+        for module in (job_module, plan_module):
+            monkeypatch.setattr(module, "device_name", lambda: device)
+        go(runs, prepared=prepared, base=base, out=tmp_path / "out", params=params)
+        receipts = [read_json(tmp_path / "out" / f"{run.id}.json") for run in runs]
+        found = [(one["made_on"].get("device"), one["answered_on"]) for one in receipts]
+        return found, list(trained), len(answered)
+
+    on("mill", [replace(run, asked=ASKED[:1]) for run in runs])
+    assert on("yard", params=study()) == ([(None, ["mill", "yard"]), ("mill", ["mill", "yard"])], [], 2)
+    assert on("mill") == ([(None, ["mill", "yard"]), ("mill", ["mill", "yard"])], [], 0)
+    # A model that was trained there and answered here is not one that was trained here.
+    assert on("yard", params=only_here) == ([(None, ["yard"]), ("yard", ["yard"])], [FPB.id], 1 + 2)
+    assert on("yard", params=only_here) == ([(None, ["yard"]), ("yard", ["yard"])], [], 0)
 
 
 def test_times_that_cannot_be_read_stop_nothing(

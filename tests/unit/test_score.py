@@ -92,7 +92,7 @@ def test_a_run_listed_twice_is_refused(study: Path) -> None:
     [
         (lambda table: table.iloc[1:], "1 not answered"),
         (lambda table: pd.concat([table, table.iloc[:2]]), "2 answered twice"),
-        (lambda table: table.replace("fpb:test:0", "fpb:test:999"), "not in the prepared data"),
+        (lambda table: table.replace("fpb:test:0", "fpb:test:999"), "1 not asked, such as fpb:test:999"),
     ],
 )
 def test_every_item_is_answered_exactly_once(

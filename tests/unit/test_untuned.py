@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from cocktail.comparison.scores import read_scores
 from cocktail.config import Params, check_params
 from cocktail.endpoint.answers import answer_all
 from cocktail.errors import ConfigError, EndpointError
+from cocktail.execution.keys import base_identity
 from cocktail.grid import confirm_runs, explore_runs
 from cocktail.manifest import make_manifest
 from cocktail.page.content import Inputs, gather
@@ -126,7 +128,9 @@ def test_its_answers_have_the_form_of_our_own(study: tuple[Path, FakeEndpoint]) 
     assert receipt["config"]["served"] == SERVED
     assert receipt["empty_answers"] == receipt["not_stopped"] == (mine["answer"] == "").sum() > 0
     base = read_json(root / f"artifacts/base/{EXTERNAL}/base.json")
-    assert base == {"kind": "endpoint", "served": SERVED, "files": {}}
+    identity = base_identity(PARAMS.model(EXTERNAL), source="")
+    assert base == {"kind": "endpoint", "served": SERVED, "identity": identity, "files": {}}
+    assert receipt["base"] == identity
     assert read_json(root / f"artifacts/selected/{EXTERNAL}.json") == {}
     assert read_json(root / f"artifacts/answers/{EXTERNAL}/confirm/index.json") == {"runs": []}
 
@@ -232,8 +236,9 @@ def test_nothing_holds_the_key_and_the_store_holds_the_costs(
     files = [path for path in root.rglob("*") if path.is_file()]
     host = server.url.removeprefix("http://").encode()
     assert not any(KEY.encode() in path.read_bytes() or host in path.read_bytes() for path in files)
-    (runtime,) = (root / "store/answers").rglob("runtime.json")
-    counts = read_json(runtime)["endpoint"]
+    sets = [read_json(path)["endpoint"] for path in (root / "store/answers").rglob("runtime.json")]
+    assert len(sets) == len(PARAMS.study.evaluations)
+    counts = sum(map(Counter, sets), Counter[str]())
     assert counts["requests"] == counts["asked"] + counts["refusals_retried"]
     assert counts["refused"] == 1 and counts["prompt_tokens"] > 0
     (root / "requirements.lock").write_text("made-up==1\n", encoding="utf-8")

@@ -77,7 +77,7 @@ def _case(setting: Setting, task: str) -> Case:
     if missing := treatment.missing or control.missing:
         return Case(task, treatment, control, blocked=missing)
     ours, theirs = (answers.of_arm(arm, task=task, reading=reading) for arm in (treatment, control))
-    if not np.array_equal(ours.clusters, theirs.clusters):
+    if not np.array_equal(ours.items, theirs.items):
         return Case(task, treatment, control, blocked="needs both arms to be asked the same items")
     if len(set(ours.clusters)) < 2:
         return Case(task, treatment, control, blocked="needs items of two clusters")

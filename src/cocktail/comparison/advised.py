@@ -1,6 +1,7 @@
-"""The advice of ``cocktail.advice`` on every evaluated task of a study, as rows of the report.
+"""The advice of ``cocktail.advice`` on a study's evaluated tasks, as rows of the report.
 
-All tasks are looked at, so the p-values of a model's rankings are adjusted together (Holm).
+Not on general sets, which pairs are not asked. All others are looked at, so the p-values of a model's
+rankings are adjusted together (Holm).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from cocktail.advice.scores import TargetScores
 from cocktail.advice.show import advice_row
 from cocktail.comparison.overview import beats_guess, guess_share
 from cocktail.comparison.scores import ModelScores
-from cocktail.config import Params
+from cocktail.config import GENERAL_TASKS, Params
 from cocktail.errors import RecordError
 from cocktail.scoring.answers import Evaluation
 from cocktail.stats.multiplicity import holm
@@ -24,13 +25,17 @@ Row = dict[str, Any]
 
 
 def advice_rows(scores: ModelScores, evaluations: Mapping[str, Evaluation], *, params: Params) -> list[Row]:
-    """Return one row per evaluated task; where runs are missing the verdict says which. None if untuned."""
+    """Return one row per evaluated task but general sets; where runs are missing the verdict says which.
+
+    None if the model is untuned.
+    """
     if params.model(scores.model).untuned:
         return []
     tasks = params.study.tasks
     found = {
         task: _scores(scores, tasks, task, guess=guess_share(evaluations[task]))
         for task in params.study.evaluations
+        if task not in GENERAL_TASKS
     }
     records = {task: _record(mine, tasks, task) for task, mine in found.items()}
     held_out = {task: record for task, record in records.items() if isinstance(record, HeldOut)}

@@ -26,10 +26,12 @@ class Outcomes:
 
     Attributes:
         values: 0 or 1, shape (runs, items).
+        items: their ids.
         clusters: of each item.
     """
 
     values: NDArray[np.float64]
+    items: NDArray[np.str_]
     clusters: NDArray[np.str_]
 
 
@@ -43,7 +45,8 @@ class OutcomeTable:
     def of(self, runs: Sequence[str]) -> Outcomes:
         """Return the outcomes of ``runs`` on the items that all of them were asked, ordered by item id."""
         mine = self.values.loc[list(runs)].dropna(axis="columns")
-        return Outcomes(mine.to_numpy(dtype=np.float64), self.clusters[mine.columns].to_numpy(dtype=str))
+        values, clusters = mine.to_numpy(dtype=np.float64), self.clusters[mine.columns].to_numpy(dtype=str)
+        return Outcomes(values, mine.columns.to_numpy(dtype=str), clusters)
 
 
 @dataclass(frozen=True)
@@ -182,12 +185,15 @@ def _check_runs(scores: ModelScores) -> None:
         wanted = {(run.id, one.task) for run in runs for one in run.asked}
         found = {(key[1], key[2]) for key in scores.summary.index if key[0] == stage}
         if wanted != found:
-            missing, foreign = (
-                ", ".join(f"{run} on {task}" for run, task in sorted(part)) or "none"
-                for part in (wanted - found, found - wanted)
-            )
+            missing, foreign = _named(wanted - found, but=found), _named(found - wanted, but=wanted)
             raise RecordError(
                 f"the scored {stage} runs of {scores.model} are not those of params: missing {missing}; "
                 f"foreign {foreign}",
                 fix="dvc repro",
             )
+
+
+def _named(scored: set[tuple[str, str]], *, but: set[tuple[str, str]]) -> str:
+    """Name runs, and their tasks where the other list has the run, too."""
+    known = {run for run, _ in but}
+    return ", ".join(sorted({f"{run} on {task}" if run in known else run for run, task in scored})) or "none"

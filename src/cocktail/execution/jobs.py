@@ -25,7 +25,7 @@ from cocktail.execution.shortage import shortage
 from cocktail.grid import Asked, Run
 from cocktail.models.tokens import end_ids
 from cocktail.prompts import Tokenizer, items_of
-from cocktail.records import write_json, write_table
+from cocktail.records import read_json, write_json, write_table
 from cocktail.store import Store, write_runtime
 from cocktail.training.recipe import Recipe, Training
 from cocktail.training.rows import RowCounts, training_rows
@@ -46,6 +46,7 @@ class RunJob:
         checkpoint_seconds: time from one checkpoint to the next.
         training_key: where the store keeps what came of the training; the base's identity for the base.
         answers: each evaluation set that is asked, and where the store keeps its answers.
+        only_on: the CPU or GPU on which finished work must have been made to count; "": any.
         identity: what the receipt says the keys were made of.
     """
 
@@ -65,7 +66,23 @@ class RunJob:
     store: Store
     training_key: str
     answers: tuple[tuple[Asked, str], ...]
+    only_on: str
     identity: dict[str, str]
+
+    def accepts(self, made_on: str) -> bool:
+        """Tell whether what was made on a device counts as finished."""
+        return self.only_on in ("", made_on)
+
+    def stored_training(self) -> dict[str, Any] | None:
+        """Return what the store says of the training, if it counts."""
+        entry = self.store.have("runs", self.training_key)
+        facts: dict[str, Any] = read_json(entry / "training.json") if entry else {}
+        return facts if facts and self.accepts(facts["made_on"]["device"]) else None
+
+    def stored_answers(self, key: str) -> Path | None:
+        """Return the folder of stored answers, if they count."""
+        entry = self.store.have("answers", key)
+        return entry if entry and self.accepts(read_json(entry / "receipt.json")["made_on"]) else None
 
 
 def execute(job: RunJob, wait: bool = True) -> None:
@@ -80,18 +97,19 @@ def execute(job: RunJob, wait: bool = True) -> None:
     """
     store = job.store
     with store.lock(job.training_key, wait=wait):
-        missing = [one for one in job.answers if store.have("answers", one[1]) is None]
-        known = job.recipe is None or store.have("runs", job.training_key)
-        if not missing and known:
-            shutil.rmtree(_checkpoints(job), ignore_errors=True)  # a killed process may have left them
-            return
+        known = job.recipe is None or job.stored_training() is not None
+        # Answers of a model that was trained on another device are not those of the one trained here.
+        anew = not known and job.only_on
+        missing = [one for one in job.answers if anew or job.stored_answers(one[1]) is None]
         try:
-            _train_and_answer(job, missing)
+            if missing or not known:
+                _train_and_answer(job, missing)
         except Exception as error:
             reason = shortage(error, store.root)
             if reason is None:
                 raise
             raise reason from error
+        shutil.rmtree(_checkpoints(job), ignore_errors=True)  # a killed process, too, may have left them
 
 
 def _train_and_answer(job: RunJob, missing: Sequence[tuple[Asked, str]]) -> None:
@@ -111,7 +129,6 @@ def _train_and_answer(job: RunJob, missing: Sequence[tuple[Asked, str]]) -> None
                 write_table(folder / "answers.parquet", table)
                 write_json(folder / "receipt.json", {**_counts(table), "made_on": device_name()})
                 write_runtime(folder, _cost("answering", started, energy))
-    shutil.rmtree(_checkpoints(job), ignore_errors=True)
 
 
 def _cost(phase: str, started: float, energy: float | None) -> dict[str, Any]:
@@ -128,7 +145,7 @@ def _tuned_model(job: RunJob, tokenizer: Tokenizer) -> Answering:
         return Answering(load_model(job.base, half=job.half))
     recipe = settled(job.recipe)
     stored = job.store.have("tuned", job.training_key)
-    if stored and job.store.have("runs", job.training_key):
+    if stored and job.stored_training():
         return ready_to_answer(load_tuned(job.base, stored, recipe), recipe)
     return ready_to_answer(_train(job, job.mixture, recipe, tokenizer), recipe)
 

@@ -12,6 +12,7 @@ from cocktail.data.mixture import Mixture
 from cocktail.data.table import read_split
 from cocktail.errors import RunError
 from cocktail.exam import NO_SHOTS, ExamSheet, Shots, read_exam
+from cocktail.execution.environment import device_name
 from cocktail.execution.jobs import RunJob
 from cocktail.execution.keys import answers_key, training_key
 from cocktail.execution.pool import Job
@@ -79,6 +80,7 @@ class Planner:
             store=self.store,
             training_key=key,
             answers=answers,
+            only_on=self._only_on,
             identity={"base": self._base, "rows_digest": rows},
         )
         return Job(name=run.id, size=self._size(mixture, run, max_steps), payload=payload)
@@ -153,6 +155,10 @@ class Planner:
     @cached_property
     def _sheets(self) -> dict[tuple[Asked, Shots], ExamSheet]:
         return {}
+
+    @cached_property
+    def _only_on(self) -> str:
+        return device_name() if self.params.execute.accept == "same_type" else ""
 
     @cached_property
     def _base(self) -> str:

@@ -18,7 +18,6 @@ from typing import Any
 from cocktail.config import Params
 from cocktail.data.mixture import draw_all, read_mixture
 from cocktail.errors import BusyError, RunError
-from cocktail.execution.environment import device_name
 from cocktail.execution.finished import NOT_TRAINED, Answered, Finished, write_runs
 from cocktail.execution.jobs import RunJob, execute
 from cocktail.execution.plan import Planner, planned_bytes
@@ -64,34 +63,35 @@ class StageInputs:
         return Finished(job.payload.run, about(job.payload), came, tuple(answers), cost)
 
     def answered(self, job: RunJob) -> list[Answered]:
-        """Return the answers to those evaluation sets that are there."""
-        found = (self._stored(job, asked, key) or self._kept(asked, key) for asked, key in job.answers)
+        """Return the answers to those evaluation sets that are there and count.
+
+        Where the device matters, answers whose training does not count are of another model.
+        """
+        if job.only_on and self._training(job) is None:
+            return []
+        found = (self._stored(job, asked, key) or self._kept(job, asked, key) for asked, key in job.answers)
         return [one for one in found if one is not None]
 
     def _stored(self, job: RunJob, asked: Asked, key: str) -> Answered | None:
-        entry = job.store.have("answers", key)
+        entry = job.stored_answers(key)
         if entry is None:
             return None
         receipt = read_json(entry / "receipt.json")
         read = partial(read_table, entry / "answers.parquet")
-        return self._accepted(Answered(asked, key, read, receipt, read_runtime(entry)))
+        return Answered(asked, key, read, receipt, read_runtime(entry))
 
-    def _kept(self, asked: Asked, key: str) -> Answered | None:
-        return self._accepted(self._kept_runs.answers(asked, key))
-
-    def _accepted(self, answered: Answered | None) -> Answered | None:
-        """None for what was made on another type of CPU or GPU, where that is not wanted."""
-        if answered is None or self.params.execute.accept == "any":
-            return answered
-        return answered if answered.receipt["made_on"] == device_name() else None
+    def _kept(self, job: RunJob, asked: Asked, key: str) -> Answered | None:
+        found = self._kept_runs.answers(asked, key)
+        return found if found and job.accepts(found.receipt["made_on"]) else None
 
     def _training(self, job: RunJob) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
         if job.recipe is None:
             return NOT_TRAINED, {}
-        entry = job.store.have("runs", job.training_key)
-        if entry is None:
-            return self._kept_runs.training(job.training_key)
-        return read_json(entry / "training.json"), read_runtime(entry)
+        stored = job.stored_training()
+        if stored:
+            return stored, read_runtime(job.store.path("runs", job.training_key))
+        kept = self._kept_runs.training(job.training_key)
+        return kept if kept and job.accepts(kept[0]["made_on"]["device"]) else None
 
     @cached_property
     def _kept_runs(self) -> KeptRuns:
