@@ -135,7 +135,7 @@ def test_a_refactoring_trains_nothing(smoke: Clone) -> None:
     smoke.done("dvc", "repro")
     assert smoke.stored("runs") == trained
     assert smoke.stored("bases") == bases
-    # The new set is general: base, singles, all and leave-one-out, but no tuned single and no matched control.
+    # The new set is general: base, singles, all and leave-one-out; no tuned single, no matched control.
     assert len(smoke.stored("answers") - answered) == 1 + 4 + 1 + 1 + 1
     smoke.done("git", "checkout", "--", ".")
     smoke.done("git", "clean", "--quiet", "--force", "src")
