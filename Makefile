@@ -23,6 +23,7 @@ $(READY): requirements.lock pyproject.toml
 	@touch $(READY)
 
 repro: $(READY)  ## Set up, run every stage of the study in params.yaml, show its verdicts, compare with the recorded study
+	cocktail mend
 	dvc repro
 	@cat reports/tables/verdicts.md
 	cocktail verify
@@ -42,7 +43,7 @@ bench: $(READY)  ## All benchmarks at full size, on a machine that does nothing 
 	python benchmarks/table.py
 	cocktail readme
 
-params: $(READY)  ## Write params.yaml for STUDY=smoke|tiny|small|paper
+params: $(READY)  ## Write params.yaml for STUDY=smoke|tiny|paper
 	cocktail params $(STUDY)
 
 plan: $(READY)  ## Print what STUDY=paper would take, before anything is downloaded: runs, tokens, hours, disk

@@ -23,7 +23,7 @@ from workbench import Workbench, make_workbench
 from cocktail.errors import RunError
 from cocktail.execution.environment import WORKER_SETTINGS, visible_gpus
 from cocktail.report.benchmarks import Benchmark, Comparison, Goal, Series
-from cocktail.stage import run_stage
+from cocktail.stage import run_command
 
 GOAL = Goal("at least", 5.0)
 SINGLE_EVERY = 8  # one item at a time is slow: every n-th item shows its speed
@@ -140,4 +140,4 @@ def _missing(*, on_gpu: bool) -> list[str]:
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_command(main)

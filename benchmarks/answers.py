@@ -20,6 +20,7 @@ from own import job_of, tune
 
 from cocktail.config import Params, load_params
 from cocktail.exam import read_exam
+from cocktail.grid import Asked
 from cocktail.inference.engine import Question
 from cocktail.prompts import token_id
 from cocktail.records import read_json, write_json
@@ -35,16 +36,15 @@ def questions(params: Params, tokenizer: Any, *, every: int) -> list[Question]:
     from cocktail.inference.answer import prepare_exam
 
     model = params.model(next(iter(params.models)))
-    exam = prepare_exam(
-        tokenizer,
-        read_exam(Path("data/prepared"), params.study.evaluations),
-        max_prompt=params.answer.max_prompt,
-        stop_token=model.stop_token,
-    )
-    asked = [
-        Question(prompt.ids, LIMIT, group=task)
-        for prompt, task in zip(exam.prompts, exam.sheet.table["task"], strict=True)
-    ]
+    asked = []
+    for name in params.study.evaluations:
+        exam = prepare_exam(
+            tokenizer,
+            read_exam(Path("data/prepared"), Asked(name, dev=True, test_rows=None)),
+            max_prompt=params.answer.max_prompt,
+            stop_token=model.stop_token,
+        )
+        asked += [Question(prompt.ids, LIMIT) for prompt in exam.prompts]
     return asked[::every]
 
 
@@ -58,7 +58,7 @@ def opened(
     if name == "plain":
         yield partial(plain, model, tokenizer, stop=stop, batch=batch)
     elif name == "ours":
-        engine = TorchEngine(model, ends=(stop,), pad=tokenizer.pad_token_id, batch_size=batch)
+        engine = TorchEngine(model, ends=(stop,), batch_size=batch)
         yield lambda asked: [list(answer.ids) for answer in engine.generate(asked)]
     else:
         from cocktail.inference.vllm_engine import vllm_engine

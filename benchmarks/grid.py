@@ -22,7 +22,7 @@ from cocktail.execution.environment import visible_gpus
 from cocktail.grid import Run, explore_runs
 from cocktail.records import read_json
 from cocktail.report.benchmarks import Benchmark, Comparison, Goal, Series
-from cocktail.stage import run_stage
+from cocktail.stage import run_command
 
 GOAL = Goal("at most", 0.4)
 EVERY = {"small": 15, "full": 5}  # one run; 11 of 55, in about the grid's proportions
@@ -156,4 +156,4 @@ def compare(folder: Path, arguments: argparse.Namespace) -> Benchmark:
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_command(main)

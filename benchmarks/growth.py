@@ -18,7 +18,7 @@ from workbench import Workbench, empty_workbench, make_workbench
 
 from cocktail.records import read_json
 from cocktail.report.benchmarks import Benchmark, Comparison, Goal, Series
-from cocktail.stage import run_stage
+from cocktail.stage import run_command
 
 LINEAR = Goal("at most", 1.25)
 FLAT, FLAT_WORKER = Goal("at most", 1.5), Goal("at most", 1.2)
@@ -151,4 +151,4 @@ def compare(folder: Path, arguments: argparse.Namespace) -> Benchmark:
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_command(main)

@@ -33,11 +33,11 @@ from common import (
 from cocktail.errors import RunError
 from cocktail.records import fresh_file
 from cocktail.report.benchmarks import Benchmark, Comparison, Series
-from cocktail.stage import run_stage
+from cocktail.stage import run_command
 
 MODELS = {"small": (1,), "full": (1, 4)}
 MODEL = "phi3_smoke"
-HEAVY = ("fetch", "prepare", "corpus", "mix", "base", "explore", "confirm")  # no confidence is read there
+HEAVY = ("fetch", "prepare", "mix", "base", "explore", "confirm")  # no confidence is read there
 NO_OP, STATUS, DIFF = "repro with nothing to do", "status", "metrics diff"
 EXPERIMENT, STAGES_ALONE = "exp run of a changed confidence", "its stages alone"
 AUTHOR = {f"GIT_{who}_{what}": "bench" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
@@ -162,4 +162,4 @@ def _write(path: Path, text: str) -> None:
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_command(main)

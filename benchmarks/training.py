@@ -22,7 +22,7 @@ from cocktail.errors import RunError
 from cocktail.execution.environment import WORKER_SETTINGS, device_name, visible_gpus
 from cocktail.grid import Run, explore_runs
 from cocktail.report.benchmarks import Benchmark, Comparison, Goal, Series
-from cocktail.stage import run_stage
+from cocktail.stage import run_command
 
 SPEED, ALL_CORES = "tokens_per_second", "plain SFTTrainer on all cores"
 NO_GPU = "the shape of Phi-3-mini on a GPU, to which the goals belong"
@@ -188,4 +188,4 @@ def notes(study: str, *, on_gpu: bool) -> tuple[str, ...]:
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_command(main)

@@ -69,11 +69,10 @@ def make_workbench(
     bench.run(stage("fetch", "--out", "data/raw"))
     bench.run(stage("prepare", "--raw", "data/raw", "--out", "data/prepared"))
     bench.run(stage("mix", "--prepared", "data/prepared", "--out", "artifacts/mixtures"))
-    bench.run(stage("corpus", "--raw", "data/raw", "--out", "data/corpus", "--counts", "reports/corpus.json"))
     making = (
         script("workbench.py", bench.model, bench.base)
         if large
-        else stage("base", "--model", bench.model, "--corpus", "data/corpus", "--out", bench.base)
+        else stage("base", "--model", bench.model, "--out", bench.base)
     )
     bench.run(making)
     return bench

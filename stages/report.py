@@ -23,7 +23,6 @@ def main() -> None:
     parser.add_argument("--answers", type=Path, required=True, help="folder of <model>/{explore,confirm}")
     parser.add_argument("--judge", type=Path, required=True, help="what stage judge wrote")
     parser.add_argument("--bases", type=Path, required=True, help="folder of <model>/base.json")
-    parser.add_argument("--corpus", type=Path, required=True, help="the counts of stage corpus")
     parser.add_argument("--published", type=Path, required=True, help="published.yaml")
     parser.add_argument("--out", type=Path, required=True, help="folder for tables/, figures/ and plots/")
     arguments = vars(parser.parse_args())

@@ -13,9 +13,10 @@ from cocktail.claims.evaluate import evaluate_claims
 from cocktail.comparison.study import compare_study
 from cocktail.compose import compose
 from cocktail.config import Params, check_params
-from cocktail.grid import Run, confirm_runs, explore_runs
+from cocktail.data.table import sampled
+from cocktail.grid import Asked, Run, confirm_runs, explore_runs
 from cocktail.judge.study import judge_study
-from cocktail.records import digest_text, read_json, write_json, write_table
+from cocktail.records import digest_text, write_json, write_table
 from cocktail.report.provenance import data_note
 from cocktail.report.study import Inputs, report_study
 from cocktail.scoring.outcome import Tolerance
@@ -90,7 +91,6 @@ def write_study(root: Path, params: Params, *, skill: Skill = default_skill) -> 
     for task in params.fetch.sources:
         write_json(root / f"data/raw/{task}/receipt.json", raw_receipt(params, task))
     write_mixtures(root / "artifacts/mixtures", explore_runs(params))
-    write_json(root / "reports/corpus.json", corpus_receipt())
     for model in params.models:
         write_json(root / f"artifacts/base/{model}/base.json", base_receipt(params.model(model).kind))
         answers = root / "artifacts/answers" / model
@@ -147,7 +147,6 @@ def report_inputs(root: Path) -> Inputs:
         answers=root / "artifacts/answers",
         judge=root / "artifacts/judge",
         bases=root / "artifacts/base",
-        corpus=root / "reports/corpus.json",
         published=ROOT / "data/reference/published.yaml",
     )
 
@@ -159,32 +158,19 @@ def raw_receipt(params: Params, task: str) -> dict[str, object]:
     return {**facts, "licence": source.licence, "status": source.status, "files": []}
 
 
-def corpus_receipt() -> dict[str, object]:
-    """Two corpora, of which one overlaps with an evaluated set."""
-    facts = {"licence": "public domain", "documents": 40, "characters": 9000, "passages": 90}
-    drawn = {"passages": 50, "characters": 5000, "held_out": 2}
-    overlapping = {"passages_with_overlap": 7, "drawn": drawn, "sha256": "2" * 64}
-    return {
-        "corpora": {"books": {**facts, **overlapping}, "filings": {**facts, **overlapping}},
-        "overlap": {"words": 10, "passages_by_set": {"finqa": 14, "fpb": 0}},
-        "instruction_rows": {"gap": 5},
-    }
-
-
 def base_receipt(kind: str) -> dict[str, object]:
     """A base's receipt with the contract's keys."""
     if kind != "scratch":
-        return {"kind": kind, "files": {}}
-    held_out = {"tokens": 512, "loss": 4.5, "perplexity": 90.02, "bits_per_byte": 1.9}
+        return {"kind": kind, "identity": f"{kind}, made up", "files": {}}
     return {
         "kind": kind,
+        "identity": f"{kind}, made up",
         "parameters": 1000,
         "vocabulary": 300,
         "pretraining": {
             "tokens": 2_000_000,
             "steps": 400,
             "loss": [[1, 8.0], [100, 6.0], [200, 5.0], [400, 4.25]],
-            "held_out": {"books": held_out, "filings": {**held_out, "loss": 3.5, "perplexity": 33.12}},
         },
         "instruction": {"steps": 5},
         "copy_probe": {"after_pretraining": 0.5, "at_the_end": 0.75},
@@ -213,11 +199,9 @@ def write_answers(
     skill: Skill = default_skill,
     method: str = "full",
 ) -> None:
-    """Answers, receipt and index of ``runs``; the draw hangs on the run's id alone."""
-    tasks = [task for task, facts in read_json(prepared / "tasks.json").items() if facts["evaluates"]]
+    """Answers, receipt and index of ``runs``; the draw hangs on run and task alone."""
     for run in runs:
-        rng = np.random.default_rng(int(digest_text(run.id)[:8], 16))
-        table = pd.concat([_answers(prepared, task, rng, skill=skill(run, task)) for task in tasks])
+        table = pd.concat([_answers(prepared, run, one, skill=skill(run, one.task)) for one in run.asked])
         write_table(folder / f"{run.id}.parquet", table.reset_index(drop=True))
         facts = receipt(run, model=folder.parent.name, answered=len(table), method=method)
         write_json(folder / f"{run.id}.json", facts)
@@ -235,8 +219,19 @@ def receipt(run: Run, *, model: str, answered: int, method: str = "full") -> dic
         "sources": list(run.sources),
         "seed": run.seed,
         "config": {"overlong": "drop", **(recipe if run.sources else {})},
-        "base_digest": "0" * 64,
+        "base": "0" * 64,
         "rows_digest": "1" * 64,
+        "training_key": digest_text(f"{model} {run.id}") if run.sources else "",
+        "made_on": {"device": "cpu"} if run.sources else {},
+        "asked": {
+            one.task: {
+                "dev": one.dev,
+                "test_rows": one.test_rows,
+                "key": digest_text(f"{model} {run.id} {one.task}"),
+            }
+            for one in run.asked
+        },
+        "answered_on": ["cpu"],
         "rows": {source: {"in": 30, "kept": 29, "cut": 1, "dropped": 1} for source in run.sources},
         "tokens": {"trained": 300, "total": 900},
         "steps": 4 * len(run.sources),
@@ -266,10 +261,13 @@ def _examples(task: str, split: str, size: int) -> pd.DataFrame:
     )
 
 
-def _answers(prepared: Path, task: str, rng: np.random.Generator, *, skill: float) -> pd.DataFrame:
-    parts = []
-    for split in ("dev", "test"):
+def _answers(prepared: Path, run: Run, asked: Asked, *, skill: float) -> pd.DataFrame:
+    task, parts = asked.task, []
+    rng = np.random.default_rng(int(digest_text(f"{run.id} {task}")[:8], 16))
+    for split in ("dev", "test") if asked.dev else ("test",):
         gold = pd.read_parquet(prepared / task / f"{split}.parquet")
+        if split == "test":
+            gold = gold[gold["item"].isin(sampled(gold["item"], asked.test_rows))]
         right = rng.random(len(gold)) < skill
         kept = gold[["item", "task", "cluster"]].assign(
             split=split,

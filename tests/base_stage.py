@@ -17,13 +17,12 @@ STAGE = Path(__file__).parents[1] / "stages" / "base.py"
 def run_base_stage(folder: Path, **model: Any) -> subprocess.CompletedProcess[str]:
     """Make the model ``tiny`` at <folder>/artifacts/bases/tiny, with the store at <folder>/store."""
     folder.mkdir(exist_ok=True)
-    (folder / "corpus").mkdir()
     params = make_params(models={"tiny": model}).model_dump()
     (folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
     return subprocess.run(
         [
             *(sys.executable, "-P", str(STAGE), "--model", "tiny"),
-            *("--corpus", "corpus", "--out", "artifacts/bases/tiny"),
+            *("--out", "artifacts/bases/tiny"),
         ],
         cwd=folder,
         env={**os.environ, "COCKTAIL_STORE": str(folder / "store")},

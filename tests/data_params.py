@@ -51,15 +51,6 @@ def make_params(**sections: dict[str, Any]) -> Params:
             "max_quarantine_share": 0.1,
             "filler_from": "filler",
         },
-        "corpora": {
-            "seed": 1,
-            "characters": 1000,
-            "passage": 300,
-            "overlap_words": 10,
-            "held_out": 0.1,
-            "instruction_rows": 8,
-            "files": {},
-        },
         "mix": {"seed": 42, "caps": {}, "instruction_share": 1.0, "math_share": 0.5},
         "models": {},
         "train": {

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from cocktail.config import ModelConfig
+from cocktail.execution.keys import base_identity
 from cocktail.prompts import Item
 from cocktail.training.base import new_model, save_base
 from cocktail.training.recipe import Recipe
@@ -103,5 +104,6 @@ def write_tiny_base(folder: Path) -> Path:
     """A base model's folder as stage ``base`` writes it."""
     folder.mkdir(parents=True)
     tokenizer = tiny_tokenizer()
-    save_base(tiny_model(tokenizer, spread=4.0), tokenizer, out=folder, receipt={"kind": "scratch"})
+    receipt = {"kind": "scratch", "identity": base_identity(MODEL, source="")}
+    save_base(tiny_model(tokenizer, spread=4.0), tokenizer, out=folder, receipt=receipt)
     return folder

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from cocktail.errors import CocktailError
-from cocktail.stage import run_stage
+from cocktail.stage import run_command
 
 PARAMS, CONF, REPORTS, README = Path("params.yaml"), Path("conf"), Path("reports"), Path("README.md")
 
@@ -89,6 +89,13 @@ def refetch(arguments: argparse.Namespace) -> None:
     print("data/raw is what was expected")
 
 
+def mend(arguments: argparse.Namespace) -> None:
+    """Restore a dvc.lock that a kill left half written; one that is whole is left alone."""
+    from cocktail.dvc_lock import mend as restore
+
+    print(restore())
+
+
 def replies(arguments: argparse.Namespace) -> None:
     """Take an endpoint's replies from another machine's outputs into the run store."""
     from cocktail.endpoint.replies import Replies
@@ -159,7 +166,7 @@ def main() -> None:
     """Entry point; errors are one message and exit code 2."""
     parser = argparse.ArgumentParser(prog="cocktail", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    around = (params, plan, verify, record, keep_runs, readme, refetch, replies)
+    around = (params, plan, verify, record, keep_runs, readme, refetch, mend, replies)
     for command in (*around, advise, calibrate, card, verdicts_diff):
         name = command.__name__.replace("_", "-")
         sub = commands.add_parser(name, help=command.__doc__, description=command.__doc__)
@@ -192,7 +199,7 @@ def main() -> None:
             sub.add_argument("old", type=Path, help="claims.json of the base")
             sub.add_argument("new", type=Path, help="claims.json of the change")
     arguments = parser.parse_args()
-    run_stage(lambda: _in_a_study(arguments))
+    run_command(lambda: _in_a_study(arguments))
 
 
 def _in_a_study(arguments: argparse.Namespace) -> None:

@@ -2,7 +2,7 @@
 
 An unknown key, a wrong type or a broken rule between fields is an error, and all errors are shown at
 once. Every number a study may change stands in params.yaml (composed from conf/ by Hydra), so the
-studies smoke, tiny, small and paper differ in data and numbers only, never in code.
+studies smoke, tiny and paper differ in data and numbers only, never in code.
 """
 
 from __future__ import annotations
@@ -86,35 +86,6 @@ class PrepareConfig(Section):
     test_rows: Positive | None = None  # None: all; else a seeded sample of the test rows
     max_quarantine_share: Share
     filler_from: Literal["filler", "open_orca"]  # open_orca: half its rows are set aside as filler
-
-
-class CorpusConfig(Section):
-    """One text corpus, a file ``<name>.jsonl.xz``."""
-
-    share: Share  # of corpora.characters
-    documents: Positive | None = None  # how many it holds: for the progress bar
-    licence: str
-    sha256: str | None = None  # None: not known yet; the receipt then says what was found
-
-
-class CorporaConfig(Section):
-    """Stage ``corpus``: text that from-scratch models with ``pretrain.text: corpora`` read."""
-
-    seed: int
-    folder: str | None = None  # None: the environment's COCKTAIL_CORPORA
-    characters: Positive  # drawn from all corpora together
-    passage: Positive  # characters of a passage at most: what is checked, dropped and drawn
-    overlap_words: Positive  # a passage that shares a run of so many words with an evaluated set is dropped
-    held_out: Share  # of the drawn passages: perplexity is measured on them
-    instruction_rows: Positive
-    files: dict[str, CorpusConfig]
-
-    @model_validator(mode="after")
-    def _shares_are_of_one_whole(self) -> CorporaConfig:
-        total = sum(file.share for file in self.files.values())
-        if self.files and abs(total - 1) > 1e-9:
-            raise ValueError(f"the shares of corpora.files add up to {total:g}, not to 1")
-        return self
 
 
 class MixConfig(Section):
@@ -241,6 +212,10 @@ class AnswerConfig(Section):
     shots: Count = (
         0  # untuned models answer once more, with so many solved train examples before each question
     )
+    explored_test_rows: Positive | None = (
+        None  # of each finance test, a fixed sample for explored runs; None: all
+    )
+    general_test_rows: Positive | None = None  # of each general test, the same for all runs; None: all
     batch_size: Positive
     max_prompt: Positive  # longer prompts have the middle of their input cut, and are counted
     engine: Literal["builtin", "vllm"]
@@ -253,6 +228,11 @@ class ExecuteConfig(Section):
     keep_weights: Literal["all", "none"]
     gpus_per_run: Positive  # more than one: a run is trained by as many processes (accelerate)
     checkpoint_minutes: Annotated[float, Field(ge=0.0)]  # from one to the next; 0: every logged step
+    share_prefixes: bool = (
+        True  # what rows of a step begin with is read once; but for rounding it changes nothing
+    )
+    tree_tokens: Positive | None = None  # of rows that share a beginning; None: by device
+    accept: Literal["any", "same_type"] = "any"  # finished runs: made anywhere, or on a CPU or GPU as here
     silence_minutes: Rate = 30.0  # a worker without a sign of life for so long is ended, its run tried again
 
 
@@ -260,7 +240,6 @@ class PretrainConfig(Section):
     """From-scratch models: pretraining on text, then an instruction phase on tasks outside the study."""
 
     seed: int
-    text: Literal["generated", "corpora"] = "generated"  # corpora: what stage corpus left
     text_tokens: Positive
     instruction_rows: Positive
     block: Positive  # tokens of one pretraining sequence
@@ -390,7 +369,6 @@ class Params(Section):
     study: StudyConfig
     fetch: FetchConfig
     prepare: PrepareConfig
-    corpora: CorporaConfig
     mix: MixConfig
     models: dict[str, ModelConfig]
     train: TrainConfig
@@ -408,11 +386,6 @@ class Params(Section):
             f"study.tasks names {task!r}, which fetch.sources lacks"
             for task in (*self.study.tasks, *self.study.evaluations)
             if task not in self.fetch.sources
-        ]
-        problems += [
-            f"models.{name}.pretrain.text is corpora, but corpora.files names none"
-            for name, model in self.models.items()
-            if model.pretrain and model.pretrain.text == "corpora" and not self.corpora.files
         ]
         if self.prepare.filler_from not in self.fetch.sources:
             problems.append(f"prepare.filler_from: fetch.sources lacks {self.prepare.filler_from!r}")

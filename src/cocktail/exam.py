@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cocktail.data.table import read_split
+from cocktail.data.table import read_split, sampled
 from cocktail.errors import DataError
+from cocktail.grid import Asked
 from cocktail.prompts import Item, items_of
 from cocktail.records import digest_value, read_json
 
-ANSWERED = ("dev", "test")
 SPARE = 20  # more examples than asked for are drawn: an item is not shown one of its own cluster
 
 
@@ -75,28 +75,26 @@ class ExamSheet:
         return digest_value([asked.to_numpy().tolist(), settings, *([self.shots, shown] if shown else [])])
 
 
-def read_exam(prepared: Path, evaluations: Sequence[str], shots: Shots = NO_SHOTS) -> ExamSheet:
-    """Read dev and test of every evaluation, and draw the solved examples from train.
+def read_exam(prepared: Path, asked: Asked, shots: Shots = NO_SHOTS) -> ExamSheet:
+    """Read what is asked of an evaluation set, and draw the solved examples from train.
 
     Raises:
         DataError: a task of the study was not prepared.
     """
     settings: dict[str, Any] = read_json(prepared / "tasks.json")
-    missing = [name for name in evaluations if name not in settings]
-    if missing:
-        raise DataError(f"not prepared: {', '.join(missing)}", where=str(prepared), fix="dvc repro prepare")
-    parts = [
-        read_split(prepared, name, split).assign(split=split) for name in evaluations for split in ANSWERED
-    ]
-    tasks = {
-        name: TaskSettings(
-            max_new_tokens=int(settings[name]["max_new_tokens"]),
-            spellings=_spellings(prepared, name, settings[name]["labels"] or []),
-        )
-        for name in evaluations
-    }
-    examples = {name: _draw(prepared, name, shots) for name in evaluations} if shots.count else {}
-    return ExamSheet(pd.concat(parts, ignore_index=True), tasks, shots.count, examples)
+    name = asked.task
+    if name not in settings:
+        raise DataError(f"not prepared: {name}", where=str(prepared), fix="dvc repro prepare")
+    test = read_split(prepared, name, "test")
+    parts = [test[test["item"].isin(sampled(test["item"], asked.test_rows))].assign(split="test")]
+    if asked.dev:
+        parts.insert(0, read_split(prepared, name, "dev").assign(split="dev"))
+    task = TaskSettings(
+        max_new_tokens=int(settings[name]["max_new_tokens"]),
+        spellings=_spellings(prepared, name, settings[name]["labels"] or []),
+    )
+    examples = {name: _draw(prepared, name, shots)} if shots.count else {}
+    return ExamSheet(pd.concat(parts, ignore_index=True), {name: task}, shots.count, examples)
 
 
 def _draw(prepared: Path, task: str, shots: Shots) -> list[tuple[str, Item]]:

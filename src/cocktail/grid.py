@@ -18,12 +18,29 @@ from typing import Literal
 
 import numpy as np
 
-from cocktail.config import Params
+from cocktail.config import GENERAL_TASKS, Params
 from cocktail.errors import ConfigError, near
 
 MixtureKind = Literal["single", "pair", "without", "all"]
 RunKind = Literal["base", "shots", "single", "pair", "without", "all", "tuned", "steps", "size"]
 KINDS = ("single", "pair", "without", "all", "tuned")
+
+
+INSTRUCTIONS = "open_orca"  # what it does to general sets is a claim, so its pairs are asked these
+
+
+@dataclass(frozen=True)
+class Asked:
+    """An evaluation set as a run is asked it.
+
+    Attributes:
+        dev: whether its dev rows are asked, too.
+        test_rows: how many test rows, a fixed sample of them; None: all.
+    """
+
+    task: str
+    dev: bool
+    test_rows: int | None
 
 
 @dataclass(frozen=True)
@@ -40,6 +57,7 @@ class Run:
         learning_rate: peak learning rate.
         like: for ``steps`` and ``size`` runs the id of the run whose steps or rows are matched.
         shots: for ``shots`` runs (the untuned base) how many solved examples stand before each question.
+        asked: the evaluation sets whose answers somebody reads: tables, advice or verdicts.
     """
 
     id: str
@@ -51,6 +69,7 @@ class Run:
     learning_rate: float = 0.0
     like: str = ""
     shots: int = 0
+    asked: tuple[Asked, ...] = ()
 
 
 def explore_runs(params: Params, *, model: str = "") -> list[Run]:
@@ -74,10 +93,38 @@ def explore_runs(params: Params, *, model: str = "") -> list[Run]:
         )
     wanted = [run for run in grid if run.kind in include or run.id in include]
     untuned = bool(model) and params.model(model).untuned
-    bases = [Run(id="base", kind="base", sources=(), seed=params.study.seed)]
+    bases = [Run(id="base", kind="base", sources=(), seed=params.study.seed, asked=_asked_whole(params))]
     if params.answer.shots:
         bases += [replace(bases[0], id="base_shots", kind="shots", shots=params.answer.shots)]
-    return [*bases, *([] if untuned else wanted)]
+    explored = [replace(run, asked=_asked_explored(params, run)) for run in wanted]
+    return [*bases, *([] if untuned else explored)]
+
+
+def _asked_whole(params: Params, *, dev: bool = True) -> tuple[Asked, ...]:
+    """The whole test of every finance task, and the sample of every general one."""
+    answer = params.answer
+    return tuple(
+        Asked(task, dev, answer.general_test_rows if task in GENERAL_TASKS else None)
+        for task in params.study.evaluations
+    )
+
+
+def _asked_explored(params: Params, run: Run) -> tuple[Asked, ...]:
+    """Dev and a sample of test: transfer, leave-one-out and advice look at every finance task.
+
+    Tuned singles are tries of their own task. What training does to general sets is read from singles,
+    leave-one-out, all, and the pairs with instruction data.
+    """
+    if run.kind == "tuned":
+        return tuple(Asked(task, True, params.answer.explored_test_rows) for task in run.sources)
+    missing = len(params.study.tasks) - len(run.sources)
+    general = len(run.sources) == 1 or missing <= 1 or INSTRUCTIONS in run.sources
+    return tuple(
+        replace(one, test_rows=one.test_rows if one.task in GENERAL_TASKS else answer_rows)
+        for answer_rows in [params.answer.explored_test_rows]
+        for one in _asked_whole(params)
+        if general or one.task not in GENERAL_TASKS
+    )
 
 
 def confirm_runs(params: Params, chosen: Mapping[str, str], *, model: str = "") -> list[Run]:
@@ -109,10 +156,19 @@ def confirm_runs(params: Params, chosen: Mapping[str, str], *, model: str = "") 
             mixtures = {"chosen": _seeded(grid[chosen[target]], seed), "all": _seeded(every, seed)}
             matched = [mixtures[name] for name in params.study.confirm_matched]
             controls = [_matched(kind, single, like) for like in matched for kind in ("steps", "size")]
-            runs.update({run.id: run for run in (single, *mixtures.values(), *controls)})
-        runs.update({run.id: run for run in (_seeded(mixture, seed) for mixture in also)})
+            for run in (single, *mixtures.values(), *controls):
+                _ask(runs, run, (Asked(target, False, None),))
+        for mixture in (*([every] if params.study.targets else []), *also):
+            _ask(runs, _seeded(mixture, seed), _asked_whole(params, dev=False))
     # Stable: what is matched first, so that its steps and rows are known when its controls start.
     return sorted(runs.values(), key=lambda run: bool(run.like))
+
+
+def _ask(runs: dict[str, Run], run: Run, asked: tuple[Asked, ...]) -> None:
+    """Add a run, or to one that is there what else it is asked."""
+    before = runs[run.id].asked if run.id in runs else ()
+    known = {one.task for one in before}
+    runs[run.id] = replace(run, asked=(*before, *(one for one in asked if one.task not in known)))
 
 
 def candidates(params: Params, target: str) -> list[str]:

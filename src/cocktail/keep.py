@@ -12,12 +12,13 @@ from rich.console import Console
 from rich.progress import track
 
 from cocktail.config import Params
+from cocktail.execution.finished import Finished
 from cocktail.execution.runs import StageInputs, finished_runs
 from cocktail.grid import Run, confirm_runs, explore_runs
-from cocktail.kept import Finished, keep_run
-from cocktail.records import read_json, read_table
+from cocktail.kept import keep_run
+from cocktail.records import read_json
 from cocktail.scoring.answers import read_evaluations
-from cocktail.scoring.codes import BASIS, basis, check_codes, code_answers, is_coded
+from cocktail.scoring.codes import BASIS, basis, check_codes, code_answers, has_text, task_of
 from cocktail.scoring.outcome import Tolerance
 
 
@@ -43,19 +44,20 @@ def keep_runs(root: Path, params: Params, *, kept: Path) -> int:
     prepared = root / "data/prepared"
     evaluations = read_evaluations(prepared)
     tolerance = Tolerance(params.score.relative_tolerance, params.score.absolute_tolerance)
-    made_with = basis(evaluations, tolerance=tolerance)
+    made_with = {task: basis(one, tolerance=tolerance) for task, one in evaluations.items()}
     done = list(_done(root, params, kept=kept))
     console = Console(stderr=True)
-    for folder, run, finished in track(done, "keep runs", console=console, disable=not console.is_terminal):
-        table = read_table(finished.table)
-        if not is_coded(table):
-            codes = code_answers(table, evaluations, run=run.id, tolerance=tolerance)
+    for folder, finished in track(done, "keep runs", console=console, disable=not console.is_terminal):
+        table = finished.table()
+        if has_text(table):
+            name = finished.run.id
+            codes = code_answers(table, evaluations, run=name, asked=finished.run.asked, tolerance=tolerance)
             check_codes(codes, evaluations)
-            keep_run(folder, run.id, finished, codes.assign(**{BASIS: made_with}))
+            keep_run(folder, finished, codes.assign(**{BASIS: codes["item"].map(task_of).map(made_with)}))
     return len(done)
 
 
-def _done(root: Path, params: Params, *, kept: Path) -> Iterator[tuple[Path, Run, Finished]]:
+def _done(root: Path, params: Params, *, kept: Path) -> Iterator[tuple[Path, Finished]]:
     """Every finished run of every model that is answered here, and the folder in which it is kept."""
     for model, config in params.models.items():
         if config.kind == "endpoint":
@@ -63,8 +65,8 @@ def _done(root: Path, params: Params, *, kept: Path) -> Iterator[tuple[Path, Run
         base, prepared = root / "artifacts/base" / model, root / "data/prepared"
         for stage, runs, mixtures in _stages(root, params, model=model):
             inputs = StageInputs(params, model, prepared, base, mixtures, kept)
-            for run, finished in finished_runs(runs, inputs):
-                yield kept / model / stage, run, finished
+            for finished in finished_runs(runs, inputs):
+                yield kept / model / stage, finished
 
 
 def _stages(root: Path, params: Params, *, model: str) -> Iterator[tuple[str, Sequence[Run], Path | None]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from importlib.metadata import distributions
 from pathlib import Path
@@ -31,12 +32,12 @@ def make_manifest(root: Path, params: Params, *, runtimes: Mapping[str, Mapping[
     """Return the manifest of the study whose outputs lie below ``root``, the top of the repository.
 
     Args:
-        runtimes: what runs cost that were kept in git, by the digest of their receipt.
+        runtimes: what trainings and answers cost that were kept in git, by their keys.
 
     Raises:
         RecordError: the answers are not those of the method in params, or something else is missing.
     """
-    receipts = _receipts(root / "artifacts/answers", params)
+    receipts = read_receipts(root / "artifacts/answers", params)
     return {
         "study": params.study.name,
         "params": params.model_dump(),
@@ -52,7 +53,8 @@ def make_manifest(root: Path, params: Params, *, runtimes: Mapping[str, Mapping[
         "digests": {LOCK: digest_file(root / LOCK), "outputs": _output_digests(root / "dvc.lock", params)},
         "parameters": _parameters(receipts.values()),
         "bases": base_facts(root / "artifacts/base", params),
-        "runtime": _runtime(receipts, runtimes),
+        "made_on": made_on(receipts.values()),
+        "runtime": _runtime(receipts.values(), runtimes),
     }
 
 
@@ -107,7 +109,7 @@ def _output_digests(lock: Path, params: Params) -> dict[str, str]:
     }
 
 
-def _receipts(answers: Path, params: Params) -> dict[Path, dict[str, Any]]:
+def read_receipts(answers: Path, params: Params) -> dict[Path, dict[str, Any]]:
     """Return the receipt of every run; they must be of the method that the record will be named by."""
     paths = [
         answers / model / stage / f"{run}.json"
@@ -144,7 +146,7 @@ def base_facts(bases: Path, params: Params) -> dict[str, dict[str, Any]]:
     for model in params.models:
         path = bases / model / "base.json"
         receipt = read_json(path)
-        runtime = read_runtime(Store(store_root()).path("bases", digest_file(path)))
+        runtime = read_runtime(Store(store_root()).path("bases", receipt["identity"]))
         found[model] = {
             "kind": receipt["kind"],
             "parameters": receipt.get("parameters"),
@@ -154,26 +156,33 @@ def base_facts(bases: Path, params: Params) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _runtime(receipts: Iterable[Path], kept: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Sum over the runs whose runtime.json is in the store, or kept; a run is found by its receipt.
+def _runtime(receipts: Iterable[Mapping[str, Any]], kept: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Sum over the trainings and evaluation sets whose runtime.json is in the store, or kept.
 
-    What no run counted is null: energy without a counter, everything that entries of older versions lack.
+    What nothing counted is null: energy without a counter, for example.
     """
-    stored = {digest_file(path): path.parent for path in (store_root() / "answers").glob("*/*/receipt.json")}
-    digests = [digest_file(receipt) for receipt in receipts]
-    found = [read_runtime(stored[one]) if one in stored else kept.get(one) for one in digests]
-    times = [one for one in found if one]
+    store = Store(store_root())
+    runs = list(receipts)
+    trainings = {one["training_key"] for one in runs} - {""}
+    answers = {asked["key"] for one in runs for asked in one["asked"].values()}
+    found = {key: read_runtime(store.path("runs", key)) or kept.get(key, {}) for key in trainings}
+    found |= {key: read_runtime(store.path("answers", key)) or kept.get(key, {}) for key in answers}
+    times = [one for one in found.values() if one]
     energy, memory, tokens, share = (
         [one[key] for one in times if one.get(key) is not None]
         for key in ("energy_joules", "peak_gpu_memory_bytes", "tokens_per_second", "share_of_ceiling")
     )
+    parts = [
+        [key for key in (one["training_key"], *(a["key"] for a in one["asked"].values())) if key]
+        for one in runs
+    ]
     gpu_seconds = sum(sum(one["seconds"].values()) * one.get("gpus", 0) for one in times)
     return {
-        "runs": len(digests),
-        "runs_with_times": len(times),
-        "runs_with_energy": len(energy),
-        "training_seconds": round(sum(one["seconds"]["training"] for one in times), 1),
-        "answering_seconds": round(sum(one["seconds"]["answering"] for one in times), 1),
+        "runs": len(runs),
+        "runs_with_times": sum(all(found[key] for key in keys) for keys in parts),
+        "runs_with_energy": sum(all(_counts_energy(found[key]) for key in keys) for keys in parts),
+        "training_seconds": round(sum(one["seconds"].get("training", 0.0) for one in times), 1),
+        "answering_seconds": round(sum(one["seconds"].get("answering", 0.0) for one in times), 1),
         "gpu_hours": round(gpu_seconds / 3600, 4),
         "watt_hours": round(sum(energy) / 3600, 2) if energy else None,
         "peak_memory_bytes": max((one["peak_memory_bytes"] for one in times), default=0),
@@ -181,3 +190,15 @@ def _runtime(receipts: Iterable[Path], kept: Mapping[str, Mapping[str, Any]]) ->
         "median_tokens_per_second": median(tokens) if tokens else None,
         "median_share_of_ceiling": median(share) if share else None,
     }
+
+
+def _counts_energy(runtime: Mapping[str, Any]) -> bool:
+    return runtime.get("energy_joules") is not None
+
+
+def made_on(receipts: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """Return on which CPUs or GPUs runs were trained and answered, with how many runs had a part there."""
+    devices = [
+        {*one["answered_on"], *([one["made_on"]["device"]] if one["made_on"] else [])} for one in receipts
+    ]
+    return dict(sorted(Counter(device for run in devices for device in run).items()))

@@ -19,7 +19,7 @@ from cocktail.config import Params
 from cocktail.errors import RecordError
 from cocktail.keep import keep_runs, needs_keeping
 from cocktail.kept import KeptRuns, record_name, runs_folder
-from cocktail.manifest import LOCK, hardware, make_manifest
+from cocktail.manifest import LOCK, made_on, make_manifest, read_receipts
 from cocktail.records import digest_file, fresh_folder, read_json, read_table, write_json, write_table
 
 FILES = ("claims.json", "verdicts.json", "metrics.json", "effects.json", "comparison.json")
@@ -47,7 +47,7 @@ def record(reports: Path, params: Params) -> Path:
     if study != params.study.name:
         raise RecordError(f"reports are of study {study!r}, params of {params.study.name!r}", fix="dvc repro")
     kept = runs_folder(reports / "studies", params)
-    manifest = make_manifest(root, params, runtimes=KeptRuns(kept).runtimes())
+    manifest = make_manifest(root, params, runtimes=dict(KeptRuns(kept).runtimes()))
     items = read_table(root / "artifacts/scores/items.parquet")
     target = reports / "studies" / record_name(params)
     with fresh_folder(target) as folder:
@@ -67,9 +67,10 @@ def record(reports: Path, params: Params) -> Path:
 def verify(reports: Path, params: Params) -> str:
     """Compare fresh numbers with the record of this study and method; return what was found, in a sentence.
 
-    On the CPU type and lock of the record every number and verdict must be equal; elsewhere numbers lie
-    within ``TOLERANCE_POINTS``, and no verdict goes from supported to contradicted or back. A study that was
-    never recorded, or whose params were changed, has nothing to be compared with; the sentence says so.
+    Where all runs were made on the CPU type of the record, with its lock, every number and verdict must be
+    equal; elsewhere numbers lie within ``TOLERANCE_POINTS``, and no verdict goes from supported to
+    contradicted or back. A study that was never recorded, or whose params were changed, has nothing to be
+    compared with; the sentence says so.
 
     Raises:
         RecordError: numbers differ; lists which.
@@ -82,7 +83,7 @@ def verify(reports: Path, params: Params) -> str:
     changed = list(param_differences(params.model_dump(), manifest["params"]))
     if changed:
         return f"a variant of study {name}, so not compared with its record: {'; '.join(changed)}"
-    exact = _same_machine(reports.resolve().parent, manifest)
+    exact = _same_machine(reports.resolve().parent, params, manifest)
     rule = "exactly" if exact else f"within {TOLERANCE_POINTS:g} points (another CPU type or lock)"
     found = differences(
         read_json(reports / "metrics.json"),
@@ -133,10 +134,12 @@ def _leaves(numbers: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
             yield f"{prefix}{key}", float(value)
 
 
-def _same_machine(root: Path, manifest: Mapping[str, Any]) -> bool:
-    here = hardware()
-    same_hardware = all(here[key] == manifest["hardware"][key] for key in ("cpu", "gpus"))
-    return same_hardware and digest_file(root / LOCK) == manifest["digests"][LOCK]
+def _same_machine(root: Path, params: Params, manifest: Mapping[str, Any]) -> bool:
+    """Whether all runs, the recorded and these, were made on one type of CPU or GPU, with one lock."""
+    mine = made_on(read_receipts(root / "artifacts/answers", params).values())
+    theirs = manifest.get("made_on", {})
+    one = len(mine) == 1 and mine.keys() == theirs.keys()
+    return one and digest_file(root / LOCK) == manifest["digests"][LOCK]
 
 
 def _compact(items: pd.DataFrame) -> pd.DataFrame:

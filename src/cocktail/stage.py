@@ -1,4 +1,4 @@
-"""How every stage script ends: well, or with one clear message and exit code 2 (143: it was stopped)."""
+"""How every stage script begins and ends: well, or with one clear message and exit code 2 (143: stopped)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,14 @@ from cocktail.life import TERMINATED, stoppable
 
 
 def run_stage(main: Callable[[], None]) -> None:
+    """Put a copy of dvc.lock aside, then :func:`run_command`."""
+    from cocktail.dvc_lock import put_aside  # imports yaml, which a review's commands go without
+
+    put_aside()
+    run_command(main)
+
+
+def run_command(main: Callable[[], None]) -> None:
     """Call ``main``; print a :class:`CocktailError` to stderr and exit with 2, without a stack trace.
 
     After SIGTERM, or when DVC that started the stage is gone, exit with 143. Any other exception is a fault

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,10 @@ import yaml
 ROOT = Path(__file__).parents[2]
 SRC = ROOT / "src"
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-# They carry no decision about results: messages, exit codes, signals, atomic writes, the reader of params
-# (its values are tracked as params). Listing them would train everything again for a reworded message.
-LEAVES = {
-    SRC / "cocktail" / f"{name}.py" for name in ("__init__", "errors", "life", "stage", "records", "config")
-}
+# They carry no decision about results: messages, exit codes, signals, atomic writes, a copy of dvc.lock, the
+# reader of params (its values are tracked as params). Listing them would run everything again for a word.
+NO_DECISION = ("__init__", "errors", "life", "stage", "dvc_lock", "records", "config")
+LEAVES = {SRC / "cocktail" / f"{name}.py" for name in NO_DECISION}
 
 
 def module_file(name: str) -> Path | None:
@@ -93,3 +93,14 @@ def test_the_package_does_not_import_stages_and_heavy_libraries_stay_in_their_pl
         assert "stages" not in names, file
         if not {"models", "training", "inference"} & set(file.relative_to(SRC).parts):
             assert not heavy & names, f"{file} imports {heavy & names}"
+
+
+def test_real_data_are_never_pushed() -> None:
+    """To no remote that anybody may add, nor into git."""
+    outs = [out for stage in STAGES.values() for out in stage["outs"] if isinstance(out, dict)]
+    pushed = {path: options.get("push", True) for out in outs for path, options in out.items()}
+    real = ("data/raw", "data/prepared")
+    answers = [f"artifacts/answers/${{item.model}}/{stage}" for stage in ("explore", "confirm")]
+    assert not any(pushed[path] for path in (*real, *answers, "artifacts/judge"))
+    listed = subprocess.run(["git", "ls-files", *real], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert listed.stdout == ""

@@ -1,30 +1,25 @@
 """No sentence of the real data stands in the project: not in code, tests, documents, results or records.
 
 Every tracked file is compared with every text of the mirror: a run of ten words must not be shared, and a
-text of the mirror that has six to nine words must not stand in a file as a whole. Words are compared as the
-overlap of corpora is (letters and digits in lower case), so spacing, case and punctuation hide nothing.
+text of the mirror that has six to nine words must not stand in a file as a whole. Letters and digits in lower
+case are compared, so spacing, case and punctuation hide nothing.
 """
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from word_runs import WORD, WordRuns
 
 from cocktail.compose import compose
 from cocktail.config import check_params
-from cocktail.corpora.overlap import WORD, Overlap
 from cocktail.data.table import unescape
 from cocktail.sources.read import read_rows
 
@@ -41,16 +36,15 @@ class Sentences:
     """The texts of some sources, to be found in other texts."""
 
     def __init__(self, sources: Mapping[str, Iterable[str]]) -> None:
-        by_length: dict[int, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-        for name, texts in sources.items():
+        by_length: dict[int, list[str]] = defaultdict(list)
+        for texts in sources.values():
             for text in map(unescape, texts):
                 # longest first: a text of 300 characters or more need not be counted
                 length = RUN if len(text) > 300 else min(RUN, len(WORD.findall(text)))
                 if length >= SHORTEST:
-                    by_length[length][name].append(text)
-        self._overlaps = {
-            length: Overlap([(name, [BREAK.join(texts)]) for name, texts in each.items()], num_words=length)
-            for length, each in by_length.items()
+                    by_length[length].append(text)
+        self._runs = {
+            length: WordRuns([BREAK.join(texts)], num_words=length) for length, texts in by_length.items()
         }
 
     def find(self, text: str) -> list[tuple[int, str]]:
@@ -58,9 +52,9 @@ class Sentences:
         text = _plain(text)
         return sorted(
             found
-            for length, overlap in self._overlaps.items()
-            if overlap.shares(text)
-            for found in _places(text, overlap, length)
+            for length, known in self._runs.items()
+            if known.shares(text)
+            for found in _places(text, known, length)
         )
 
 
@@ -70,11 +64,11 @@ def _plain(text: str) -> str:
     return unescape(re.sub(r"\\[nrt]", " ", text))
 
 
-def _places(text: str, overlap: Overlap, length: int) -> Iterator[tuple[int, str]]:
+def _places(text: str, known: WordRuns, length: int) -> Iterator[tuple[int, str]]:
     words = list(WORD.finditer(text))
     for first, last in zip(words, words[length - 1 :], strict=False):
         run = text[first.start() : last.end()]
-        if overlap.shares(run):
+        if known.shares(run):
             yield text.count("\n", 0, first.start()) + 1, " ".join(run.split())
 
 
@@ -91,7 +85,7 @@ def strings(value: object) -> Iterator[str]:
 
 def mirror_texts(mirror: Path) -> dict[str, set[str]]:
     """Every text of every file of the mirror, by source."""
-    sources = check_params(compose(ROOT / "conf", "small", ["source=mirror"]), where="conf").fetch.sources
+    sources = check_params(compose(ROOT / "conf", "tiny", ["source=mirror"]), where="conf").fetch.sources
     found: dict[str, set[str]] = {}
     for name, source in sources.items():
         texts = found[name] = set()
@@ -111,31 +105,7 @@ def tracked_texts() -> Iterator[tuple[str, str]]:
         if path.suffix == ".parquet":
             yield name, table_text(pq.read_table(path))
         elif path.suffix not in BINARY and path.is_file():
-            yield name, file_text(path)
-
-
-def file_text(path: Path) -> str:
-    """The text of a file; of what the remote keeps without an ending, JSON's texts or the header of weights.
-
-    The numbers of a vocabulary would else be a run of words: 9, 10, 11, ... Any other unknown kind of file is
-    an error, not a gap.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        with safe_open(path, framework="np") as weights:
-            return json.dumps([weights.metadata(), sorted(weights.keys())])
-    with suppress(json.JSONDecodeError):
-        return text if path.suffix else BREAK.join(json_texts(json.loads(text)))
-    return text
-
-
-def json_texts(value: object) -> Iterator[str]:
-    """Every string of a JSON value, keys included."""
-    if isinstance(value, Mapping):
-        yield from map(str, value)
-    for part in value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ():
-        yield from [part] if isinstance(part, str) else json_texts(part)
+            yield name, path.read_text(encoding="utf-8")  # an unknown kind of file is an error, not a gap
 
 
 def table_text(table: pa.Table) -> str:
@@ -204,12 +174,21 @@ def test_strings_of_tables_and_of_nested_fields_are_seen(invented: Sentences) ->
     assert invented.find(table_text(table))
 
 
-def test_weights_are_read_by_their_header_and_nothing_else_is_skipped(tmp_path: Path) -> None:
-    save_file({"layer": np.full(400, 1e9)}, tmp_path / "weights", metadata={"note": SHORT})
-    assert SHORT in file_text(tmp_path / "weights") and "layer" in file_text(tmp_path / "weights")
-    (tmp_path / "vocabulary").write_text(json.dumps({"model": {SHORT: 1, "b": [2, ["x", INVENTED]]}}))
-    texts = file_text(tmp_path / "vocabulary").split(BREAK)
-    assert texts == ["model", SHORT, "b", "x", INVENTED]
-    (tmp_path / "unknown").write_bytes(b"\x80\x81" * 40)
-    with pytest.raises(SafetensorError):
-        file_text(tmp_path / "unknown")
+QUESTION = "The grey mill of Quorvane sold nine bales of cloth to the yard in March."
+
+
+@pytest.mark.parametrize(("num_words", "shared"), [(9, True), (10, True), (11, False), (15, False)])
+def test_a_run_is_found_from_its_number_of_words_on(num_words: int, shared: bool) -> None:
+    known = WordRuns(["another text", QUESTION], num_words=num_words)
+    part = " ".join(QUESTION.split()[:10])
+    assert known.shares(f"It began so: {part.upper()} -\n and no more.") is shared
+    assert not known.shares("few words")
+
+
+def test_the_order_of_words_counts() -> None:
+    known = WordRuns([" ".join("abcdefghij")], num_words=10)
+    assert known.shares(" ".join("abcdefghij")) and not known.shares(" ".join("jihgfedcba"))
+
+
+def test_nothing_is_shared_with_no_text() -> None:
+    assert not WordRuns([], num_words=1).shares(QUESTION)

@@ -161,13 +161,13 @@ def test_an_answer_ends_at_whichever_end_comes_first() -> None:
     model = tiny_model(tokenizer, spread=4.0).eval()
     (prompt,) = render_prompts(tokenizer, [ITEM], max_length=100)
     question = Question(prompt.ids, 8)
-    (written,) = TorchEngine(model, (), 0, 1).generate([question])
+    (written,) = TorchEngine(model, (), 1).generate([question])
     assert not written.stopped and len(written.ids) == 8
     unused = next(token for token in range(len(tokenizer)) if token not in written.ids)
     third = written.ids[2]
     cut = written.ids[: written.ids.index(third)]
     for ends in ((unused, third), (third, unused)):
-        (answer,) = TorchEngine(model, ends, 0, 1).generate([question])
+        (answer,) = TorchEngine(model, ends, 1).generate([question])
         assert (answer.ids, answer.stopped) == (cut, True)
 
 

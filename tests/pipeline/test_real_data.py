@@ -43,8 +43,9 @@ ROWS = {  # train, dev, test
 
 @pytest.fixture(scope="module")
 def params(mirror: Path) -> Params:
+    real = ["source=mirror", f"fetch.mirror={mirror}", "prepare.dev_rows=150", "prepare.test_rows=1000"]
     whole = ["study.include=[single,pair,without,all]", "mix.caps.finqa=500"]
-    raw = compose(CONF, "small", [f"fetch.mirror={mirror}", *whole])
+    raw = compose(CONF, "tiny", [*real, *whole])
     return check_params(raw, where="conf")
 
 

@@ -1,4 +1,4 @@
-"""Base models from scratch: the same bytes each time, and what they were read from and measured on."""
+"""Base models from scratch: the same bytes each time, and what they read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from tiny_model import ITEMS, MODEL, STOP, TEXTS, tiny_model, tiny_tokenizer
@@ -17,14 +16,13 @@ from cocktail.errors import RunError
 from cocktail.execution.plan import check_base
 from cocktail.models.tokens import token_id
 from cocktail.prompts import render_prompts
-from cocktail.records import read_json, write_table
-from cocktail.training.base import build_base, copy_probe, held_out_loss, pretrain_on, token_stream
+from cocktail.records import read_json
+from cocktail.training.base import build_base, copy_probe, pretrain_on, token_stream
 from cocktail.training.checkpoints import Checkpoints
 from cocktail.training.device import load_model, load_tokenizer
 from cocktail.training.reading import instruction_items, read_texts
 
 NUM_ROWS = 8
-HELD_OUT = {"letters": ["The yard sold more gold than last year. " * 60]}
 
 
 def build(out: Path, **changes: Any) -> Path:
@@ -36,7 +34,6 @@ def build(out: Path, **changes: Any) -> Path:
     build_base(
         config,
         documents=TEXTS,
-        held_out=HELD_OUT,
         instructions=instruction_items(rows),
         out=out,
         checkpoints=Checkpoints(out.with_suffix(".work"), math.inf),
@@ -67,65 +64,17 @@ def test_two_bases_are_the_same_bytes_and_can_be_used(tmp_path: Path) -> None:
     assert render_prompts(tokenizer, ITEMS, max_length=99) == render_prompts(ours, ITEMS, max_length=99)
 
 
-def test_held_out_loss_is_the_mean_over_tokens_and_bytes(tokenizer: Any) -> None:
-    model, texts = tiny_model(tokenizer), HELD_OUT["letters"]
-    measured = held_out_loss(model, tokenizer, texts)
-    stream = token_stream(tokenizer, texts)
-    whole = torch.from_numpy(stream.astype(np.int64))[: len(stream) // 256 * 256].view(-1, 256)
-    with torch.inference_mode():
-        logits = model(input_ids=whole).logits[:, :-1]
-    loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), whole[:, 1:].flatten()).item()
-    assert measured["tokens"] == whole.numel() >= 2 * 256
-    assert measured["loss"] == pytest.approx(loss, abs=1e-4)
-    assert measured["perplexity"] == pytest.approx(np.exp(loss), rel=1e-3)
-    size = sum(len(text.encode()) for text in texts)
-    assert measured["bits_per_byte"] == pytest.approx(loss / np.log(2) * len(stream) / size, abs=1e-4)
-
-
-def test_a_base_says_its_held_out_loss(tmp_path: Path) -> None:
-    receipt = read_json(build(tmp_path / "base") / "base.json")
-    assert list(receipt["pretraining"]["held_out"]) == ["letters"]
-    assert 0 < receipt["pretraining"]["held_out"]["letters"]["loss"] < np.log(400) + 1
-
-
 def test_documents_end_with_their_mark(tokenizer: Any) -> None:
     end = tokenizer.convert_tokens_to_ids("<|endoftext|>")
     ids = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in TEXTS[:2]]
     assert token_stream(tokenizer, TEXTS[:2]).tolist() == [*ids[0], end, *ids[1], end]
 
 
-def corpus(folder: Path, *, rows: int) -> Path:
-    text = pd.DataFrame(
-        [("a", "train", "one"), ("b", "held_out", "two"), ("a", "train", "three"), ("a", "held_out", "four")],
-        columns=["corpus", "split", "text"],
-    )
-    write_table(folder / "text.parquet", text)
-    columns = ["kind", "instruction", "input", "answer"]
-    table = pd.DataFrame([[f"k{n}", f"do {n}", "", f"{n}"] for n in range(rows)], columns=columns)
-    write_table(folder / "instructions.parquet", table)
-    return folder
-
-
-def test_a_base_reads_the_corpus_and_holds_out_what_it_should(tmp_path: Path) -> None:
+def test_a_base_reads_as_many_instructions_as_it_is_to() -> None:
     assert MODEL.pretrain
-    config = MODEL.pretrain.model_copy(update={"text": "corpora", "instruction_rows": 2})
-    texts = read_texts(config, corpus=corpus(tmp_path, rows=3))
-    assert texts["documents"] == ["one", "three"]
-    assert texts["held_out"] == {"a": ["four"], "b": ["two"]}
-    assert [(item.instruction, item.answer) for item in texts["instructions"]] == [
-        ("do 0", "0"),
-        ("do 1", "1"),
-    ]
-    with pytest.raises(RunError) as caught:
-        read_texts(config, corpus=corpus(tmp_path, rows=1))
-    assert caught.value.where == str(tmp_path)
-
-
-def test_a_base_of_the_generated_world_needs_no_corpus(tmp_path: Path) -> None:
-    assert MODEL.pretrain
-    texts = read_texts(MODEL.pretrain, corpus=tmp_path / "none")
+    texts = read_texts(MODEL)
     assert len(texts["instructions"]) == MODEL.pretrain.instruction_rows
-    assert texts["documents"] and texts["held_out"] == {}
+    assert texts["documents"]
 
 
 def test_llama_has_its_own_architecture(tmp_path: Path) -> None:

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from answers_fixture import base_receipt, corpus_receipt, study_params
+from answers_fixture import base_receipt, study_params
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from cocktail.errors import RecordError
 from cocktail.manifest import base_facts
 from cocktail.records import digest_file, read_json, write_json
-from cocktail.report.bases import corpora_tables, pretraining_table, read_bases
+from cocktail.report.bases import pretraining_table, read_bases
 from cocktail.report.figures import draw_pretraining
 from cocktail.report.pictures import write_figures
 from cocktail.report.table import Table, to_markdown
@@ -23,11 +23,11 @@ from cocktail.store import Store, write_runtime
 
 @pytest.fixture
 def bases(tmp_path: Path) -> Path:
-    """A base with held-out text, one of generated text, one of the Hub, one behind an endpoint."""
-    generated = base_receipt("scratch")
-    generated["pretraining"] = {"tokens": 640, "steps": 5, "loss": [[1, 7.0], [5, 6.5]], "held_out": {}}
-    write_json(tmp_path / "real/base.json", base_receipt("scratch"))
-    write_json(tmp_path / "generated/base.json", generated)
+    """Two bases from scratch, one of the Hub, one behind an endpoint."""
+    short = base_receipt("scratch")
+    short["pretraining"] = {"tokens": 640, "steps": 5, "loss": [[1, 7.0], [5, 6.5]]}
+    write_json(tmp_path / "long/base.json", base_receipt("scratch"))
+    write_json(tmp_path / "short/base.json", short)
     write_json(tmp_path / "hub/base.json", base_receipt("hub"))
     write_json(tmp_path / "far/base.json", base_receipt("endpoint"))
     return tmp_path
@@ -37,59 +37,32 @@ def cells(table: Table) -> list[list[str]]:
     return [line.strip("| ").split(" | ") for line in to_markdown(table).splitlines() if line[:1] == "|"]
 
 
-def test_one_row_a_base_and_held_out_corpus(bases: Path) -> None:
-    found = read_bases(bases, ["real", "hub", "generated", "far"])
-    assert list(found) == ["real", "generated"]
+def test_one_row_a_base(bases: Path) -> None:
+    found = read_bases(bases, ["long", "hub", "short", "far"])
+    assert list(found) == ["long", "short"]
     header, _, *rows = cells(pretraining_table(found, note="Study x."))
-    shared = ["1000", "300", "2000000", "400", "4.25", "0.50, 0.75"]
-    assert header[1:4] == ["parameters", "vocabulary", "text"]
+    assert header == ["model", "parameters", "vocabulary", "text", "steps", "last loss", "copied"]
     assert rows == [
-        ["real", *shared, "books", "512", "4.50", "90.02", "1.90"],
-        ["real", *shared, "filings", "512", "3.50", "33.12", "1.90"],
-        ["generated", "1000", "300", "640", "5", "6.50", "0.50, 0.75", "–", "–", "–", "–", "–"],
+        ["long", "1000", "300", "2000000", "400", "4.25", "0.50, 0.75"],
+        ["short", "1000", "300", "640", "5", "6.50", "0.50, 0.75"],
     ]
 
 
 def test_a_base_that_is_not_there_is_named(bases: Path) -> None:
     with pytest.raises(RecordError) as caught:
-        read_bases(bases, ["real", "lost"])
+        read_bases(bases, ["long", "lost"])
     assert str(caught.value.where).endswith("lost/base.json")
 
 
-def test_corpora_with_what_was_left_out_of_them(tmp_path: Path) -> None:
-    write_json(tmp_path / "corpus.json", corpus_receipt())
-    corpora, overlap = corpora_tables(tmp_path / "corpus.json", note="Study x.")
-    header, _, *rows = cells(corpora)
-    named = dict(zip(header, rows[1], strict=True))
-    assert named == {
-        "corpus": "filings",
-        "licence": "public domain",
-        "documents": "40",
-        "passages": "90",
-        "with overlap": "7",
-        "drawn": "50",
-        "characters drawn": "5000",
-        "held out": "2",
-    }
-    assert "Shared: a run of 10 words" in overlap.note
-    assert cells(overlap)[2:] == [["finqa", "14"], ["fpb", "0"]]
-
-
-def test_a_study_without_corpora_says_so(tmp_path: Path) -> None:
-    write_json(tmp_path / "corpus.json", {"corpora": {}})
-    for table in corpora_tables(tmp_path / "corpus.json", note="Study x."):
-        assert table.frame.empty
-        assert table.note == "Study x. No base of this study reads a corpus."
+def test_a_study_without_bases_from_scratch_has_an_empty_table() -> None:
     assert pretraining_table({}, note="n").frame.empty
 
 
-def test_the_loss_is_drawn_over_tokens_and_held_out_losses_at_their_end() -> None:
+def test_the_loss_is_drawn_over_tokens() -> None:
     pretraining: Any = base_receipt("scratch")["pretraining"]
     ax = draw_pretraining(Figure().subplots(), pretraining)
-    line, books, filings = (np.asarray(one.get_xydata()).tolist() for one in ax.lines)
+    [line] = (np.asarray(one.get_xydata()).tolist() for one in ax.lines)
     assert line == [[0.005, 8.0], [0.5, 6.0], [1.0, 5.0], [2.0, 4.25]]  # millions of tokens, nats
-    assert (books, filings) == ([[2.0, 4.5]], [[2.0, 3.5]])
-    assert ax.lines[1].get_label() == "held out: books (perplexity 90.0)"
 
 
 def test_only_bases_from_scratch_have_a_figure(finished_study: Path, tmp_path: Path) -> None:

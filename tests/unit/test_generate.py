@@ -9,15 +9,16 @@ import pandas as pd
 import pytest
 import torch
 from peft import PromptTuningConfig, get_peft_model
+from test_prefix import MODELS
 from tiny_model import STOP, recipe, tiny_model
-from transformers import GenerationConfig
+from transformers import AutoModelForCausalLM, GenerationConfig
 
 from cocktail.errors import RunError
 from cocktail.exam import ExamSheet, TaskSettings
 from cocktail.inference.answer import answer_exam, prepare_exam
 from cocktail.inference.engine import Generated, Question
 from cocktail.inference.generate import TorchEngine
-from cocktail.inference.labels import choose_labels, label_trie
+from cocktail.inference.labels import Walk, label_trie
 from cocktail.prompts import Prompt
 from cocktail.training.methods import ready_to_answer, without_rename_warnings
 
@@ -36,9 +37,9 @@ def one_thread() -> None:
 
 
 def generate(
-    model: Any, questions: list[Question], *, stop: int, pad: int, batch_size: int
+    model: Any, questions: list[Question], *, stop: int, batch_size: int, tokens: int = 100
 ) -> list[Generated]:
-    return TorchEngine(model, (stop,), pad, batch_size).generate(questions)
+    return TorchEngine(model, (stop,), batch_size, tree_tokens=tokens).generate(questions)
 
 
 def random_prompts(tokenizer: Any, count: int, *, seed: int = 5) -> list[tuple[int, ...]]:
@@ -50,7 +51,7 @@ def model_that_stops(tokenizer: Any) -> tuple[Any, int]:
     """A random model, and as its stop token one that it writes often but not at once."""
     model = tiny_model(tokenizer, spread=4.0)
     questions = [Question(prompt, 6) for prompt in random_prompts(tokenizer, 20)]
-    written = generate(model, questions, stop=-1, pad=0, batch_size=20)
+    written = generate(model, questions, stop=-1, batch_size=20)
     third = [answer.ids[2] for answer in written]
     return model, max(sorted(set(third)), key=third.count)
 
@@ -63,7 +64,6 @@ def test_equals_generate_byte_for_byte(tokenizer: Any) -> None:
         model,
         [Question(p, limit) for p, limit in zip(prompts, limits, strict=True)],
         stop=stop,
-        pad=0,
         batch_size=4,
     )
     for prompt, limit, answer in zip(prompts, limits, ours, strict=True):
@@ -76,30 +76,48 @@ def test_equals_generate_byte_for_byte(tokenizer: Any) -> None:
     assert len({answer.ids for answer in ours}) > 5
 
 
-def test_batches_and_padding_change_nothing(tokenizer: Any) -> None:
+@pytest.mark.parametrize("tokens", [1, 20, 60, 1000])
+def test_batches_change_nothing(tokenizer: Any, tokens: int) -> None:
+    """What a batch keeps for the next one, and how many tokens are read at once."""
     model, stop = model_that_stops(tokenizer)
-    questions = [Question(prompt, 8) for prompt in random_prompts(tokenizer, 13)]
-    alone = generate(model, questions, stop=stop, pad=0, batch_size=1)
-    for size, pad in ((5, 0), (13, 7)):
-        assert generate(model, questions, stop=stop, pad=pad, batch_size=size) == alone
+    prompts = [*random_prompts(tokenizer, 13), *shared_prompts(tokenizer)]
+    trie = {7: {8: "a", 9: {5: "b", 6: "c"}}, 11: "d", 12: {13: {14: "e"}}}
+    questions = [Question(prompt, 8, trie) for prompt in prompts]
+    alone = [generate(model, [question], stop=stop, batch_size=1)[0] for question in questions]
+    assert len({answer.label for answer in alone}) > 3
+    for size in (1, 5, 40):
+        assert generate(model, questions, stop=stop, batch_size=size, tokens=tokens) == alone
 
 
-def test_positions_count_from_the_first_real_token(tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rotary positions forgive a shift, other models do not."""
-    model, seen = tiny_model(tokenizer).eval(), []
-    forward = model.forward
+@pytest.mark.parametrize("name", MODELS)
+def test_every_kind_of_attention_gets_its_mask(name: str) -> None:
+    """Prompts longer than the window, answers of ``generate``; labels by whole passes."""
+    torch.manual_seed(3)
+    model = AutoModelForCausalLM.from_config(MODELS[name], attn_implementation="sdpa").eval()
+    for parameter in model.parameters():
+        parameter.data *= 3.0
+    rng = np.random.default_rng(2)
+    prompts = [(5, 6, 7, 8, 9, 10, *rng.integers(11, 60, rng.integers(1, 12)).tolist()) for _ in range(12)]
+    trie = {20: {21: "a", 22: "b"}, 30: {31: {32: "c", 33: "d"}}, 40: "e"}
+    ours = generate(model, [Question(p, 6, trie) for p in prompts], stop=-1, batch_size=5, tokens=40)
+    for prompt, answer in zip(prompts, ours, strict=True):
+        ids = torch.tensor([prompt])
+        settings = GenerationConfig(do_sample=False, max_new_tokens=6, eos_token_id=-1, pad_token_id=0)
+        theirs = model.generate(ids, attention_mask=torch.ones_like(ids), generation_config=settings)
+        assert answer.ids == tuple(theirs[0, len(prompt) :].tolist())
+        walk = Walk(trie)
+        while walk.choices:
+            with torch.no_grad():
+                scores = model(torch.tensor([[*prompt, *walk.path]])).logits[0, -1]
+            walk.take(walk.choices[int(scores[walk.choices].argmax())])
+        assert answer.label == walk.label
 
-    def noted(**inputs: Any) -> Any:
-        if "position_ids" in inputs:
-            seen.append(inputs["position_ids"].tolist())
-        return forward(**inputs)
 
-    monkeypatch.setattr(model, "forward", noted)
-    generate(model, [Question((7, 8, 9), 2), Question((7,), 2)], stop=-1, pad=0, batch_size=2)
-    assert seen == [[[0, 0, 0], [0, 1, 2]], [[1], [3]]]
-    del seen[:]
-    generate(model, [Question((7, 8, 9), 2), Question((7, 6), 2)], stop=-1, pad=0, batch_size=2)
-    assert seen == [[[0, 1], [1, 2]], [[2], [3]]]  # the shared 7 stands at 0 and is read once
+def test_layers_that_cannot_read_prompts_together_are_refused(tokenizer: Any) -> None:
+    model = tiny_model(tokenizer)
+    model.config.layer_types = ["linear_attention", "full_attention"]
+    with pytest.raises(RunError, match="linear_attention"):
+        generate(model, [Question((7, 8), 2)], stop=-1, batch_size=1)
 
 
 def shared_prompts(tokenizer: Any) -> list[tuple[int, ...]]:
@@ -110,33 +128,25 @@ def shared_prompts(tokenizer: Any) -> list[tuple[int, ...]]:
     return [*rows, prefixes[0], prefixes[0][:2]]
 
 
-def test_a_shared_prefix_is_read_once_and_changes_nothing(
-    tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("tokens", [1000, 30])
+def test_a_shared_prefix_is_read_once_over_all_batches(
+    tokenizer: Any, monkeypatch: pytest.MonkeyPatch, tokens: int
 ) -> None:
-    model, stop = model_that_stops(tokenizer)
-    prompts = shared_prompts(tokenizer)
-    groups = [str(n % 2) for n in range(len(prompts))]
-    questions = [Question(p, 6, (7, 8, 9), group) for p, group in zip(prompts, groups, strict=True)]
-    alone = generate(model, questions, stop=stop, pad=0, batch_size=1)
-    read = []
+    model = tiny_model(tokenizer, spread=4.0)
+    prompts = sorted(set(shared_prompts(tokenizer)))
+    read = 0
     forward = model.forward
 
     def noted(**inputs: Any) -> Any:
-        given = inputs.get("inputs_embeds", inputs.get("input_ids"))
-        read.append(given.shape[0] * given.shape[1])
+        nonlocal read
+        read += inputs["input_ids"].numel()
         return forward(**inputs)
 
     monkeypatch.setattr(model, "forward", noted)
-    for group in ("0", "1"):
-        chosen = [n for n, name in enumerate(groups) if name == group and n < 12]
-        del read[:]
-        assert generate(model, [questions[n] for n in chosen], stop=stop, pad=0, batch_size=6) == [
-            alone[n] for n in chosen
-        ]
-        prefix = len(random_prompts(tokenizer, 2, seed=9)[int(group)])
-        longest = max(len(prompts[n]) for n in chosen) - prefix
-        assert read[:2] == [prefix, len(chosen) * longest]
-    assert generate(model, questions, stop=stop, pad=0, batch_size=5) == alone
+    generate(model, [Question(p, 1) for p in prompts], stop=-1, batch_size=4, tokens=tokens)
+    beginnings = {prompt[:length] for prompt in prompts for length in range(1, len(prompt))}
+    assert read <= len(beginnings) + 2 * len(prompts)  # the last two tokens of a prompt are its own
+    assert read < sum(map(len, prompts)) - 50
 
 
 def test_a_learned_prompt_is_what_peft_computes(tokenizer: Any) -> None:
@@ -147,28 +157,26 @@ def test_a_learned_prompt_is_what_peft_computes(tokenizer: Any) -> None:
     with without_rename_warnings():
         tuned = get_peft_model(tiny_model(tokenizer, spread=4.0), config).eval()
     answering = ready_to_answer(tuned, recipe(method="prompt_tuning", virtual_tokens=3))
-    engine = TorchEngine(answering.model, (), 0, 4, answering.soft_prompt)
+    engine = TorchEngine(answering.model, (), 4, answering.soft_prompt)
     prompts = random_prompts(tokenizer, 9)
     answers = engine.generate([Question(prompt, 4) for prompt in prompts])
-    without = TorchEngine(answering.model, (), 0, 4).generate([Question(prompt, 4) for prompt in prompts])
+    without = TorchEngine(answering.model, (), 4).generate([Question(prompt, 4) for prompt in prompts])
     assert [answer.ids for answer in answers] != [answer.ids for answer in without]
-    best = engine.choose(prompts, [range(len(tokenizer))] * len(prompts))
-    for prompt, answer, token in zip(prompts, answers, best, strict=True):
+    for prompt, answer in zip(prompts, answers, strict=True):
         written: list[int] = []
         for _ in range(4):
             with torch.no_grad():
                 scores = tuned(input_ids=torch.tensor([[*prompt, *written]])).logits[0, -1]
             written.append(int(scores.argmax()))
         assert answer.ids == tuple(written)
-        assert token == written[0]
 
 
 def test_what_the_generation_config_says_is_not_read(tokenizer: Any) -> None:
     model, stop = model_that_stops(tokenizer)
     questions = [Question(prompt, 8) for prompt in random_prompts(tokenizer, 5)]
-    before = generate(model, questions, stop=stop, pad=0, batch_size=5)
+    before = generate(model, questions, stop=stop, batch_size=5)
     model.generation_config.eos_token_id = [0, *range(6, len(tokenizer))]
-    assert generate(model, questions, stop=stop, pad=0, batch_size=5) == before
+    assert generate(model, questions, stop=stop, batch_size=5) == before
 
 
 def brute_force(model: Any, tokenizer: Any, prompt: str) -> str:
@@ -198,11 +206,8 @@ def test_label_decoding_equals_brute_force(tokenizer: Any) -> None:
     chosen = set()
     for seed in range(4):
         model = tiny_model(tokenizer, seed=seed, spread=3.0).eval()
-        questions = [Question(prompt, 1, tuple(trie)) for prompt in prompts]
-        first = [answer.first_choice for answer in generate(model, questions, stop=5, pad=0, batch_size=8)]
-        labels = choose_labels(
-            TorchEngine(model, (5,), 0, 8), prompts, trie=trie, first_choices=[token or 0 for token in first]
-        )
+        questions = [Question(prompt, 1 + seed, trie) for prompt in prompts]
+        labels = [answer.label for answer in generate(model, questions, stop=5, batch_size=8)]
         assert labels == [brute_force(model, tokenizer, text) for text in texts]
         chosen |= set(labels)
     assert len(chosen) >= 4
@@ -236,7 +241,7 @@ def sheet() -> ExamSheet:
 def test_answers_are_one_row_per_item(tokenizer: Any) -> None:
     exam = prepare_exam(tokenizer, sheet(), max_prompt=40, stop_token=STOP)
     model, _ = model_that_stops(tokenizer)
-    table = answer_exam(TorchEngine(model, (5,), 0, 2), tokenizer, exam)
+    table = answer_exam(TorchEngine(model, (5,), 2), tokenizer, exam)
     assert table["item"].tolist() == ["tone:dev:0", "tone:test:0", "sum:test:0"]
     assert table["cut"].tolist() == [False, True, False]
     assert [label in ("Positive", "Negative") for label in table["label_choice"]] == [False, True, False]
@@ -247,7 +252,7 @@ def test_answers_are_one_row_per_item(tokenizer: Any) -> None:
 
 def test_all_answers_empty_is_an_error(tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     exam = prepare_exam(tokenizer, sheet(), max_prompt=40, stop_token=STOP)
-    at_once = [Generated((), stopped=True, first_choice=None)] * 3
+    at_once = [Generated((), stopped=True)] * 3
     monkeypatch.setattr(TorchEngine, "generate", lambda *_: at_once)
     with pytest.raises(RunError):
-        answer_exam(TorchEngine(tiny_model(tokenizer), (5,), 0, 2), tokenizer, exam)
+        answer_exam(TorchEngine(tiny_model(tokenizer), (5,), 2), tokenizer, exam)

@@ -121,7 +121,8 @@ def test_each_study_is_named_for_what_it_is(studies: Path) -> None:
         "- **[small](reports/studies/small/manifest.json)**: real data; partial: finqa; rebuilt: fpb; "
         "original: gsm8k. Models: m: 1.05 million parameters, from scratch on 20 million tokens in 0.80 h; "
         "large: org/large, untuned. 20 runs, 1.00 worker-hours on 2 cores of C; "
-        "explored with seed 42 (not in its grid: pair), confirmed with seeds 7, 8.<br>"
+        "explored with seed 42 (not in its grid: pair), confirmed with seeds 7, 8; "
+        "this version cannot rebuild it, commit fa7ca1b can.<br>"
     )
     assert "; explored with seed 42, confirmed with seeds 7, 8.<br>" in tiny
     assert "**: generated data. Models: m: 0.486 million parameters, from scratch. 20 runs" in tiny

@@ -176,7 +176,7 @@ def test_each_claim_shows_all_its_rows_with_their_runs(render: Render, reports: 
 def test_a_row_that_was_not_tested_stands_under_what_was_not_run(render: Render) -> None:
     text = render().by_id("not-run").text
     assert f"Made up, not tested: seeds (macro, strict ({MODEL}))" in text
-    assert "without a record: paper, small, smoke, tiny." in text
+    assert "without a record: paper, smoke, tiny." in text
 
 
 def test_every_written_table_is_shown_as_it_was_written(render: Render, reports: Path) -> None:
@@ -323,7 +323,7 @@ def test_recorded_studies_show_hardware_and_cost(
     assert f"{manifest['hardware']['cores']} cores of" in text
     assert f"runs {manifest['runtime']['runs']}, of which 0 with times" in text
     assert manifest["git"]["commit"][:12] in text
-    assert "without a record: paper, small, tiny." in page.by_id("not-run").text
+    assert "without a record: paper, tiny." in page.by_id("not-run").text
     del manifest["runtime"]["runs"]
     write_json(reports / "studies/smoke/manifest.json", manifest)
     with pytest.raises(RecordError, match="the manifest lacks 'runs'"):
@@ -339,7 +339,7 @@ def test_recorded_studies_stand_side_by_side(
     kept = record(reports, PARAMS)
     shutil.copytree(kept, other := kept.with_name("other"))
     manifest = read_json(other / "manifest.json")
-    manifest["params"]["study"]["name"] = "other"
+    manifest["params"]["study"]["name"] = "small"
     manifest["params"]["fetch"]["sources"]["fpb"]["status"] = "partial"
     manifest["runtime"]["gpu_hours"] = 1.5
     write_json(other / "manifest.json", manifest)
@@ -357,6 +357,7 @@ def test_recorded_studies_stand_side_by_side(
     assert facts["what"] == ["other", "smoke"]
     assert facts["data"][1] == "generated data" and "partial: fpb" in facts["data"][0]
     assert facts["GPU-hours"] == ["1.50", "–"]
+    assert facts["rebuilt by"] == ["commit fa7ca1b; not by this version", "–"]
     assert all("from scratch on 2 million tokens" in one for one in facts["models"])
 
 

@@ -34,7 +34,7 @@ TABLES += (
     "runs",
     "data",
 )
-TABLES += ("budget", "advice", "pretraining", "corpora", "corpora_overlap")
+TABLES += ("budget", "advice", "pretraining")
 FIGURES = ("bars", "transfer", "leave_one_out", "loss", "winners_curse", "budget", "pretraining")
 
 

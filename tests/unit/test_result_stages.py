@@ -28,7 +28,7 @@ CALLS = {
     ],
     "report": [
         *("--reports", "none", "--raw", "none", "--prepared", "none", "--mixtures", "none"),
-        *("--answers", "none", "--judge", "none", "--bases", "none", "--corpus", "none"),
+        *("--answers", "none", "--judge", "none", "--bases", "none"),
         *("--published", "none", "--out", "out"),
     ],
 }

@@ -18,7 +18,8 @@ from cocktail.errors import RunError
 from cocktail.training import sft
 from cocktail.training.checkpoints import Checkpoints
 from cocktail.training.methods import ready_to_answer
-from cocktail.training.packing import PackingProof, unpack
+from cocktail.training.pieces import token_losses
+from cocktail.training.proof import TogetherProof
 from cocktail.training.recipe import LoraShape, Training, recipe_from
 from cocktail.training.rows import IGNORED
 from cocktail.training.sft import fine_tune, make_trainer
@@ -52,15 +53,17 @@ def differ(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> flo
 def test_a_batch_holds_exactly_these_labels(tokenizer: Any, tmp_path: Path) -> None:
     rows = tiny_rows(tokenizer, ITEMS[:2])
     trainer = make_trainer(tiny_model(tokenizer), tokenizer, rows, recipe=recipe(), workdir=tmp_path)
-    (batch,) = list(trainer.get_train_dataloader())
+    (step,) = list(trainer.get_train_dataloader())
+    (piece,) = step["pieces"]
     width = max(len(row.input_ids) for row in rows)
-    expected = sorted(row.labels + [IGNORED] * (width - len(row.labels)) for row in rows)
-    assert sorted(batch["labels"].tolist()) == expected
-    assert batch["attention_mask"].sum() == sum(len(row.input_ids) for row in rows)
+    expected = sorted(row.labels[1:] + [IGNORED] * (width + 1 - len(row.labels)) for row in rows)
+    assert sorted(piece["targets"].tolist()) == expected
+    assert set(piece) == {"input_ids", "targets"}
+    assert sorted(step["labels"].tolist()) == sorted(token for row in rows for token in row.completion)
 
 
 def test_our_loss_is_the_loss_of_trl(tokenizer: Any, tmp_path: Path) -> None:
-    """Same weights and history from SFTTrainer's own loss, to float tolerance."""
+    """Same weights and history from SFTTrainer's own loss and collator, to float tolerance."""
     rows, runs = tiny_rows(tokenizer), []
     ours = sft.CompletionTrainer
     same_order = {"_get_train_sampler": ours._get_train_sampler, "_epoch": ours._epoch}
@@ -70,6 +73,8 @@ def test_our_loss_is_the_loss_of_trl(tokenizer: Any, tmp_path: Path) -> None:
             trainer = make_trainer(
                 tiny_model(tokenizer), tokenizer, rows, recipe=recipe(epochs=2.0), workdir=tmp_path
             )
+            if kind is not ours:
+                trainer.data_collator = trainer.data_collator.collate
             trainer.train()
             runs.append((trainer.state.log_history[0]["loss"], trainer.model.state_dict()))
     assert runs[0][0] == pytest.approx(runs[1][0], abs=1e-5)
@@ -99,8 +104,9 @@ def gradients(tokenizer: Any, folder: Path, **changes: Any) -> dict[str, torch.T
     chosen = recipe(batch_size=5, max_length=256, **changes)
     model = tiny_model(tokenizer)
     trainer = make_trainer(model, tokenizer, tiny_rows(tokenizer), recipe=chosen, workdir=folder)
-    (batch,) = list(trainer.get_train_dataloader())
-    trainer.compute_loss(model, dict(batch)).backward()
+    (step,) = list(trainer.get_train_dataloader())
+    for piece in step["pieces"]:
+        token_losses(model, piece).sum().backward()
     return {name: value.grad for name, value in model.named_parameters() if value.grad is not None}
 
 
@@ -135,8 +141,8 @@ def test_the_proof_takes_a_sequence_of_several_rows(tokenizer: Any, tmp_path: Pa
     chosen = recipe(packing=True, group_by_length=False, max_length=length)
     trainer = make_trainer(tiny_model(tokenizer), tokenizer, [filled, *rest], recipe=chosen, workdir=tmp_path)
     assert len(trainer.train_dataset["seq_lengths"][0]) == 1
-    (proof,) = [one for one in trainer.callback_handler.callbacks if isinstance(one, PackingProof)]
-    assert len(unpack(proof._sequence)) > 1
+    (proof,) = [one for one in trainer.callback_handler.callbacks if isinstance(one, TogetherProof)]
+    assert len(proof._alone) > 1
 
 
 @pytest.mark.parametrize("harm", ["a row less", "a label less"])

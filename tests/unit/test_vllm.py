@@ -39,9 +39,13 @@ def vllm(monkeypatch: pytest.MonkeyPatch) -> type[fake_vllm.LLM]:
 
 
 def mixed_questions(tokenizer: Any, count: int = 40) -> list[Question]:
-    """Questions with several limits; two of three ask for a first choice."""
+    """Questions with several limits; two of three ask for a label, of one token or of three."""
     return [
-        Question(prompt, 1 + n % 7, (40 + n, 7, 90, 200) if n % 3 else ())
+        Question(
+            prompt,
+            1 + n % 7,
+            {40 + n: "own", 7: {8: {9: "long", 90: "other"}}, 200: "two"} if n % 3 else None,
+        )
         for n, prompt in enumerate(random_prompts(tokenizer, count))
     ]
 
@@ -50,7 +54,7 @@ def mixed_questions(tokenizer: Any, count: int = 40) -> list[Question]:
 def test_answers_are_those_of_our_own_loop(tokenizer: Any, tmp_path: Path) -> None:
     model, stop = model_that_stops(tokenizer)
     questions = mixed_questions(tokenizer)
-    ours = TorchEngine(model, (stop,), 0, 4).generate(questions)
+    ours = TorchEngine(model, (stop,), 4).generate(questions)
     with vllm_engine(Answering(model), tokenizer, ends=(stop,), context=CONTEXT, workdir=tmp_path) as engine:
         theirs = engine.generate(questions)
     assert theirs == ours
@@ -58,7 +62,7 @@ def test_answers_are_those_of_our_own_loop(tokenizer: Any, tmp_path: Path) -> No
     # The stop token as the last one allowed counts as a stop; the limit counts it.
     assert any(a.stopped and len(a.ids) == q.limit - 1 for a, q in zip(ours, questions, strict=True))
     assert any(not a.stopped and len(a.ids) == q.limit for a, q in zip(ours, questions, strict=True))
-    assert len({answer.first_choice for answer in ours}) > 4
+    assert {answer.label for answer in ours} == {"", "own", "long", "other", "two"}
 
 
 @pytest.mark.usefixtures("vllm")
@@ -66,37 +70,39 @@ def test_any_of_several_tokens_ends_an_answer(tokenizer: Any, tmp_path: Path) ->
     model, stop = model_that_stops(tokenizer)
     questions = mixed_questions(tokenizer)
     (other, *_) = {
-        answer.ids[1] for answer in TorchEngine(model, (), 0, 4).generate(questions) if answer.ids[1:]
+        answer.ids[1] for answer in TorchEngine(model, (), 4).generate(questions) if answer.ids[1:]
     }
-    ours = TorchEngine(model, (other, stop), 0, 4).generate(questions)
+    ours = TorchEngine(model, (other, stop), 4).generate(questions)
     with vllm_engine(
         Answering(model), tokenizer, ends=(other, stop), context=CONTEXT, workdir=tmp_path
     ) as engine:
         assert engine.generate(questions) == ours
     for end in (other, stop):
-        assert TorchEngine(model, (end,), 0, 4).generate(questions) != ours
+        assert TorchEngine(model, (end,), 4).generate(questions) != ours
     assert not {other, stop} & {token for answer in ours for token in answer.ids}
 
 
 @pytest.mark.usefixtures("vllm")
-def test_choices_are_those_of_our_own_loop(tokenizer: Any, tmp_path: Path) -> None:
+def test_labels_are_those_of_our_own_loop(tokenizer: Any, tmp_path: Path) -> None:
     """The stop token, too, can be chosen: it ends a label that begins another one."""
     model, stop = model_that_stops(tokenizer)
-    rows = random_prompts(tokenizer, 30)
-    allowed = [[stop, 10 + n] for n in range(30)]
-    ours = TorchEngine(model, (stop,), 0, 4).choose(rows, allowed)
+    questions = [
+        Question(prompt, 1, {10 + n: {stop: "short", 10 + n: "long"}, stop: "none"})
+        for n, prompt in enumerate(random_prompts(tokenizer, 30))
+    ]
+    ours = TorchEngine(model, (stop,), 4).generate(questions)
     with vllm_engine(Answering(model), tokenizer, ends=(stop,), context=CONTEXT, workdir=tmp_path) as engine:
-        assert engine.choose(rows, allowed) == ours
+        assert engine.generate(questions) == ours
         assert engine.choose([], []) == []
         assert engine.generate([]) == []
-    assert stop in ours and len(set(ours)) > 5
+    assert {answer.label for answer in ours} == {"short", "long", "none"}
 
 
 @pytest.mark.usefixtures("vllm")
 def test_an_exam_ends_with_the_same_table(tokenizer: Any, tmp_path: Path) -> None:
     exam = prepare_exam(tokenizer, sheet(), max_prompt=40, stop_token=STOP)
     model, stop = model_that_stops(tokenizer)
-    ours = answer_exam(TorchEngine(model, (stop,), 0, 2), tokenizer, exam)
+    ours = answer_exam(TorchEngine(model, (stop,), 2), tokenizer, exam)
     context = needed_context(exam)
     with vllm_engine(Answering(model), tokenizer, ends=(stop,), context=context, workdir=tmp_path) as engine:
         assert answer_exam(engine, tokenizer, exam).equals(ours)
@@ -123,7 +129,7 @@ def test_a_label_longer_than_the_answers_makes_the_context_longer(tokenizer: Any
 def test_what_the_generation_config_says_is_not_read(tokenizer: Any, tmp_path: Path) -> None:
     model, stop = model_that_stops(tokenizer)
     questions = mixed_questions(tokenizer, 9)
-    ours = TorchEngine(model, (stop,), 0, 4).generate(questions)
+    ours = TorchEngine(model, (stop,), 4).generate(questions)
     model.generation_config.eos_token_id = [0, *range(6, len(tokenizer))]
     with vllm_engine(Answering(model), tokenizer, ends=(stop,), context=CONTEXT, workdir=tmp_path) as engine:
         assert engine.generate(questions) == ours
@@ -246,10 +252,10 @@ def test_engines_are_compared_row_by_row() -> None:
     ]
     found = compare_engines(ours, theirs)
     assert (found.num_rows, found.num_equal) == (4, 2)
-    assert (found.num_choices, found.num_equal_choices) == (3, 2)
+    assert (found.num_labels, found.num_equal_labels) == (3, 2)
     assert found.first_different == (1, 2, 3)
     many = compare_engines([ours[0]] * 40, [ours[0], *[theirs[2]] * 39])
-    assert (many.num_equal, many.num_choices) == (1, 1)
+    assert (many.num_equal, many.num_labels) == (1, 1)
     assert many.first_different == tuple(range(1, SHOWN + 1))
     with pytest.raises(ValueError, match="zip"):
         compare_engines(ours, theirs[:3])

@@ -114,11 +114,12 @@ def _by_sources(items: pd.DataFrame, tasks: Sequence[str]) -> dict[Sources, floa
 
 def _above_guess(items: pd.DataFrame, tasks: Sequence[str], *, guess: float) -> frozenset[Sources]:
     text = items.astype({"run": str, "item": str, "cluster": str})
-    clusters = text.groupby("item")["cluster"].first().to_numpy(dtype=str)
     ok = text.assign(ok=(text["strict"] == "ok").astype(float)).pivot(
         index="run", columns="item", values="ok"
     )
-    better = beats_guess(ok.to_numpy(), clusters, guess=guess, confidence=1 - LEVEL)
+    both = ok.dropna(axis="columns")  # items that every run was asked
+    clusters = text.groupby("item")["cluster"].first()[both.columns].to_numpy(dtype=str)
+    better = beats_guess(both.to_numpy(), clusters, guess=guess, confidence=1 - LEVEL)
     runs = {run for run, above in zip(ok.index, better, strict=True) if above}
     return frozenset(one for run, one in _sources(tasks).items() if run in runs)
 

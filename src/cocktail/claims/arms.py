@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cocktail.claims.schema import TARGET_ARMS, UNTUNED_ARMS
 from cocktail.comparison.overview import beats_guess, guess_share
-from cocktail.comparison.scores import ModelScores, Reading, confirmed_arms
+from cocktail.comparison.scores import ModelScores, Outcomes, OutcomeTable, Reading, confirmed_arms
 from cocktail.config import Params
 from cocktail.scoring.answers import Evaluation
 
@@ -39,28 +39,19 @@ class Answers:
 
     evaluations: Mapping[str, Evaluation]
     params: Params
-    tables: dict[tuple[str, str, str, Reading], dict[str, Array]] = field(default_factory=dict)
-    ids: dict[str, NDArray[np.str_]] = field(default_factory=dict)
+    tables: dict[tuple[str, str, str, Reading], OutcomeTable] = field(default_factory=dict)
     guesses: dict[str, float] = field(default_factory=dict)
 
     def outcomes(
         self, scores: ModelScores, stage: str, runs: Sequence[str], *, task: str, reading: Reading
-    ) -> Array:
-        """Return 0/1 outcomes of shape (runs, items), items in the order of :meth:`clusters`."""
+    ) -> Outcomes:
+        """Return the outcomes of ``runs`` on the items that all of them were asked."""
         key = (scores.model, stage, task, reading)
         if key not in self.tables:
-            every = [run.id for run in (scores.explored if stage == "explore" else scores.confirmed)]
-            rows = scores.outcomes(stage, every, task, reading)
-            self.tables[key] = dict(zip(every, rows, strict=True))
-        return np.stack([self.tables[key][run] for run in runs])
+            self.tables[key] = scores.table(stage, task, reading)
+        return self.tables[key].of(runs)
 
-    def clusters(self, scores: ModelScores, task: str) -> NDArray[np.str_]:
-        """Return the cluster of each test item; all models answer the same items."""
-        if task not in self.ids:
-            self.ids[task] = scores.clusters(task)
-        return self.ids[task]
-
-    def of_arm(self, arm: ArmRuns, *, task: str, reading: Reading) -> Array:
+    def of_arm(self, arm: ArmRuns, *, task: str, reading: Reading) -> Outcomes:
         """Return the outcomes of an arm."""
         return self.outcomes(arm.scores, arm.stage, arm.runs, task=task, reading=reading)
 
@@ -80,6 +71,16 @@ def arm_runs(
     """Return the runs of an arm on a task, or what is missing."""
     if task not in params.study.evaluations:
         return ArmRuns(scores, missing=f"needs {task} in study.evaluations")
+    found = _arm_runs(arm, scores, reference, task=task, params=params)
+    asked = found.scores.asked(found.stage, task)
+    if lost := [run for run in found.runs if run not in asked]:
+        return ArmRuns(scores, missing=f"needs {lost[0]} to be asked {task}")
+    return found
+
+
+def _arm_runs(
+    arm: str, scores: ModelScores, reference: ModelScores | None, *, task: str, params: Params
+) -> ArmRuns:
     if arm in UNTUNED_ARMS:
         owner = scores if arm == "base" else reference
         if owner is None:

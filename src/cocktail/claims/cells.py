@@ -9,8 +9,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
-import numpy as np
-
 from cocktail.claims.arms import Answers
 from cocktail.claims.draft import Draft
 from cocktail.claims.schema import CellsTest
@@ -36,7 +34,12 @@ class Cell:
 
 def cell_drafts(test: CellsTest, scores: ModelScores, answers: Answers) -> list[Draft]:
     """Return each cell that the study has with its q, after a row that counts what was found."""
-    cells = [cell for cell in _cells(test.table, scores, answers) if cell.more and cell.less]
+    asked = {task: set(scores.asked("explore", task)) for task in answers.params.study.evaluations}
+    cells = [
+        cell
+        for cell in _cells(test.table, scores, answers)
+        if cell.more and cell.less and {cell.more, cell.less} <= asked[cell.task]
+    ]
     drafts = [_draft(cell, scores, answers) for cell in cells]
     q_values = iter(benjamini_hochberg([draft.p for draft in drafts if draft.p is not None]))
     drafts = [draft if draft.p is None else replace(draft, p_adjusted=next(q_values)) for draft in drafts]
@@ -72,11 +75,8 @@ def _cells(table: str, scores: ModelScores, answers: Answers) -> Iterator[Cell]:
 
 def _draft(cell: Cell, scores: ModelScores, answers: Answers) -> Draft:
     """One cell; at floor or ceiling the difference is shown, without p."""
-    more, less = (
-        answers.outcomes(scores, "explore", [run], task=cell.task, reading="strict")
-        for run in (cell.more, cell.less)
-    )
-    clusters = answers.clusters(scores, cell.task)
+    both = answers.outcomes(scores, "explore", [cell.more, cell.less], task=cell.task, reading="strict")
+    clusters = both.clusters
     draft = Draft(
         model=scores.model,
         scope=cell.name,
@@ -87,8 +87,9 @@ def _draft(cell: Cell, scores: ModelScores, answers: Answers) -> Draft:
     )
     if len(set(clusters)) < 2:
         return replace(draft, blocked=f"{EXPLORATORY}; needs items of two clusters")
-    effect = crossed_effect(more, less, clusters, confidence=answers.params.compare.confidence)
-    extreme = answers.extreme(np.concatenate([more, less]), task=cell.task, clusters=clusters)
+    confidence = answers.params.compare.confidence
+    effect = crossed_effect(both.values[:1], both.values[1:], clusters, confidence=confidence)
+    extreme = answers.extreme(both.values, task=cell.task, clusters=clusters)
     if extreme:
         return replace(draft, effect=effect, blocked=f"{EXPLORATORY}; {extreme}")
     return replace(draft, effect=effect, p=effect.p)

@@ -76,11 +76,12 @@ def _case(setting: Setting, task: str) -> Case:
     )
     if missing := treatment.missing or control.missing:
         return Case(task, treatment, control, blocked=missing)
-    clusters = answers.clusters(scores, task)
-    if len(set(clusters)) < 2:
-        return Case(task, treatment, control, blocked="needs items of two clusters")
     ours, theirs = (answers.of_arm(arm, task=task, reading=reading) for arm in (treatment, control))
-    outcomes = TaskOutcomes(ours, theirs, clusters)
+    if not np.array_equal(ours.clusters, theirs.clusters):
+        return Case(task, treatment, control, blocked="needs both arms to be asked the same items")
+    if len(set(ours.clusters)) < 2:
+        return Case(task, treatment, control, blocked="needs items of two clusters")
+    outcomes = TaskOutcomes(ours.values, theirs.values, ours.clusters)
     case = Case(task, treatment, control, outcomes)
     return replace(case, blocked=_forbidden(setting, case, outcomes))
 
@@ -88,7 +89,7 @@ def _case(setting: Setting, task: str) -> Case:
 def _forbidden(setting: Setting, case: Case, outcomes: TaskOutcomes) -> str:
     """Return why a task with all its runs is not tested: format, floor or ceiling; empty: it is."""
     test, answers, reading = setting.test, setting.answers, setting.reading
-    clusters = answers.clusters(setting.scores, case.task)
+    clusters = np.asarray(outcomes.clusters, dtype=str)
     arms = (case.treatment, case.control)
     # A tuned model that gives up the format loses to a larger one; it is not equal to what it was before.
     obedient = arms if test.kind == "equivalence" else [arm for arm in arms if arm.fixed]
@@ -97,7 +98,8 @@ def _forbidden(setting: Setting, case: Case, outcomes: TaskOutcomes) -> str:
     ):
         return "format"
     base = answers.outcomes(setting.scores, "explore", ["base"], task=case.task, reading=reading)
-    if test.base_above_chance and answers.extreme(base, task=case.task, clusters=clusters) == "floor":
+    known = answers.extreme(base.values, task=case.task, clusters=base.clusters)
+    if test.base_above_chance and known == "floor":
         return "floor"
     both = np.concatenate([np.asarray(outcomes.treatment), np.asarray(outcomes.control)])
     return answers.extreme(both, task=case.task, clusters=clusters)

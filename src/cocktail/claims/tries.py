@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cocktail.claims.arms import Answers
 from cocktail.claims.draft import MACRO, Draft, joined_reasons
@@ -50,11 +51,10 @@ def _case(scores: ModelScores, task: str, answers: Answers, reading: Reading) ->
     mixtures = [run for run in scores.selected.get(task, {}).get("candidates", {}) if run in known]
     if problem := _lacking(task, singles, mixtures, params):
         return Case(task, blocked=problem)
-    clusters = answers.clusters(scores, task)
-    if len(set(clusters)) < 2:
-        return Case(task, blocked="needs items of two clusters")
     outcomes = answers.outcomes(scores, "explore", [*mixtures, *singles], task=task, reading=reading)
-    extreme = answers.extreme(outcomes, task=task, clusters=clusters)
+    if len(set(outcomes.clusters)) < 2:
+        return Case(task, blocked="needs items of two clusters")
+    extreme = answers.extreme(outcomes.values, task=task, clusters=outcomes.clusters)
     return Case(task, tuple(mixtures), tuple(singles), extreme)
 
 
@@ -81,14 +81,7 @@ def _draft(
     shown = tested or [case for case in cases if len(cases) == 1 and case.singles]
     effect = None
     if shown:
-        arms = [
-            (
-                _tries(scores, case.mixtures, case, answers, reading),
-                _tries(scores, case.singles, case, answers, reading),
-                answers.clusters(scores, case.task),
-            )
-            for case in shown
-        ]
+        arms = [_arms(scores, case, answers, reading) for case in shown]
         effect = best_of_macro(arms, k=params.study.tries, confidence=params.compare.confidence)
     some = f"{len(tested)} of {len(cases)} tasks" if 0 < len(tested) < len(cases) else ""
     return Draft(
@@ -105,8 +98,12 @@ def _draft(
     )
 
 
-def _tries(scores: ModelScores, runs: Sequence[str], case: Case, answers: Answers, reading: Reading) -> Tries:
-    return Tries(
-        dev=np.array([scores.dev[run, case.task] for run in runs]),
-        test=answers.outcomes(scores, "explore", runs, task=case.task, reading=reading),
-    )
+def _arms(
+    scores: ModelScores, case: Case, answers: Answers, reading: Reading
+) -> tuple[Tries, Tries, NDArray[np.str_]]:
+    """Return the tries of mixtures and of singles, and the clusters of the items that all were asked."""
+    runs = [*case.mixtures, *case.singles]
+    found = answers.outcomes(scores, "explore", runs, task=case.task, reading=reading)
+    dev, count = np.array([scores.dev[run, case.task] for run in runs]), len(case.mixtures)
+    mixtures, singles = Tries(dev[:count], found.values[:count]), Tries(dev[count:], found.values[count:])
+    return mixtures, singles, found.clusters

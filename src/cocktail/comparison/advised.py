@@ -60,9 +60,10 @@ def _row(record: HeldOut | RecordError, found: TargetScores, tasks: Sequence[str
 
 def _scores(scores: ModelScores, tasks: Sequence[str], task: str, *, guess: float) -> TargetScores:
     """The scores of base and mixtures, in points; fitted on dev where the task has dev rows."""
-    runs = {run.sources: run.id for run in scores.explored if run.kind != "tuned"}
-    outcomes = scores.outcomes("explore", list(runs.values()), task, "strict")
-    above = beats_guess(outcomes, scores.clusters(task), guess=guess, confidence=1 - LEVEL)
+    asked = set(scores.asked("explore", task))
+    runs = {run.sources: run.id for run in scores.explored if run.kind != "tuned" and run.id in asked}
+    found = scores.outcomes("explore", list(runs.values()), task, "strict")
+    above = beats_guess(found.values, found.clusters, guess=guess, confidence=1 - LEVEL)
     test = _points({sources: scores.value("explore", run, task) for sources, run in runs.items()})
     dev = _points({sources: scores.dev.get((run, task)) for sources, run in runs.items()})
     has_dev = any(sources in dev for sources in fitting_sets(tasks))

@@ -36,7 +36,7 @@ def agreement_rows(scores: ModelScores, *, params: Params) -> list[Row]:
         for stage, runs in (("explore", scores.explored), ("confirm", scores.confirmed))
         for run in runs
         for task in tasks
-        if task in run.sources
+        if task in run.sources and (stage, run.id, task) in counts.index
     ]
     mine = counts.loc[trained] if trained else counts.iloc[:0]
     rows = [_row(mine[mine.index.get_level_values("task") == task]) | {"task": task} for task in tasks]

@@ -41,7 +41,7 @@ def _arms(scores: ModelScores, task: str) -> dict[str, list[str]]:
 
 
 def _curve(scores: ModelScores, task: str, arm: str, runs: Sequence[str]) -> list[Row]:
-    test = scores.outcomes("explore", runs, task, "strict")
+    test = scores.outcomes("explore", runs, task, "strict").values
     dev = [scores.dev[run, task] for run in runs]
     return [
         {

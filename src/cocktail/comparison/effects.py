@@ -44,10 +44,11 @@ def _row(
 ) -> dict[str, Any]:
     arms = confirmed_arms(scores, target)
     treatment, control = (arms[arm] for arm in CONTRASTS[contrast])
+    both = scores.outcomes("confirm", [*treatment, *control], target, reading)
     effect = crossed_effect(
-        scores.outcomes("confirm", treatment, target, reading),
-        scores.outcomes("confirm", control, target, reading),
-        scores.clusters(target),
+        both.values[: len(treatment)],
+        both.values[len(treatment) :],
+        both.clusters,
         confidence=confidence,
     )
     numbers = asdict(effect)

@@ -83,12 +83,11 @@ def curse_rows(scores: ModelScores, *, params: Params) -> list[Row]:
 def _snooping(scores: ModelScores, task: str, candidates: list[str], *, seed: int) -> Row:
     single = f"single_{task}"
     outcomes = scores.outcomes("explore", [single, *candidates], task, "strict")
-    clusters = scores.clusters(task)
-    num_clusters = len(set(clusters))
-    about = {"n_items": len(clusters), "n_clusters": num_clusters, "single": single}
+    num_clusters = len(set(outcomes.clusters))
+    about = {"n_items": len(outcomes.clusters), "n_clusters": num_clusters, "single": single}
     if num_clusters < MIN_CLUSTERS:
         return {**about, "p_any_better": None, "better": []}
-    found = snooping_test(outcomes[0], outcomes[1:], clusters, seed=seed)
+    found = snooping_test(outcomes.values[0], outcomes.values[1:], outcomes.clusters, seed=seed)
     return {**about, "p_any_better": round(found.p, 4), "better": [candidates[i] for i in found.better]}
 
 

@@ -68,9 +68,8 @@ def arm_rows(scores: ModelScores, evaluations: Mapping[str, Evaluation], *, para
 
 def _scores(scores: ModelScores, stage: str, runs: list[str], task: str, *, confidence: float) -> Row:
     mine = scores.summary.loc[[(stage, run, task) for run in runs]]
-    interval = crossed_mean(
-        scores.outcomes(stage, runs, task, "strict"), scores.clusters(task), confidence=confidence
-    )
+    outcomes = scores.outcomes(stage, runs, task, "strict")
+    interval = crossed_mean(outcomes.values, outcomes.clusters, confidence=confidence)
     means = {name: _number(mine[name].mean()) for name in COLUMNS}
     invalid = {
         f"{name}_share": float((mine[name] / mine["n"]).mean())

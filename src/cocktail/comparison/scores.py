@@ -21,6 +21,32 @@ READINGS: tuple[Reading, ...] = ("strict", "lenient")
 
 
 @dataclass(frozen=True)
+class Outcomes:
+    """Outcomes of some runs on the same items.
+
+    Attributes:
+        values: 0 or 1, shape (runs, items).
+        clusters: of each item.
+    """
+
+    values: NDArray[np.float64]
+    clusters: NDArray[np.str_]
+
+
+@dataclass(frozen=True)
+class OutcomeTable:
+    """Outcomes of all runs on a task, by run and item; missing where a run was not asked an item."""
+
+    values: pd.DataFrame
+    clusters: pd.Series[str]
+
+    def of(self, runs: Sequence[str]) -> Outcomes:
+        """Return the outcomes of ``runs`` on the items that all of them were asked, ordered by item id."""
+        mine = self.values.loc[list(runs)].dropna(axis="columns")
+        return Outcomes(mine.to_numpy(dtype=np.float64), self.clusters[mine.columns].to_numpy(dtype=str))
+
+
+@dataclass(frozen=True)
 class ModelScores:
     """All test scores of one model.
 
@@ -45,18 +71,23 @@ class ModelScores:
         key = (stage, run, task)
         return float(self.summary[column][key]) if key in self.summary.index else None
 
-    def outcomes(self, stage: str, runs: Sequence[str], task: str, reading: Reading) -> NDArray[np.float64]:
-        """Return 0/1 outcomes of ``runs``, shape (runs, items), items in the order of :meth:`clusters`."""
+    def outcomes(self, stage: str, runs: Sequence[str], task: str, reading: Reading) -> Outcomes:
+        """Return the outcomes of ``runs`` on the items that all of them were asked."""
+        return self.table(stage, task, reading).of(runs)
+
+    def table(self, stage: str, task: str, reading: Reading) -> OutcomeTable:
+        """Return the outcomes of every run of a stage that was asked a task."""
         rows = self.items[(self.items["stage"] == stage) & (self.items["task"] == task)]
-        table = rows.assign(ok=(rows[reading] == "ok").astype(float)).pivot(
+        values = rows.assign(ok=(rows[reading] == "ok").astype(float)).pivot(
             index="run", columns="item", values="ok"
         )
-        return table.loc[list(runs)].to_numpy(dtype=np.float64)
+        clusters = rows.drop_duplicates("item").set_index("item")["cluster"]
+        return OutcomeTable(values, clusters)
 
-    def clusters(self, task: str) -> NDArray[np.str_]:
-        """Return the cluster ids of a task's test items, ordered by item id."""
-        rows = self.items[self.items["task"] == task][["item", "cluster"]].drop_duplicates()
-        return rows.sort_values("item")["cluster"].to_numpy(dtype=str)
+    def asked(self, stage: str, task: str) -> list[str]:
+        """Return the runs of a stage that were asked a task, in order."""
+        runs = self.explored if stage == "explore" else self.confirmed
+        return [run.id for run in runs if any(one.task == task for one in run.asked)]
 
 
 def read_scores(scores: Path, selected: Path, *, params: Params) -> list[ModelScores]:
@@ -148,11 +179,12 @@ def _of(table: pd.DataFrame, model: str) -> pd.DataFrame:
 
 def _check_runs(scores: ModelScores) -> None:
     for stage, runs in (("explore", scores.explored), ("confirm", scores.confirmed)):
-        wanted = {run.id for run in runs}
-        found = {key[1] for key in scores.summary.index if key[0] == stage}
+        wanted = {(run.id, one.task) for run in runs for one in run.asked}
+        found = {(key[1], key[2]) for key in scores.summary.index if key[0] == stage}
         if wanted != found:
             missing, foreign = (
-                ", ".join(sorted(part)) or "none" for part in (wanted - found, found - wanted)
+                ", ".join(f"{run} on {task}" for run, task in sorted(part)) or "none"
+                for part in (wanted - found, found - wanted)
             )
             raise RecordError(
                 f"the scored {stage} runs of {scores.model} are not those of params: missing {missing}; "

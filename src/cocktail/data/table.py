@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -48,3 +49,11 @@ def read_split(prepared: Path, task: str, split: str) -> pd.DataFrame:
 def write_split(prepared: Path, task: str, split: str, rows: pd.DataFrame) -> None:
     """Write one split of one task; an empty split keeps the columns."""
     write_table(prepared / task / f"{split}.parquet", rows.loc[:, list(COLUMNS)].astype("string"))
+
+
+def sampled(items: Iterable[str], count: int | None) -> set[str]:
+    """Return a fixed sample of ``count`` items, or all: those with the smallest digests of their ids.
+
+    It hangs on nothing but the ids, and a smaller sample is part of a larger one.
+    """
+    return set(sorted(items, key=digest_text)[:count])

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import resource
-import shutil
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,47 +16,55 @@ from cocktail.endpoint.ask import ask_all
 from cocktail.endpoint.question import Question, Reply
 from cocktail.errors import EndpointError
 from cocktail.exam import ExamSheet, Shots, read_exam
-from cocktail.execution.jobs import NOT_TRAINED
+from cocktail.execution.finished import NOT_TRAINED, Answered, Finished, write_runs
 from cocktail.execution.plan import check_base
-from cocktail.grid import explore_runs
+from cocktail.grid import Asked, Run, explore_runs
 from cocktail.prompts import turns_of
-from cocktail.records import digest_value, fresh_folder, write_json, write_table
-from cocktail.store import Store, store_root, write_runtime
+from cocktail.records import digest_value, read_json, read_table, write_json, write_table
+from cocktail.store import Store, read_runtime, store_root, write_runtime
 
 
 def answer_all(*, params: Params, model_name: str, prepared: Path, base: Path, out: Path) -> None:
-    """Answer dev and test of every evaluation as the untuned runs; write answers and receipts into ``out``.
+    """Answer every evaluation set as the untuned runs; write answers and receipts into ``out``.
 
     Raises:
-        EndpointError: see :func:`ask_all`; or not one answer has any text.
+        EndpointError: see :func:`ask_all`; or not one answer to a set has any text.
     """
-    config, store = params.model(model_name), Store(store_root())
-    runs = explore_runs(params, model=model_name)
-    entries = {}
-    for run in runs:
-        sheet = read_exam(prepared, params.study.evaluations, Shots(run.shots, params.study.seed))
-        questions = exam_questions(config, sheet, max_tokens=params.endpoint.max_tokens)
-        receipt = {
-            "run": run.id,
-            "model": model_name,
-            "kind": run.kind,
-            "sources": [],
-            "seed": run.seed,
-            "config": {"served": config.served, "temperature": 0, "max_tokens": params.endpoint.max_tokens},
-            "base_digest": check_base(base),
-            "rows_digest": "",
-            **NOT_TRAINED,
-        }
-        key = digest_value([receipt, sheet.digest(), [question.key for question in questions]])
-        with store.lock(key):
-            if store.have("answers", key) is None:
-                _ask(questions, sheet, receipt, params=params, store=store, key=key)
-        entries[run.id] = store.path("answers", key)
-    with fresh_folder(out) as folder:
-        for name, entry in entries.items():
-            shutil.copyfile(entry / "answers.parquet", folder / f"{name}.parquet")
-            shutil.copyfile(entry / "receipt.json", folder / f"{name}.json")
-        write_json(folder / "index.json", {"runs": [run.id for run in runs]})
+    config, limit = params.model(model_name), params.endpoint.max_tokens
+    about = {
+        "model": model_name,
+        "config": {"served": config.served, "temperature": 0, "max_tokens": limit},
+        "base": check_base(base),
+        "rows_digest": "",
+        "training_key": "",
+    }
+    finished = []
+    for run in explore_runs(params, model=model_name):
+        answers = [
+            _answered(params, model_name, read_exam(prepared, asked, _shots(run, params)), asked, base=about)
+            for asked in run.asked
+        ]
+        finished.append(Finished(run, about, NOT_TRAINED, tuple(answers)))
+    write_runs(out, finished)
+
+
+def _shots(run: Run, params: Params) -> Shots:
+    return Shots(run.shots, params.study.seed)
+
+
+def _answered(
+    params: Params, model: str, sheet: ExamSheet, asked: Asked, *, base: Mapping[str, Any]
+) -> Answered:
+    """Return the answers to one evaluation set, from the store if they are there."""
+    store, config = Store(store_root()), params.model(model)
+    questions = exam_questions(config, sheet, max_tokens=params.endpoint.max_tokens)
+    key = digest_value([base["config"], sheet.digest(), [question.key for question in questions]])
+    with store.lock(key):
+        if store.have("answers", key) is None:
+            _ask(questions, sheet, params=params, label=f"explore {model} {asked.task}", store=store, key=key)
+    entry = store.path("answers", key)
+    read = partial(read_table, entry / "answers.parquet")
+    return Answered(asked, key, read, read_json(entry / "receipt.json"), read_runtime(entry))
 
 
 def exam_questions(config: ModelConfig, sheet: ExamSheet, *, max_tokens: int) -> list[Question]:
@@ -69,26 +77,20 @@ def exam_questions(config: ModelConfig, sheet: ExamSheet, *, max_tokens: int) ->
 
 
 def _ask(
-    questions: Sequence[Question],
-    sheet: ExamSheet,
-    receipt: Mapping[str, Any],
-    *,
-    params: Params,
-    store: Store,
-    key: str,
+    questions: Sequence[Question], sheet: ExamSheet, *, params: Params, label: str, store: Store, key: str
 ) -> None:
-    """Ask what is new, and put the finished run into the store."""
-    started, model = time.perf_counter(), receipt["model"]
-    replies, counts = ask_all(questions, settings=params.endpoint, store=store.root, label=f"explore {model}")
+    """Ask what is new, and put the answers into the store."""
+    started = time.perf_counter()
+    replies, counts = ask_all(questions, settings=params.endpoint, store=store.root, label=label)
     table = _answer_table(sheet.table, questions, replies)
     empty = int((table["answer"].str.strip() == "").sum())
     if empty == len(table):
-        raise EndpointError("all answers are empty or refused", where=f"models.{model}")
+        raise EndpointError("all answers are empty or refused", where=label)
     ends = {"answered": len(table), "empty_answers": empty, "not_stopped": int((~table["stopped"]).sum())}
     with store.publish("answers", key) as folder:
         write_table(folder / "answers.parquet", table)
-        write_json(folder / "receipt.json", {**receipt, **ends})
-        seconds = {"training": 0.0, "answering": time.perf_counter() - started}
+        write_json(folder / "receipt.json", {**ends, "made_on": "endpoint"})
+        seconds = {"answering": time.perf_counter() - started}
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts in KiB
         write_runtime(folder, {"seconds": seconds, "peak_memory_bytes": memory, "endpoint": counts})
 

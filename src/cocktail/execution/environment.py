@@ -9,11 +9,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
-
-from cocktail.config import TrainConfig
 
 LIBRARIES = ("accelerate", "peft", "tokenizers", "torch", "transformers", "trl")
 
@@ -79,15 +75,25 @@ def device_name() -> str:
 
 def cpu_name() -> str:
     """Return model and widest vector instructions: AVX2 and AVX-512 give other weights after 60 steps."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
+    facts, flags = _cpu_facts(), cpu_flags()
+    if not facts:
         return platform.processor() or platform.machine()
-    facts = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
-    flags = facts.get("flags", "").split()
     vector = next((name for name in ("avx512f", "avx2", "avx") if name in flags), "")
     name = facts.get("model name") or platform.machine()
     return f"{name} (family {facts.get('cpu family', '?')}, model {facts.get('model', '?')}) {vector}".strip()
+
+
+def cpu_flags() -> list[str]:
+    """Return the names of what the CPU can do; none where the system does not say."""
+    return _cpu_facts().get("flags", "").split()
+
+
+def _cpu_facts() -> dict[str, str]:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return {}
+    return {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
 
 
 def library_versions() -> dict[str, str]:
@@ -97,11 +103,3 @@ def library_versions() -> dict[str, str]:
         with suppress(PackageNotFoundError):
             versions[name] = version(name)
     return versions
-
-
-def choose_attention(train: TrainConfig) -> Literal["sdpa", "flash_attention_2", "flex_attention"]:
-    """Return the attention of ``train.attention``; auto: FlashAttention where it is installed and can run."""
-    if train.attention != "auto":
-        return train.attention
-    flash = bool(visible_gpus()) and train.precision == "bf16" and find_spec("flash_attn") is not None
-    return "flash_attention_2" if flash else "sdpa"

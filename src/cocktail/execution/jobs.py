@@ -7,6 +7,8 @@ import platform
 import resource
 import shutil
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -18,27 +20,19 @@ from cocktail.config import AnswerConfig
 from cocktail.data.mixture import Mixture, mixture_rows
 from cocktail.exam import Shots, read_exam
 from cocktail.execution.energy import energy_joules
-from cocktail.execution.environment import visible_gpus
+from cocktail.execution.environment import device_name, visible_gpus
 from cocktail.execution.shortage import shortage
-from cocktail.grid import Run
+from cocktail.grid import Asked, Run
 from cocktail.models.tokens import end_ids
 from cocktail.prompts import Tokenizer, items_of
-from cocktail.records import read_json, write_json, write_table
-from cocktail.store import Store, read_runtime, write_runtime
+from cocktail.records import write_json, write_table
+from cocktail.store import Store, write_runtime
 from cocktail.training.recipe import Recipe, Training
 from cocktail.training.rows import RowCounts, training_rows
 
 if TYPE_CHECKING:
+    from cocktail.inference.engine import Engine
     from cocktail.training.methods import Answering
-
-NOT_TRAINED: dict[str, Any] = {
-    "rows": {},
-    "tokens": {"trained": 0, "total": 0},
-    "steps": 0,
-    "epochs": 0.0,
-    "loss": [],
-    "trainable_parameters": 0,
-}
 
 
 @dataclass(frozen=True)
@@ -50,7 +44,8 @@ class RunJob:
         recipe: None for the base.
         half: whether answers are computed in bfloat16.
         checkpoint_seconds: time from one checkpoint to the next.
-        training_key, answers_key: where the store keeps weights and answers.
+        training_key: where the store keeps what came of the training; the base's identity for the base.
+        answers: each evaluation set that is asked, and where the store keeps its answers.
         identity: what the receipt says the keys were made of.
     """
 
@@ -63,14 +58,13 @@ class RunJob:
     overlong: Literal["fail", "drop", "cut"]
     base: Path
     prepared: Path
-    evaluations: tuple[str, ...]
     shots: Shots
     answer: AnswerConfig
     keep_weights: bool
     checkpoint_seconds: float
     store: Store
     training_key: str
-    answers_key: str
+    answers: tuple[tuple[Asked, str], ...]
     identity: dict[str, str]
 
 
@@ -84,59 +78,63 @@ def execute(job: RunJob, wait: bool = True) -> None:
         BusyError: another process is at this run, and ``wait`` is false.
         RunError: the run cannot be trained or answered; the reason is meant for people.
     """
-    with job.store.lock(job.training_key, wait=wait):
-        if job.store.have("answers", job.answers_key):
+    store = job.store
+    with store.lock(job.training_key, wait=wait):
+        missing = [one for one in job.answers if store.have("answers", one[1]) is None]
+        known = job.recipe is None or store.have("runs", job.training_key)
+        if not missing and known:
             shutil.rmtree(_checkpoints(job), ignore_errors=True)  # a killed process may have left them
             return
         try:
-            _train_and_answer(job)
+            _train_and_answer(job, missing)
         except Exception as error:
-            reason = shortage(error, job.store.root)
+            reason = shortage(error, store.root)
             if reason is None:
                 raise
             raise reason from error
 
 
-def _train_and_answer(job: RunJob) -> None:
+def _train_and_answer(job: RunJob, missing: Sequence[tuple[Asked, str]]) -> None:
     if job.answer.engine == "vllm":
         from cocktail.inference.vllm_engine import check_vllm
 
         check_vllm(job.recipe.method if job.recipe else "full")  # what cannot be answered is not trained
-    started, energy = time.perf_counter(), energy_joules()
-    answering, tokenizer, trained, speed = _tuned_model(job)
-    trained_at = time.perf_counter()
-    table = _answers(job, answering, tokenizer)
-    answered_at = time.perf_counter()
-    seconds = {"training": trained_at - started, "answering": answered_at - trained_at}
-    used = None if energy is None else (energy_joules() or energy) - energy
-    with job.store.publish("answers", job.answers_key) as folder:
-        write_table(folder / "answers.parquet", table)
-        write_json(folder / "receipt.json", _receipt(job, trained, table))
-        write_runtime(folder, {"seconds": seconds, **speed, "energy_joules": used, **_machine()})
+    tokenizer = _tokenizer(job.base)
+    answering = _tuned_model(job, tokenizer)
+    if not missing:
+        return
+    with _engine(job, answering, tokenizer, [asked for asked, _ in missing]) as engine:
+        for asked, key in missing:
+            started, energy = time.perf_counter(), energy_joules()
+            table = _answers(job, engine, tokenizer, asked)
+            with job.store.publish("answers", key) as folder:
+                write_table(folder / "answers.parquet", table)
+                write_json(folder / "receipt.json", {**_counts(table), "made_on": device_name()})
+                write_runtime(folder, _cost("answering", started, energy))
     shutil.rmtree(_checkpoints(job), ignore_errors=True)
 
 
-def _tuned_model(job: RunJob) -> tuple[Answering, Tokenizer, dict[str, Any], dict[str, Any]]:
-    """Return the run's model, the tokenizer, the training's part of the receipt, and its speed."""
-    from cocktail.training.device import load_model
+def _cost(phase: str, started: float, energy: float | None) -> dict[str, Any]:
+    used = None if energy is None else (energy_joules() or energy) - energy
+    return {"seconds": {phase: time.perf_counter() - started}, "energy_joules": used, **_machine()}
+
+
+def _tuned_model(job: RunJob, tokenizer: Tokenizer) -> Answering:
+    """Return the run's model: the base, the stored one, or, where its weights were not kept, trained anew."""
+    from cocktail.training.device import load_model, settled
     from cocktail.training.methods import Answering, load_tuned, ready_to_answer
 
-    tokenizer = _tokenizer(job.base)
     if job.mixture is None or job.recipe is None:
-        return Answering(load_model(job.base, half=job.half)), tokenizer, {}, {}
-    stored = job.store.have("runs", job.training_key)
-    if stored:
-        model = load_tuned(job.base, stored, job.recipe)
-        trained, speed = read_json(stored / "training.json"), read_runtime(stored)
-    else:
-        model, trained, speed = _train(job, job.mixture, job.recipe, tokenizer)
-    return ready_to_answer(model, job.recipe), tokenizer, trained, speed
+        return Answering(load_model(job.base, half=job.half))
+    recipe = settled(job.recipe)
+    stored = job.store.have("tuned", job.training_key)
+    if stored and job.store.have("runs", job.training_key):
+        return ready_to_answer(load_tuned(job.base, stored, recipe), recipe)
+    return ready_to_answer(_train(job, job.mixture, recipe, tokenizer), recipe)
 
 
-def _train(
-    job: RunJob, mixture: Mixture, recipe: Recipe, tokenizer: Tokenizer
-) -> tuple[Any, dict[str, Any], dict[str, Any]]:
-    """Train, and store the weights if they are kept."""
+def _train(job: RunJob, mixture: Mixture, recipe: Recipe, tokenizer: Tokenizer) -> Any:
+    """Train, store how it went, and the weights if they are kept; return the model."""
     from cocktail.training.checkpoints import Checkpoints
     from cocktail.training.device import free_memory, is_out_of_memory
     from cocktail.training.launch import Task, fine_tune_on_devices
@@ -144,6 +142,7 @@ def _train(
     from cocktail.training.sft import fine_tune
     from cocktail.training.speed import training_speed
 
+    started, energy = time.perf_counter(), energy_joules()
     rows, counts = training_rows(
         tokenizer,
         items_of(mixture_rows(mixture, job.prepared)),
@@ -172,53 +171,66 @@ def _train(
         free_memory()
         fitted = fit(replace(recipe, checkpointing="always"))
     model, training = fitted
-    trained = _training_record(training, counts)
-    speed = training_speed(training, recipe)
+    with job.store.publish("runs", job.training_key) as folder:
+        write_json(folder / "training.json", _training_record(training, counts, recipe))
+        write_runtime(folder, {**_cost("training", started, energy), **training_speed(training, recipe)})
     if job.keep_weights:
-        with job.store.publish("runs", job.training_key) as folder:
+        with job.store.publish("tuned", job.training_key) as folder:
             model.save_pretrained(folder)
-            write_json(folder / "training.json", trained)
-            write_runtime(folder, speed)
-    return model, trained, speed
+    return model
 
 
 def _checkpoints(job: RunJob) -> Path:
     return job.store.path("checkpoints", job.training_key)
 
 
-def _training_record(training: Training, counts: dict[str, RowCounts]) -> dict[str, Any]:
+def _training_record(training: Training, counts: dict[str, RowCounts], recipe: Recipe) -> dict[str, Any]:
     record = training.as_record()
     trained, total = record.pop("trained_tokens"), record.pop("total_tokens")
+    made_on = {
+        "device": device_name(),
+        "devices": recipe.devices,
+        "attention": recipe.attention,
+        "prefixes_shared": record.pop("shared"),
+    }
     return {
         **record,
         "tokens": {"trained": trained, "total": total},
         "rows": {source: count.as_record() for source, count in counts.items()},
+        "made_on": made_on,
     }
 
 
-def _answers(job: RunJob, answering: Answering, tokenizer: Tokenizer) -> pd.DataFrame:
-    from cocktail.inference.answer import answer_exam
+@contextmanager
+def _engine(
+    job: RunJob, answering: Answering, tokenizer: Tokenizer, asked: Sequence[Asked]
+) -> Iterator[Engine]:
+    """Yield what answers; of vLLM it is told how long questions and answers are."""
     from cocktail.inference.generate import TorchEngine
+    from cocktail.training.bf16 import bf16_anywhere
 
-    exam = _exam(job.base, job.prepared, job.evaluations, job.shots, job.answer.max_prompt, job.stop_token)
     ends = end_ids(job.base, tokenizer, job.stop_token)
     if job.answer.engine == "vllm":
         from cocktail.inference.vllm_engine import needed_context, vllm_engine
 
-        workdir, context = job.store.root / "vllm", needed_context(exam)
+        workdir = job.store.root / "vllm"
+        context = max(needed_context(_exam(job, one)) for one in asked)
         with vllm_engine(answering, tokenizer, ends=ends, context=context, workdir=workdir) as engine:
-            return answer_exam(engine, tokenizer, exam)
-    return answer_exam(
-        TorchEngine(
+            yield engine
+        return
+    with bf16_anywhere(wanted=job.half):
+        yield TorchEngine(
             answering.model,
             ends=ends,
-            pad=tokenizer.pad_token_id,
             batch_size=job.answer.batch_size,
             soft_prompt=answering.soft_prompt,
-        ),
-        tokenizer,
-        exam,
-    )
+        )
+
+
+def _answers(job: RunJob, engine: Engine, tokenizer: Tokenizer, asked: Asked) -> pd.DataFrame:
+    from cocktail.inference.answer import answer_exam
+
+    return answer_exam(engine, tokenizer, _exam(job, asked))
 
 
 @lru_cache(maxsize=1)
@@ -228,33 +240,24 @@ def _tokenizer(base: Path) -> Tokenizer:
     return load_tokenizer(base)
 
 
-@lru_cache(maxsize=1)
-def _exam(
-    base: Path, prepared: Path, evaluations: tuple[str, ...], shots: Shots, max_prompt: int, stop_token: str
+def _exam(job: RunJob, asked: Asked) -> Any:
+    return _rendered(job.base, job.prepared, asked, job.shots, job.answer.max_prompt, job.stop_token)
+
+
+@lru_cache(maxsize=64)  # the evaluation sets of a study, asked in two or three ways
+def _rendered(
+    base: Path, prepared: Path, asked: Asked, shots: Shots, max_prompt: int, stop_token: str
 ) -> Any:
     """The prompts of all items, rendered once per worker."""
     from cocktail.inference.answer import prepare_exam
 
-    sheet = read_exam(prepared, evaluations, shots)
+    sheet = read_exam(prepared, asked, shots)
     return prepare_exam(_tokenizer(base), sheet, max_prompt=max_prompt, stop_token=stop_token)
 
 
-def _receipt(job: RunJob, trained: dict[str, Any], table: pd.DataFrame) -> dict[str, Any]:
-    """The run's receipt: nothing in it differs between two machines of one kind."""
+def _counts(table: pd.DataFrame) -> dict[str, int]:
+    """How the answers to one evaluation set ended."""
     return {
-        "run": job.run.id,
-        "model": job.model,
-        "kind": job.run.kind,
-        "sources": list(job.run.sources),
-        "seed": job.run.seed,
-        "config": {
-            **(job.recipe.as_record() if job.recipe else {}),
-            "half": job.half,
-            "overlong": job.overlong,
-            "answer": {**job.answer.model_dump(), "shots": job.shots.count},
-        },
-        **job.identity,
-        **(trained or NOT_TRAINED),
         "answered": len(table),
         "empty_answers": int((table["answer"].str.strip() == "").sum()),
         "not_stopped": int((~table["stopped"]).sum()),

@@ -6,31 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from cocktail.config import Params
 from cocktail.data.mixture import Mixture
 from cocktail.data.table import read_split
 from cocktail.errors import RunError
-from cocktail.exam import NO_SHOTS, Shots, read_exam
-from cocktail.execution.environment import choose_attention, visible_gpus
-from cocktail.execution.identity import ANSWERING_CODE, TRAINING_CODE, code_digest, machine
+from cocktail.exam import NO_SHOTS, ExamSheet, Shots, read_exam
 from cocktail.execution.jobs import RunJob
+from cocktail.execution.keys import answers_key, training_key
 from cocktail.execution.pool import Job
-from cocktail.grid import Run
-from cocktail.records import digest_file, digest_text, digest_value, read_json
+from cocktail.grid import Asked, Run
+from cocktail.records import digest_file, digest_text, read_json
 from cocktail.store import Store
 from cocktail.training.recipe import LoraShape, Recipe
 
 ADAPTER_PART = 20  # an adapter is smaller than this part of its base by far
-
-
-@dataclass(frozen=True)
-class ExamFacts:
-    """The digest of what is asked, and how much text it is."""
-
-    digest: str
-    characters: int
 
 
 @dataclass(frozen=True)
@@ -50,57 +40,52 @@ class Planner:
         Args:
             max_steps: optimiser steps of a steps-matched run; 0: its epochs decide.
         """
-        mixture = self.mixtures.get(run.id)
+        mixture, params = self.mixtures.get(run.id), self.params
         recipe = self._recipe(run, max_steps=max_steps) if mixture else None
-        identity = {"base_digest": self._base_digest, "rows_digest": self._rows_digest(mixture)}
-        training_key = digest_value(
-            {
-                "recipe": recipe.as_record() if recipe else {},
-                "overlong": self.params.train.overlong,
-                "stop_token": self._stop_token,
-                "code": code_digest(TRAINING_CODE),
-                **identity,
-                **self._machine,
-            }
-        )
-        shots = Shots(run.shots, self.params.study.seed)
-        answer, half = self.params.answer, self.params.train.precision == "bf16"
-        answers_key = digest_value(
-            {
-                "training": training_key,
-                "model": self.model,
-                "run": [run.id, run.kind, list(run.sources), run.seed],
-                "half": half,
-                "exam": self._exam(shots).digest,
-                "answer": answer.model_dump(exclude={"shots"}),
-                "code": code_digest(ANSWERING_CODE),
-            }
+        rows, stop = self._rows_digest(mixture), params.model(self.model).stop_token
+        key = self._base
+        if recipe:
+            overlong = params.train.overlong
+            key = training_key(recipe, base=self._base, rows=rows, stop_token=stop, overlong=overlong)
+        shots, half = Shots(run.shots, params.study.seed), params.train.precision == "bf16"
+        answers = tuple(
+            (
+                asked,
+                answers_key(
+                    key,
+                    sheet=self._sheet(asked, shots),
+                    stop_token=stop,
+                    bf16=half,
+                    max_prompt=params.answer.max_prompt,
+                    vllm=params.answer.engine == "vllm",
+                ),
+            )
+            for asked in run.asked
         )
         payload = RunJob(
             run=run,
             model=self.model,
-            stop_token=self._stop_token,
+            stop_token=stop,
             mixture=mixture,
             recipe=recipe,
             half=half,
-            overlong=self.params.train.overlong,
+            overlong=params.train.overlong,
             base=self.base.resolve(),
             prepared=self.prepared.resolve(),
-            evaluations=tuple(self.params.study.evaluations),
             shots=shots,
-            answer=answer,
-            keep_weights=self.params.execute.keep_weights == "all",
-            checkpoint_seconds=60 * self.params.execute.checkpoint_minutes,
+            answer=params.answer,
+            keep_weights=params.execute.keep_weights == "all",
+            checkpoint_seconds=60 * params.execute.checkpoint_minutes,
             store=self.store,
-            training_key=training_key,
-            answers_key=answers_key,
-            identity=identity,
+            training_key=key,
+            answers=answers,
+            identity={"base": self._base, "rows_digest": rows},
         )
         return Job(name=run.id, size=self._size(mixture, run, max_steps), payload=payload)
 
     def _recipe(self, run: Run, *, max_steps: int) -> Recipe:
-        """Everything that decides what a run learns, resolved from params and run."""
-        train = self.params.train
+        """Everything that decides what a run learns; who trains it settles what hangs on its machine."""
+        train, execute = self.params.train, self.params.execute
         adapted = train.method in ("lora", "qlora")
         return Recipe(
             method=train.method,
@@ -119,12 +104,13 @@ class Planner:
             precision=train.precision,
             checkpointing=train.checkpointing,
             group_by_length=not train.packing,
-            attention=choose_attention(train),
+            attention=train.attention,
             compile=train.compile,
             liger=train.liger,
             lora=LoraShape(train.lora.rank, train.lora.alpha, train.lora.dropout) if adapted else None,
             virtual_tokens=train.prompt_tuning.virtual_tokens if train.method == "prompt_tuning" else 0,
-            devices=self.params.execute.gpus_per_run if visible_gpus() else 1,
+            devices=execute.gpus_per_run,
+            tree_tokens=execute.tree_tokens if execute.share_prefixes and not train.packing else 0,
         )
 
     def _rows_digest(self, mixture: Mixture | None) -> str:
@@ -135,13 +121,18 @@ class Planner:
 
     def _size(self, mixture: Mixture | None, run: Run, max_steps: int) -> int:
         """How much text a run reads, in characters: orders the runs and weights the progress bar."""
+        answered = sum(self._characters(asked) for asked in run.asked)
         if mixture is None:
-            return self._exam(NO_SHOTS).characters
+            return answered
         once = sum(self._train_rows[item][1] for item in mixture.rows)
         batch = self.params.train.batch_size * self.params.train.accumulation
         passes = max_steps * batch / len(mixture.rows) if max_steps else run.epochs
         # A training step costs three forward passes.
-        return self._exam(NO_SHOTS).characters + round(3 * once * passes)
+        return answered + round(3 * once * passes)
+
+    def _characters(self, asked: Asked) -> int:
+        table = self._sheet(asked, NO_SHOTS).table
+        return int(table[["instruction", "input"]].map(len).to_numpy().sum())
 
     @cached_property
     def _train_rows(self) -> dict[str, tuple[str, int]]:
@@ -154,43 +145,33 @@ class Planner:
             for values in read_split(self.prepared, name, "train")[columns].itertuples(index=False, name=None)
         }
 
-    def _exam(self, shots: Shots) -> ExamFacts:
-        if shots not in self._exams:
-            sheet = read_exam(self.prepared, self.params.study.evaluations, shots)
-            characters = int(sheet.table[["instruction", "input"]].map(len).to_numpy().sum())
-            self._exams[shots] = ExamFacts(sheet.digest(), characters)
-        return self._exams[shots]
+    def _sheet(self, asked: Asked, shots: Shots) -> ExamSheet:
+        if (asked, shots) not in self._sheets:
+            self._sheets[asked, shots] = read_exam(self.prepared, asked, shots)
+        return self._sheets[asked, shots]
 
     @cached_property
-    def _exams(self) -> dict[Shots, ExamFacts]:
+    def _sheets(self) -> dict[tuple[Asked, Shots], ExamSheet]:
         return {}
 
     @cached_property
-    def _base_digest(self) -> str:
+    def _base(self) -> str:
         return check_base(self.base)
-
-    @cached_property
-    def _machine(self) -> dict[str, Any]:
-        return machine()
-
-    @property
-    def _stop_token(self) -> str:
-        return self.params.model(self.model).stop_token
 
 
 def check_base(base: Path) -> str:
-    """Compare a base model's files with its receipt and return the digest of both.
+    """Compare a base model's files with its receipt and return what the base is.
 
     Raises:
         RunError: a file is missing or was changed.
     """
-    files: dict[str, str] = read_json(base / "base.json")["files"]
-    for name, digest in files.items():
+    receipt = read_json(base / "base.json")
+    for name, digest in receipt["files"].items():
         if not (base / name).is_file() or digest_file(base / name) != digest:
             raise RunError(
                 "a file of the base model was changed", where=str(base / name), fix="dvc repro base"
             )
-    return digest_value(files)
+    return str(receipt["identity"])
 
 
 def planned_bytes(base: Path, *, jobs: Sequence[Job[RunJob]]) -> int:

@@ -8,21 +8,24 @@ how long the stage takes, and whether the output holds a run's answers or their 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
 from cocktail.config import Params
 from cocktail.data.mixture import draw_all, read_mixture
 from cocktail.errors import BusyError, RunError
+from cocktail.execution.environment import device_name
+from cocktail.execution.finished import NOT_TRAINED, Answered, Finished, write_runs
 from cocktail.execution.jobs import RunJob, execute
 from cocktail.execution.plan import Planner, planned_bytes
 from cocktail.execution.pool import Job, run_jobs
-from cocktail.grid import Run
-from cocktail.kept import Finished, KeptRuns
-from cocktail.records import fresh_folder, read_json, write_json
+from cocktail.grid import Asked, Run
+from cocktail.kept import KeptRuns
+from cocktail.records import digest_text, read_json, read_table
 from cocktail.store import Store, read_runtime, store_root
 
 
@@ -53,17 +56,42 @@ class StageInputs:
         return Planner(self.params, self.model, self.prepared, self.base, drawn, Store(store_root()))
 
     def find(self, job: Job[RunJob]) -> Finished | None:
-        """Return the run if it is done; the store, which has its text, goes first.
+        """Return the run if it is done; the store, which has its text, goes first."""
+        training, answers = self._training(job.payload), self.answered(job.payload)
+        if training is None or len(answers) < len(job.payload.answers):
+            return None
+        came, cost = training
+        return Finished(job.payload.run, about(job.payload), came, tuple(answers), cost)
 
-        Raises:
-            RunError: it is kept in git, and a file of it was changed.
-        """
-        key = job.payload.answers_key
-        entry = job.payload.store.have("answers", key)
+    def answered(self, job: RunJob) -> list[Answered]:
+        """Return the answers to those evaluation sets that are there."""
+        found = (self._stored(job, asked, key) or self._kept(asked, key) for asked, key in job.answers)
+        return [one for one in found if one is not None]
+
+    def _stored(self, job: RunJob, asked: Asked, key: str) -> Answered | None:
+        entry = job.store.have("answers", key)
         if entry is None:
-            return self._kept_runs.have(key)
+            return None
         receipt = read_json(entry / "receipt.json")
-        return Finished(entry / "answers.parquet", receipt, key, read_runtime(entry))
+        read = partial(read_table, entry / "answers.parquet")
+        return self._accepted(Answered(asked, key, read, receipt, read_runtime(entry)))
+
+    def _kept(self, asked: Asked, key: str) -> Answered | None:
+        return self._accepted(self._kept_runs.answers(asked, key))
+
+    def _accepted(self, answered: Answered | None) -> Answered | None:
+        """None for what was made on another type of CPU or GPU, where that is not wanted."""
+        if answered is None or self.params.execute.accept == "any":
+            return answered
+        return answered if answered.receipt["made_on"] == device_name() else None
+
+    def _training(self, job: RunJob) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
+        if job.recipe is None:
+            return NOT_TRAINED, {}
+        entry = job.store.have("runs", job.training_key)
+        if entry is None:
+            return self._kept_runs.training(job.training_key)
+        return read_json(entry / "training.json"), read_runtime(entry)
 
     @cached_property
     def _kept_runs(self) -> KeptRuns:
@@ -98,20 +126,11 @@ def run_all(runs: Sequence[Run], inputs: StageInputs, *, out: Path, label: str) 
             where=label,
             fix="the same command again tries only these",
         )
-    with fresh_folder(out) as folder:
-        for run in runs:
-            finished = _done(inputs, jobs[run.id])
-            shutil.copyfile(finished.table, folder / f"{run.id}.parquet")
-            write_json(folder / f"{run.id}.json", finished.receipt)
-        write_json(folder / "index.json", {"runs": [run.id for run in runs]})
+    write_runs(out, (_done(inputs, jobs[run.id]) for run in runs))
 
 
-def finished_runs(runs: Sequence[Run], inputs: StageInputs) -> Iterator[tuple[Run, Finished]]:
-    """Yield those of ``runs`` that are done; nothing is trained.
-
-    Raises:
-        RunError: a file of a run was changed.
-    """
+def finished_runs(runs: Sequence[Run], inputs: StageInputs) -> Iterator[Finished]:
+    """Yield those of ``runs`` that are done; nothing is trained."""
     planner = inputs.planner(runs)
     steps: dict[str, int] = {}
     for run in (one for wave in _waves(runs) for one in wave):
@@ -121,7 +140,22 @@ def finished_runs(runs: Sequence[Run], inputs: StageInputs) -> Iterator[tuple[Ru
         finished = inputs.find(job)
         if finished:
             steps[run.id] = finished.steps
-            yield run, finished
+            yield finished
+
+
+def about(job: RunJob) -> dict[str, Any]:
+    """Return what a run is, for its receipt."""
+    return {
+        "model": job.model,
+        "config": {
+            **(job.recipe.as_record() if job.recipe else {}),
+            "half": job.half,
+            "overlong": job.overlong,
+            "answer": {**job.answer.model_dump(), "shots": job.shots.count},
+        },
+        **job.identity,
+        "training_key": job.training_key if job.recipe else "",
+    }
 
 
 def _waves(runs: Sequence[Run]) -> tuple[list[Run], list[Run]]:
@@ -131,15 +165,15 @@ def _waves(runs: Sequence[Run]) -> tuple[list[Run], list[Run]]:
 
 def _make(jobs: Sequence[Job[RunJob]], inputs: StageInputs, *, label: str) -> dict[str, str]:
     """Do those jobs that are not done; return, and note in the store, why runs failed."""
-    missing, failed = [], {}
+    missing: list[Job[RunJob]] = []
+    failed: dict[str, str] = {}
     for job in jobs:
-        try:
-            if inputs.find(job):
-                _forget_checkpoints(job.payload)
-            else:
-                missing.append(job)
-        except RunError as error:  # a file was changed: no reason to stop the others
-            failed[job.name] = str(error)
+        if inputs.find(job):
+            _forget_checkpoints(job.payload)
+        else:  # what is there is not asked again
+            there = {one.key for one in inputs.answered(job.payload)}
+            rest = tuple(one for one in job.payload.answers if one[1] not in there)
+            missing.append(replace(job, payload=replace(job.payload, answers=rest)))
     if missing:
         _check_room(missing, base=inputs.base)
         settings = inputs.params.execute
@@ -152,7 +186,7 @@ def _make(jobs: Sequence[Job[RunJob]], inputs: StageInputs, *, label: str) -> di
             silence=60 * settings.silence_minutes,
         )
     for job in jobs:
-        store, key = job.payload.store, job.payload.answers_key
+        store, key = job.payload.store, digest_text(f"{label} {job.name}")
         if job.name in failed:
             store.note_failure(key, {"run": job.name, "stage": label, "reason": failed[job.name]})
         else:
@@ -173,7 +207,7 @@ def _check_room(jobs: Sequence[Job[RunJob]], *, base: Path) -> None:
     """Refuse to start what cannot be stored."""
     root = jobs[0].payload.store.root
     root.mkdir(parents=True, exist_ok=True)
-    untrained = [job for job in jobs if not job.payload.store.have("runs", job.payload.training_key)]
+    untrained = [job for job in jobs if not job.payload.store.have("tuned", job.payload.training_key)]
     needed, free = planned_bytes(base, jobs=untrained), shutil.disk_usage(root).free
     if needed > free:
         raise RunError(

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
 
 from cocktail.errors import RunError
 from cocktail.exam import ExamSheet
-from cocktail.inference.engine import Engine, Generated, Question
-from cocktail.inference.labels import Trie, choose_labels, label_trie
+from cocktail.inference.engine import Engine, Question
+from cocktail.inference.labels import Trie, label_trie
 from cocktail.prompts import Prompt, Tokenizer, fit_shots, render_prompts
 from cocktail.records import digest_text
 
@@ -56,8 +56,7 @@ def answer_exam(engine: Engine, tokenizer: Tokenizer, exam: Exam) -> pd.DataFram
         Question(
             prompt.ids,
             tasks[task].max_new_tokens,
-            tuple(exam.tries[task]) if split == "test" and task in exam.tries else (),
-            group=task,
+            exam.tries.get(task) if split == "test" else None,
         )
         for prompt, task, split in zip(exam.prompts, table["task"], table["split"], strict=True)
     ]
@@ -71,26 +70,5 @@ def answer_exam(engine: Engine, tokenizer: Tokenizer, exam: Exam) -> pd.DataFram
         num_tokens=[len(answer.ids) + answer.stopped for answer in written],
         stopped=[answer.stopped for answer in written],
         cut=[prompt.cut for prompt in exam.prompts],
-        label_choice=_labels(engine, exam, written),
+        label_choice=[answer.label for answer in written],
     )
-
-
-def _labels(engine: Engine, exam: Exam, written: Sequence[Generated]) -> list[str]:
-    """The label each labelled item is given by label decoding, "" for the others."""
-    tasks = exam.sheet.table["task"].tolist()
-    labels = [""] * len(tasks)
-    for name, trie in exam.tries.items():
-        chosen = [
-            (index, answer.first_choice)
-            for index, (task, answer) in enumerate(zip(tasks, written, strict=True))
-            if answer.first_choice is not None and task == name
-        ]
-        decoded = choose_labels(
-            engine,
-            [exam.prompts[index].ids for index, _ in chosen],
-            trie=trie,
-            first_choices=[token for _, token in chosen],
-        )
-        for (index, _), label in zip(chosen, decoded, strict=True):
-            labels[index] = label
-    return labels

@@ -17,15 +17,15 @@ class EngineComparison:
     Attributes:
         num_rows: questions compared.
         num_equal: rows with the same ids and the same end.
-        num_choices: rows for which both noted a first choice.
-        num_equal_choices: those of them with the same one.
+        num_labels: rows for which both found a label.
+        num_equal_labels: those of them with the same one.
         first_different: indexes of the first rows that differ in anything, ``SHOWN`` at most.
     """
 
     num_rows: int
     num_equal: int
-    num_choices: int
-    num_equal_choices: int
+    num_labels: int
+    num_equal_labels: int
     first_different: tuple[int, ...]
 
 
@@ -36,12 +36,12 @@ def compare_engines(ours: Sequence[Generated], theirs: Sequence[Generated]) -> E
         ValueError: the two are not of one length.
     """
     pairs = list(zip(ours, theirs, strict=True))
-    chosen = [(a, b) for a, b in pairs if a.first_choice is not None and b.first_choice is not None]
+    chosen = [(a, b) for a, b in pairs if a.label and b.label]
     different = [index for index, (a, b) in enumerate(pairs) if a != b]
     return EngineComparison(
         num_rows=len(pairs),
         num_equal=sum((a.ids, a.stopped) == (b.ids, b.stopped) for a, b in pairs),
-        num_choices=len(chosen),
-        num_equal_choices=sum(a.first_choice == b.first_choice for a, b in chosen),
+        num_labels=len(chosen),
+        num_equal_labels=sum(a.label == b.label for a, b in chosen),
         first_different=tuple(different[:SHOWN]),
     )

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from cocktail.inference.labels import Trie
+
 
 @dataclass(frozen=True)
 class Question:
@@ -14,23 +16,21 @@ class Question:
     Attributes:
         prompt: token ids.
         limit: at most so many tokens are generated.
-        first_tokens: if not empty, the best of these at the first step is noted (label decoding).
-        group: questions of one group begin alike, so they share a batch and its prefix.
+        labels: if given, the label that the model prefers is found as well (label decoding).
     """
 
     prompt: tuple[int, ...]
     limit: int
-    first_tokens: tuple[int, ...] = ()
-    group: str = ""
+    labels: Trie | None = None
 
 
 @dataclass(frozen=True)
 class Generated:
-    """What was generated: ids without the stop token, whether it came, and the best of ``first_tokens``."""
+    """What was generated: ids without the stop token, whether it came, and the preferred label, or ""."""
 
     ids: tuple[int, ...]
     stopped: bool
-    first_choice: int | None
+    label: str = ""
 
 
 class Engine(Protocol):
@@ -38,8 +38,4 @@ class Engine(Protocol):
 
     def generate(self, questions: Sequence[Question]) -> list[Generated]:
         """Answer greedily; the result is in the order of ``questions``."""
-        ...
-
-    def choose(self, rows: Sequence[Sequence[int]], allowed: Sequence[Sequence[int]]) -> list[int]:
-        """Return for each row of token ids the best next token among those allowed there."""
         ...

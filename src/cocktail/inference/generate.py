@@ -1,29 +1,118 @@
-"""Greedy generation: one pass for what prompts share, batches of like length that shrink as rows stop.
+"""Greedy generation: what prompts begin with is read once, and all rows of a batch are read as one tree.
 
-The loop is our own because at half a million parameters most of the time of ``generate`` is its set-up and
-its checks per token; a test shows that both give the same tokens. Whatever a model's generation_config says
+Prompts are taken in their own order, so that neighbours share most; keys and values of what the next batch
+begins with stay. What rows write is laid out behind the tree, each token below its row, so nothing is copied
+or padded. A test shows that the answers are those of ``generate``. Whatever a model's generation_config says
 is not read: the ends and the limit are arguments.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import torch
 from transformers import DynamicCache, PreTrainedModel
 
+from cocktail.errors import RunError
 from cocktail.inference.engine import Generated, Question
+from cocktail.inference.labels import Walk
 from cocktail.life import alive
+from cocktail.training.prefix import FULL, SLIDING, TREE_TOKENS, Tree, attention_kinds, masks
 
 
-@dataclass
-class Batch:
-    """Prompts that were read: scores of the next token (rows, vocabulary), mask, keys and values."""
+class Memory:
+    """What a model has read: keys and values, and which token each row sees.
 
-    scores: torch.Tensor
-    mask: torch.Tensor
-    cache: DynamicCache
+    Attributes:
+        ids: the tokens that were read along the prompts of a batch; none of the learned prompt.
+        seen: (rows, tokens read), whether a row sees a token.
+        depths: the position of each token read.
+    """
+
+    def __init__(self, model: PreTrainedModel, soft_prompt: torch.Tensor | None) -> None:
+        unknown = attention_kinds(model.config) - {FULL, SLIDING}
+        if unknown:
+            raise RunError(
+                f"prompts cannot be read together by layers of kind {', '.join(sorted(unknown))}",
+                fix="answer.engine=vllm",
+            )
+        self._model = model
+        self._cache = DynamicCache()
+        self.virtual = 0 if soft_prompt is None else len(soft_prompt)
+        self.seen = torch.zeros(0, self.virtual, dtype=torch.bool, device=model.device)
+        self.depths = torch.arange(self.virtual, device=model.device)
+        if soft_prompt is not None:
+            model(
+                inputs_embeds=soft_prompt[None].to(model.dtype), past_key_values=self._cache, use_cache=True
+            )
+
+    def read(
+        self, ids: Sequence[int], depths: Sequence[int], seen: torch.Tensor, last: Sequence[int]
+    ) -> torch.Tensor:
+        """Read tokens and return the scores after some of them, (len(last), vocabulary).
+
+        Args:
+            seen: (new tokens, tokens read before and new), what each new token sees.
+            last: which of the new tokens.
+        """
+        alive()
+        device = self._model.device
+        new = torch.tensor(depths, device=device) + self.virtual
+        self.depths = torch.cat([self.depths, new])
+        output = self._model(
+            input_ids=torch.tensor([ids], device=device),
+            attention_mask=masks(self._model.config, seen, new, self.depths),
+            position_ids=new[None],
+            past_key_values=self._cache,
+            use_cache=True,
+            logits_to_keep=torch.tensor(last, device=device),
+        )
+        scores: torch.Tensor = output.logits[0].float()
+        return scores
+
+    def plant(self, tree: Tree, known: int) -> torch.Tensor:
+        """Read a tree of which the first ``known`` tokens were read; return the scores after each leaf."""
+        ends = torch.tensor(tree.ends, device=self._model.device)
+        order = torch.arange(len(ends), device=self._model.device)
+        below = (order[:, None] >= order) & (order[:, None] < ends)
+        everything = torch.ones(len(ends), self.virtual, dtype=torch.bool, device=below.device)
+        seen = torch.cat([everything, below], dim=1)
+        self.seen = seen[tree.leaves]
+        leaves = [leaf - known for leaf in tree.leaves]
+        return self.read(tree.input_ids[known:], tree.depths[known:], seen[known:], leaves)
+
+    def extend(
+        self, rows: Sequence[int], chains: Sequence[Sequence[int]], depths: Sequence[int]
+    ) -> torch.Tensor:
+        """Read some more tokens of some rows; return the scores after the last one of each.
+
+        Args:
+            depths: position of the first new token of each row.
+        """
+        device = self._model.device
+        sizes = torch.tensor([len(one) for one in chains], device=device)
+        owner = torch.repeat_interleave(torch.arange(len(rows), device=device), sizes)
+        order = torch.arange(len(owner), device=device)
+        own = (owner[:, None] == owner) & (order[:, None] >= order)
+        seen = torch.cat([self.seen[torch.tensor(rows, device=device)][owner], own], dim=1)
+        self.seen = torch.nn.functional.pad(self.seen, (0, len(owner)))
+        self.seen[torch.tensor(rows, device=device), -len(owner) :] = (
+            owner == torch.arange(len(rows), device=device)[:, None]
+        )
+        places = [depth + n for depth, one in zip(depths, chains, strict=True) for n in range(len(one))]
+        last = (sizes.cumsum(0) - 1).tolist()
+        return self.read([*chain.from_iterable(chains)], places, seen, last)
+
+    def keep(self, path: Sequence[int]) -> None:
+        """Forget all but the learned prompt and the tokens ``path`` of the tree."""
+        kept = [*range(self.virtual), *(token + self.virtual for token in path)]
+        index = torch.tensor(kept, dtype=torch.long, device=self._model.device)
+        self.depths = self.depths[index]
+        for layer in self._cache.layers:
+            if layer.keys is not None:
+                layer.keys, layer.values = layer.keys[:, :, index], layer.values[:, :, index]
 
 
 @dataclass(frozen=True)
@@ -32,120 +121,95 @@ class TorchEngine:
 
     Attributes:
         ends: ids of the tokens that end an answer.
-        pad: id of the token on the left of shorter prompts; masked, so it changes nothing.
-        batch_size: rows of a batch.
+        batch_size: rows that are answered together.
         soft_prompt: (virtual tokens, hidden size), stands before every prompt.
+        tree_tokens: tokens that are read at once; None: by device.
     """
 
     model: PreTrainedModel
     ends: tuple[int, ...]
-    pad: int
     batch_size: int
     soft_prompt: torch.Tensor | None = None
-
-    def generate(self, questions: Sequence[Question]) -> list[Generated]:
-        """Answer ``questions`` greedily; the result is in their order."""
-        asked = list(enumerate(questions))
-        asked.sort(key=lambda pair: (pair[1].limit, pair[1].group, len(pair[1].prompt), pair[0]))
-        results: dict[int, Generated] = {}
-        for start in range(0, len(asked), self.batch_size):
-            chosen = asked[start : start + self.batch_size]
-            answers = self._answer([question for _, question in chosen])
-            results.update(zip((index for index, _ in chosen), answers, strict=True))
-        return [results[index] for index in range(len(questions))]
-
-    def choose(self, rows: Sequence[Sequence[int]], allowed: Sequence[Sequence[int]]) -> list[int]:
-        """Return for each row of token ids the best next token among those allowed there."""
-        order = sorted(range(len(rows)), key=lambda index: (len(rows[index]), index))
-        best: dict[int, int] = {}
-        for start in range(0, len(order), self.batch_size):
-            chosen = order[start : start + self.batch_size]
-            scores = self._read([rows[index] for index in chosen]).scores
-            best.update({index: _best_of(scores[n], allowed[index]) for n, index in enumerate(chosen)})
-        return [best[index] for index in range(len(rows))]
+    tree_tokens: int | None = None
 
     @torch.inference_mode()
-    def _answer(self, questions: Sequence[Question]) -> list[Generated]:
-        """Answer one batch; ``alive`` maps its rows to questions."""
-        batch = self._read([question.prompt for question in questions])
-        first = [
-            _best_of(batch.scores[row], question.first_tokens) if question.first_tokens else None
-            for row, question in enumerate(questions)
-        ]
+    def generate(self, questions: Sequence[Question]) -> list[Generated]:
+        """Answer ``questions`` greedily; the result is in their order.
+
+        Raises:
+            RunError: the model has layers that cannot read prompts together.
+        """
+        memory, results = Memory(self.model, self.soft_prompt), dict[int, Generated]()
+        for chosen, tree, known, kept in self._batches(questions):
+            scores = memory.plant(tree, known)
+            answers = self._answer([questions[index] for index in chosen], memory, scores)
+            results.update(zip(chosen, answers, strict=True))
+            memory.keep(kept)
+        return [results[index] for index in range(len(questions))]
+
+    def _batches(self, questions: Sequence[Question]) -> Iterator[tuple[list[int], Tree, int, list[int]]]:
+        """Yield questions, their tree, how many of its tokens are known, and which are kept for the next."""
+        most = self.tree_tokens or TREE_TOKENS[self.model.device.type]
+        order = sorted(range(len(questions)), key=lambda index: (questions[index].prompt, index))
+        tree, chosen, known = Tree(), list[int](), 0
+        for index in order:
+            prompt = questions[index].prompt
+            new = len(tree.input_ids) - known + len(prompt) - tree.shares(prompt[:-1])
+            if chosen and (len(chosen) == self.batch_size or new > most):
+                kept = tree.path[: tree.shares(prompt[:-1])]
+                ids = [tree.input_ids[token] for token in kept]
+                tree.close()
+                yield chosen, tree, known, kept
+                tree, chosen, known = Tree.along(ids), [], len(ids)
+            tree.add(prompt[:-1], prompt[-1:])
+            chosen.append(index)
+        if chosen:
+            tree.close()
+            yield chosen, tree, known, []
+
+    def _answer(self, questions: Sequence[Question], memory: Memory, scores: torch.Tensor) -> list[Generated]:
+        """Answer one batch, whose prompts were read; then find the labels that no free answer came to."""
+        walks = [Walk(question.labels or {}) for question in questions]
+        prompts_seen = memory.seen
         written: list[list[int]] = [[] for _ in questions]
         stopped = [False] * len(questions)
         alive = list(range(len(questions)))
         while alive:
-            tokens = batch.scores.argmax(dim=-1)
+            tokens = scores.argmax(dim=-1).tolist()
             staying = []
-            for row, (index, token) in enumerate(zip(alive, tokens.tolist(), strict=True)):
+            for row, (index, token) in enumerate(zip(alive, tokens, strict=True)):
+                walk = walks[index]
+                if walk.path == written[index] and walk.choices:
+                    walk.take(_best_of(scores[row], walk.choices))
                 if token in self.ends:
                     stopped[index] = True
                     continue
                 written[index].append(token)
                 if len(written[index]) < questions[index].limit:
                     staying.append(row)
-            if not staying:
-                break
-            if len(staying) < len(alive):
-                keep = torch.tensor(staying, device=tokens.device)
-                batch.cache.batch_select_indices(keep)
-                tokens, batch.mask = tokens[keep], batch.mask[keep]
-                alive = [alive[row] for row in staying]
-            self._step(batch, tokens[:, None], torch.ones_like(tokens[:, None]))
-        return [Generated(tuple(w), s, f) for w, s, f in zip(written, stopped, first, strict=True)]
+            alive = [alive[row] for row in staying]
+            if alive:
+                places = [len(questions[index].prompt) + len(written[index]) - 1 for index in alive]
+                scores = memory.extend(alive, [[written[index][-1]] for index in alive], places)
+        memory.seen = torch.nn.functional.pad(prompts_seen, (0, memory.seen.shape[1] - prompts_seen.shape[1]))
+        self._decode(questions, walks, memory)
+        return [
+            Generated(tuple(w), s, walk.label) for w, s, walk in zip(written, stopped, walks, strict=True)
+        ]
 
-    @torch.inference_mode()
-    def _read(self, prompts: Sequence[Sequence[int]]) -> Batch:
-        """Read prompts: the learned prompt and the tokens that all share once, the rest row by row.
-
-        One token at least is left to each row: its scores are those of the first token written.
-        """
-        rows = len(prompts)
-        shared = min(_common_length(prompts), min(len(prompt) for prompt in prompts) - 1)
-        batch = self._prefix(tuple(prompts[0][:shared]), rows=rows)
-        width = max(len(prompt) for prompt in prompts) - shared
-        rest = [prompt[shared:] for prompt in prompts]
-        ids = [[self.pad] * (width - len(row)) + list(row) for row in rest]
-        mask = [[0] * (width - len(row)) + [1] * len(row) for row in rest]
-        device = self.model.device
-        self._step(batch, torch.tensor(ids, device=device), torch.tensor(mask, device=device))
-        return batch
-
-    def _prefix(self, shared: tuple[int, ...], *, rows: int) -> Batch:
-        """Read the learned prompt and ``shared`` in one row and repeat keys and values for all rows."""
-        cache = DynamicCache(config=self.model.config)
-        device = self.model.device
-        embed = self.model.get_input_embeddings()
-        given = embed(torch.tensor([shared], dtype=torch.long, device=device))
-        if self.soft_prompt is not None:
-            given = torch.cat([self.soft_prompt[None].to(given), given], dim=1)
-        mask = torch.ones((rows, given.shape[1]), dtype=torch.long, device=device)
-        if given.shape[1]:
-            self.model(inputs_embeds=given, past_key_values=cache, use_cache=True, logits_to_keep=1)
-            cache.batch_repeat_interleave(rows)
-        return Batch(torch.empty(0), mask, cache)
-
-    def _step(self, batch: Batch, ids: torch.Tensor, mask: torch.Tensor) -> None:
-        """Read more tokens, (rows, new); positions count from each row's first real token."""
-        alive()
-        batch.mask = torch.cat([batch.mask, mask], dim=1)
-        positions = (batch.mask.cumsum(dim=1) - 1).clamp(min=0)[:, -ids.shape[1] :]
-        output = self.model(
-            input_ids=ids,
-            attention_mask=batch.mask,
-            position_ids=positions,
-            past_key_values=batch.cache,
-            use_cache=True,
-            logits_to_keep=1,
-        )
-        batch.scores = output.logits[:, -1].float()
-
-
-def _common_length(prompts: Sequence[Sequence[int]]) -> int:
-    """How many first tokens all prompts share: as many as the first and the last of them in order do."""
-    first, last = min(map(tuple, prompts)), max(map(tuple, prompts))
-    return next((n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+    def _decode(self, questions: Sequence[Question], walks: Sequence[Walk], memory: Memory) -> None:
+        """Lead all walks to a label, from the prompts alone."""
+        read = [0] * len(walks)
+        for walk in walks:
+            walk.to_choice()
+        while open_rows := [row for row, walk in enumerate(walks) if walk.choices]:
+            chains = [walks[row].path[read[row] :] for row in open_rows]
+            places = [len(questions[row].prompt) + read[row] for row in open_rows]
+            scores = memory.extend(open_rows, chains, places)
+            for row, scored in zip(open_rows, scores, strict=True):
+                read[row] = len(walks[row].path)
+                walks[row].take(_best_of(scored, walks[row].choices))
+                walks[row].to_choice()
 
 
 def _best_of(scores: torch.Tensor, tokens: Sequence[int]) -> int:

@@ -1,22 +1,23 @@
 """Label decoding: which label a model prefers, whatever it would write freely.
 
 The labels' tokens form a trie; at each branching the child with the highest score is taken, as greedy
-generation would if only labels could be written. The first branching needs no pass of its own (the scores
-of generation's first step serve), and where first tokens differ that is all. A label can never be INVALID,
-so this hides whether a model follows the format: it is a column beside the free answer, never instead of it.
+generation would if only labels could be written. A label can never be INVALID, so this hides whether a model
+follows the format: it is a column beside the free answer, never instead of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from cocktail.errors import RunError
-from cocktail.inference.engine import Engine
 from cocktail.prompts import Prompt, Tokenizer, completion_ids
 
 Trie: TypeAlias = dict[int, Any]
 """token -> trie of what may follow; a leaf is the label itself."""
+
+Choose: TypeAlias = Callable[[Sequence[Sequence[int]], Sequence[Sequence[int]]], list[int]]
+"""For each row of token ids the best next token among those allowed there."""
 
 
 def label_trie(
@@ -43,30 +44,55 @@ def label_trie(
     return trie
 
 
-def choose_labels(
-    engine: Engine, prompts: Sequence[Sequence[int]], *, trie: Trie, first_choices: Sequence[int]
-) -> list[str]:
-    """Follow the trie from each prompt's first choice to a label.
+class Walk:
+    """The way through a trie, token by token.
+
+    Attributes:
+        path: the tokens taken so far.
+    """
+
+    def __init__(self, trie: Trie) -> None:
+        self._node: Trie | str = trie
+        self.path: list[int] = []
+
+    @property
+    def label(self) -> str:
+        """The label that was come to; "" on the way."""
+        return "" if isinstance(self._node, dict) else self._node
+
+    @property
+    def choices(self) -> list[int]:
+        """The tokens that may follow; none at a label."""
+        return list(self._node) if isinstance(self._node, dict) else []
+
+    def take(self, token: int) -> None:
+        """Go on by one token of ``choices``."""
+        if isinstance(self._node, dict):
+            self._node = self._node[token]
+            self.path.append(token)
+
+    def to_choice(self) -> None:
+        """Go on while there is but one way."""
+        while len(self.choices) == 1:
+            self.take(self.choices[0])
+
+
+def choose_labels(choose: Choose, prompts: Sequence[Sequence[int]], tries: Sequence[Trie]) -> list[str]:
+    """Return the label that each prompt comes to.
 
     Args:
+        choose: of the engine that answers.
         prompts: token ids.
-        first_choices: for each prompt the best of the trie's first tokens.
+        tries: of each prompt's task.
     """
-    paths = [[token] for token in first_choices]
-    nodes = [_follow(trie[token], path) for token, path in zip(first_choices, paths, strict=True)]
-    while open_rows := [i for i, node in enumerate(nodes) if isinstance(node, dict)]:
-        tokens = engine.choose(
-            [[*prompts[i], *paths[i]] for i in open_rows], [list(nodes[i]) for i in open_rows]
-        )
-        for i, token in zip(open_rows, tokens, strict=True):
-            paths[i].append(token)
-            nodes[i] = _follow(nodes[i][token], paths[i])
-    return [str(node) for node in nodes]
-
-
-def _follow(node: Any, path: list[int]) -> Any:
-    """Walk on while there is no choice, noting the tokens passed."""
-    while isinstance(node, dict) and len(node) == 1:
-        ((token, node),) = node.items()
-        path.append(token)
-    return node
+    walks = [Walk(trie) for trie in tries]
+    for walk in walks:
+        walk.to_choice()
+    while open_rows := [row for row, walk in enumerate(walks) if walk.choices]:
+        asked = [[*prompts[row], *walks[row].path] for row in open_rows]
+        for row, token in zip(
+            open_rows, choose(asked, [walks[row].choices for row in open_rows]), strict=True
+        ):
+            walks[row].take(token)
+            walks[row].to_choice()
+    return [walk.label for walk in walks]

@@ -22,6 +22,7 @@ from cocktail.errors import RunError, first_line
 from cocktail.execution.environment import environment, visible_gpus
 from cocktail.inference.answer import Exam
 from cocktail.inference.engine import Generated, Question
+from cocktail.inference.labels import choose_labels
 from cocktail.life import ticking
 from cocktail.prompts import Tokenizer
 
@@ -83,13 +84,14 @@ class VllmEngine:
             [question.prompt for question in questions],
             [{"max_tokens": question.limit, "stop_token_ids": list(self.ends)} for question in questions],
         )
-        labelled = [index for index, question in enumerate(questions) if question.first_tokens]
-        best = self.choose(
-            [questions[index].prompt for index in labelled],
-            [questions[index].first_tokens for index in labelled],
+        labelled = [(index, one.labels) for index, one in enumerate(questions) if one.labels]
+        found = choose_labels(
+            self.choose,
+            [questions[index].prompt for index, _ in labelled],
+            [labels for _, labels in labelled],
         )
-        first = dict(zip(labelled, best, strict=True))
-        return [_generated(answer, self.ends, first.get(index)) for index, answer in enumerate(answers)]
+        named = {index: label for (index, _), label in zip(labelled, found, strict=True)}
+        return [_generated(answer, self.ends, named.get(index, "")) for index, answer in enumerate(answers)]
 
     def choose(self, rows: Sequence[Sequence[int]], allowed: Sequence[Sequence[int]]) -> list[int]:
         """Return for each row of token ids the best next token among those allowed there.
@@ -178,12 +180,12 @@ def _load(folder: str, *, dtype: str, context: int) -> Any:
         raise RunError(f"vLLM cannot load the model ({first_line(error)})", fix=BUILTIN) from error
 
 
-def _generated(answer: Any, ends: tuple[int, ...], first_choice: int | None) -> Generated:
+def _generated(answer: Any, ends: tuple[int, ...], label: str) -> Generated:
     ids = tuple(answer.token_ids)
     stopped = bool(ids) and ids[-1] in ends
     if answer.finish_reason != ("stop" if stopped else "length"):
         raise RunError(f"vLLM ended an answer with {answer.finish_reason!r}", fix=BUILTIN)
-    return Generated(ids[:-1] if stopped else ids, stopped, first_choice)
+    return Generated(ids[:-1] if stopped else ids, stopped, label)
 
 
 def _method_of(answering: Answering) -> str:

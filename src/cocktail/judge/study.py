@@ -16,7 +16,7 @@ from cocktail.judge.agreement import agreement_rows, run_rows
 from cocktail.judge.prompt import case, read_verdict
 from cocktail.records import digest_value, fresh_folder, read_table, write_json, write_table
 from cocktail.scoring.answers import STAGES, read_answers, read_evaluations
-from cocktail.scoring.codes import check_text
+from cocktail.scoring.codes import check_text, task_of
 from cocktail.store import Store, store_root, write_runtime
 
 WHERE = ["model", "stage", "run", "task", "item"]
@@ -67,8 +67,9 @@ def _free_answers(prepared: Path, answers: Path, scores: Path, *, params: Params
     for model in params.models:
         for stage in STAGES:
             for run, table in read_answers(answers / model / stage).items():
-                check_text(table, run=run)
-                texts = table[table["task"].isin(tasks)][["item", "answer"]]
+                free = table[table["item"].map(task_of).isin(tasks)]
+                check_text(free, run=run)
+                texts = free[["item", "answer"]]
                 given.append(texts.assign(model=model, stage=stage, run=run))
     rows = items.merge(pd.concat(given), on=["model", "stage", "run", "item"], validate="one_to_one")
     rows = rows.merge(pd.concat(asked), on="item", validate="many_to_one")

@@ -13,7 +13,7 @@ from transformers import AutoTokenizer
 from cocktail.config import ModelConfig
 from cocktail.errors import SourceError, first_line
 from cocktail.prompts import Tokenizer
-from cocktail.records import read_json
+from cocktail.records import digest_file, digest_value, read_json
 
 WEIGHTS = ["*.safetensors", "*.safetensors.index.json", "config.json", "generation_config.json"]
 WANTED = [
@@ -63,6 +63,12 @@ def copy_weights(folder: Path, out: Path) -> dict[str, Any]:
     for file in sorted({file for pattern in WEIGHTS for file in folder.glob(pattern)}):
         shutil.copyfile(file, out / file.name)
     return {"architectures": read_json(out / "config.json").get("architectures")}
+
+
+def digest_source(folder: Path) -> str:
+    """Return the digest of what a base is made of: weights, config and tokenizer."""
+    files = sorted({file for pattern in WANTED for file in folder.glob(pattern)})
+    return digest_value({file.name: digest_file(file) for file in files})
 
 
 def _check_weights(folder: Path) -> None:

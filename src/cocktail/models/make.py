@@ -9,6 +9,7 @@ from typing import Any
 
 from cocktail.config import ModelConfig
 from cocktail.errors import SourceError
+from cocktail.execution.keys import base_identity
 from cocktail.models import folder, gguf
 from cocktail.models.hub import fetch_snapshot
 from cocktail.models.packages import fetch_packages
@@ -40,7 +41,7 @@ def make_base(name: str, config: ModelConfig, *, out: Path, store: Store) -> Non
     facts: dict[str, Any] = {"kind": config.kind, "repo": config.repo, "origin": config.origin, **came}
     if place.is_dir():
         tokenizer, weights = folder.read_tokenizer(place), partial(folder.copy_weights, place, out)
-        facts["licence"] = config.licence
+        facts["licence"], source = config.licence, folder.digest_source(place)
     else:
         digest, read = digest_file(place), gguf.read_facts(place)
         if config.sha256 not in (None, digest):
@@ -48,7 +49,9 @@ def make_base(name: str, config: ModelConfig, *, out: Path, store: Store) -> Non
                 f"not the expected file: sha256 {digest}", where=str(place), fix="models.<name>.sha256"
             )
         tokenizer, weights = gguf.read_tokenizer(place, read), partial(gguf.write_weights, place, out, read)
+        source = digest
         facts |= {"licence": config.licence or read.licence, "gguf": {"sha256": digest, **asdict(read)}}
+    facts["identity"] = base_identity(config, source=source)
     settle(
         tokenizer, stop_token=config.stop_token, chat_template=config.chat_template, where=f"models.{name}"
     )

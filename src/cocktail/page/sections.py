@@ -52,8 +52,8 @@ FIGURES = {
     ),
     "pretraining": Caption(
         "Pretraining loss of the base",
-        "A falling line: the loss in nats a token over the tokens read; at its end a mark for the loss on "
-        "held-out text of each corpus. The numbers stand in the table of pretraining.",
+        "A falling line: the loss in nats a token over the tokens read. Its end stands in the table of "
+        "pretraining.",
     ),
     "budget": Caption(
         "Expected best of k tries: tuned singles and mixtures",
@@ -134,10 +134,9 @@ SOURCES = (
     Section(
         "base",
         "Bases made from scratch",
-        "What they read before any task, how well they read text that they had not seen, and what was left "
-        "out of that text since it overlaps with an evaluated set.",
+        "What they read before any task, and how far they copy a list of words.",
         figures=("pretraining",),
-        tables=("pretraining", "corpora", "corpora_overlap"),
+        tables=("pretraining",),
     ),
     Section(
         "mixtures",

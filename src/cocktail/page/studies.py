@@ -9,7 +9,14 @@ from typing import Any
 
 from cocktail.errors import RecordError
 from cocktail.report.methods import FULL, Record, read_studies
-from cocktail.report.side_by_side import ClaimLine, claim_lines, data_text, floor_text, models_text
+from cocktail.report.side_by_side import (
+    REBUILT_BY,
+    ClaimLine,
+    claim_lines,
+    data_text,
+    floor_text,
+    models_text,
+)
 from cocktail.report.table import MISSING
 
 LIBRARIES = ("torch", "transformers", "trl", "peft")
@@ -72,6 +79,7 @@ def _facts(record: Record) -> list[Fact]:
     hardware, runtime, environment = manifest["hardware"], manifest["runtime"], manifest["environment"]
     changed = len(manifest["git"]["changed"])
     commit = manifest["git"]["commit"][:12] + (f", {changed} changed files" if changed else "")
+    rebuilt = REBUILT_BY.get(record.study)
     versions = [f"{name} {version}" for name, version in environment["packages"].items() if name in LIBRARIES]
     return [
         Fact("study and method", f"{record.study}, {record.method}"),
@@ -87,6 +95,7 @@ def _facts(record: Record) -> list[Fact]:
         Fact("largest memory of a run", _gigabytes(runtime["peak_memory_bytes"])),
         *_gpu_facts(runtime),
         Fact("commit", commit),
+        *([Fact("rebuilt by", f"commit {rebuilt}; not by this version")] if rebuilt else []),
         Fact("versions", ", ".join([f"Python {environment['python']}", *versions])),
         Fact("record", f"reports/studies/{record.folder.name}/manifest.json"),
     ]

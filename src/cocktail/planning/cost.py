@@ -86,14 +86,6 @@ class Rates:
     answers: float
 
 
-@dataclass(frozen=True)
-class Exam:
-    """What every run answers: items, and their tokens (prompt and answer)."""
-
-    items: int
-    tokens: float
-
-
 def read_rates(benchmarks: Path) -> Rates:
     """Read the rates of ``reports/benchmarks``.
 
@@ -119,7 +111,6 @@ def model_costs(
     *,
     sizes: Sizes,
     parameters: Mapping[str, int],
-    exam: Exam,
     rates: Rates | None,
 ) -> list[Cost]:
     """Return the cost of each model of the study.
@@ -129,7 +120,7 @@ def model_costs(
         parameters: of each model.
         rates: needed where a model is from scratch.
     """
-    plan = _Costing(params, sizes, exam, rates)
+    plan = _Costing(params, sizes, rates)
     tuned = [name for name, model in params.models.items() if not model.untuned]
     base = [run for run in runs if run.kind in ("base", "shots")]
     return [plan.cost(name, parameters[name], runs if name in tuned else base) for name in params.models]
@@ -139,7 +130,6 @@ def model_costs(
 class _Costing:
     params: Params
     sizes: Sizes
-    exam: Exam
     rates: Rates | None
 
     def cost(self, name: str, parameters: int, runs: Sequence[PlannedRun]) -> Cost:
@@ -150,7 +140,9 @@ class _Costing:
         tokens = sum(run.tokens * run.seeds for run in runs)
         if model.pretrain and trained:
             tokens += model.pretrain.text_tokens
-        training, answering = self._hours(model, parameters, tokens=tokens, times=seeds)
+        answers = sum(run.answers * run.seeds for run in runs)
+        read = sum(run.answer_tokens * run.seeds for run in runs)
+        training, answering = self._hours(model, parameters, tokens=tokens, answers=answers, read=read)
         assumed = self.sizes.assumptions
         return Cost(
             model=name,
@@ -159,18 +151,18 @@ class _Costing:
             runs=seeds,
             tokens=tokens,
             steps=sum(run.steps * run.seeds for run in runs),
-            answers=self.exam.items * seeds,
+            answers=answers,
             training_hours=training,
             answering_hours=answering,
             base_bytes=COPIES * parameters * (HUB_BYTES if model.kind == "hub" else FLOAT32_BYTES),
             kept_bytes=trained * tunable * FLOAT32_BYTES if kept else 0,
             checkpoint_bytes=assumed.checkpoints.value * tunable * STATE_BYTES if trained else 0,
-            answer_bytes=ANSWER_COPIES * assumed.answer_bytes.value * self.exam.items * seeds,
+            answer_bytes=ANSWER_COPIES * assumed.answer_bytes.value * answers,
             gpu_bytes=parameters * TRAINING_BYTES[method] if trained and model.pretrained else 0,
         )
 
     def _hours(
-        self, model: ModelConfig, parameters: int, *, tokens: float, times: int
+        self, model: ModelConfig, parameters: int, *, tokens: float, answers: int, read: float
     ) -> tuple[float | None, float | None]:
         """Hours of training and of answering: on a GPU, or of a worker; None behind an endpoint."""
         if model.kind == "endpoint":
@@ -178,10 +170,10 @@ class _Costing:
         if model.kind == "scratch":
             if self.rates is None:
                 raise ValueError("a model from scratch needs measured rates")
-            return tokens / self.rates.tokens / HOUR, self.exam.items * times / self.rates.answers / HOUR
+            return tokens / self.rates.tokens / HOUR, answers / self.rates.answers / HOUR
         assumed, peak = self.sizes.assumptions, self.sizes.gpu.peak_teraflops * 1e12
         training = TRAINING_FLOPS[self.params.train.method] * parameters * tokens
-        answering = ANSWERING_FLOPS * parameters * self.exam.tokens * times
+        answering = ANSWERING_FLOPS * parameters * read
         return (
             training / (peak * assumed.training_utilisation.value) / HOUR,
             answering / (peak * assumed.answering_utilisation.value) / HOUR,

@@ -16,6 +16,7 @@ from cocktail.compose import differences
 from cocktail.config import FILLER, Params
 from cocktail.data.table import SPLITS, read_split
 from cocktail.errors import DataError
+from cocktail.grid import Asked
 from cocktail.planning.facts import Sizes, raw_rows
 from cocktail.records import read_json
 from cocktail.tasks import load_task
@@ -28,7 +29,7 @@ class SourceRows:
     Attributes:
         raw: rows of the raw train files.
         train: rows that mixtures may take.
-        exam: dev and test rows that each run answers.
+        dev, test: rows that runs may be asked.
         characters: mean of instruction, input and answer of a row.
         tokens: of a row, at most ``train.max_length``.
         exam_tokens: of a row of the exam, at most ``answer.max_prompt``.
@@ -36,10 +37,21 @@ class SourceRows:
 
     raw: int
     train: int
-    exam: int
+    dev: int
+    test: int
     characters: float
     tokens: float
     exam_tokens: float
+
+    @property
+    def exam(self) -> int:
+        """All rows that a run may be asked."""
+        return self.dev + self.test
+
+    def asked(self, asked: Asked) -> int:
+        """Return how many rows a run is asked."""
+        test = self.test if asked.test_rows is None else min(self.test, asked.test_rows)
+        return test + (self.dev if asked.dev else 0)
 
 
 def source_rows(params: Params, sizes: Sizes, *, prepared: Path | None) -> dict[str, SourceRows]:
@@ -83,9 +95,7 @@ def _counted(params: Params, sizes: Sizes, prepared: Path) -> dict[str, SourceRo
         texts = [table[["instruction", "input", "answer"]].map(len).sum(axis=1) for table in tables]
         mean = sum(int(lengths.sum()) for lengths in texts) / max(1, sum(kept.values()))
         raw = counts.get("rows_in", kept)["train"]
-        found[name] = _rows(
-            params, sizes, raw=raw, train=kept["train"], exam=kept["dev"] + kept["test"], characters=mean
-        )
+        found[name] = _rows(params, sizes, raw=raw, kept=kept, characters=mean)
     return found
 
 
@@ -99,14 +109,9 @@ def _expected(params: Params, sizes: Sizes) -> dict[str, SourceRows]:
         at_most = min(params.prepare.dev_rows, int(params.prepare.dev_share * train))
         taken = min(at_most, dev or train) if load_task(name).evaluates else 0
         limit = params.prepare.test_rows
-        found[name] = _rows(
-            params,
-            sizes,
-            raw=train,
-            train=train if dev else train - taken,
-            exam=(taken + (test if limit is None else min(test, limit))) if load_task(name).evaluates else 0,
-            characters=size.characters,
-        )
+        answered = (test if limit is None else min(test, limit)) if load_task(name).evaluates else 0
+        kept = {"train": train if dev else train - taken, "dev": taken, "test": answered}
+        found[name] = _rows(params, sizes, raw=train, kept=kept, characters=size.characters)
     if params.prepare.filler_from != FILLER:  # half of it is set aside
         whole = found[params.prepare.filler_from]
         half = whole.train // 2
@@ -115,12 +120,15 @@ def _expected(params: Params, sizes: Sizes) -> dict[str, SourceRows]:
     return found
 
 
-def _rows(params: Params, sizes: Sizes, *, raw: int, train: int, exam: int, characters: float) -> SourceRows:
+def _rows(
+    params: Params, sizes: Sizes, *, raw: int, kept: Mapping[str, int], characters: float
+) -> SourceRows:
     tokens = characters / sizes.assumptions.characters_a_token.value
     return SourceRows(
         raw=raw,
-        train=train,
-        exam=exam,
+        train=kept["train"],
+        dev=kept["dev"],
+        test=kept["test"],
         characters=characters,
         tokens=min(tokens, params.train.max_length),
         exam_tokens=min(tokens, params.answer.max_prompt),

@@ -29,6 +29,7 @@ class PlannedRun:
         passes: over the mixture.
         tokens: read by one training, all passes.
         steps: optimiser steps of one training.
+        answers, answer_tokens: rows that one run is asked, and their tokens.
         at_most: the mixture that stands for the one chosen on dev, "" where nothing is chosen.
     """
 
@@ -41,6 +42,8 @@ class PlannedRun:
     passes: float
     tokens: float
     steps: int
+    answers: int
+    answer_tokens: float
     at_most: str = ""
 
 
@@ -122,6 +125,8 @@ def measured_runs(
             passes=passes,
             tokens=once * passes,
             steps=steps,
+            answers=sum(rows[one.task].asked(one) for one in run.asked),
+            answer_tokens=sum(rows[one.task].asked(one) * rows[one.task].exam_tokens for one in run.asked),
         )
     return list(found.values())
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from cocktail.compose import compose
 from cocktail.config import Params, check_params
 from cocktail.data.mixture import source_sizes
-from cocktail.planning.cost import Cost, Exam, Rates, model_costs, read_rates
+from cocktail.planning.cost import Cost, Rates, model_costs, read_rates
 from cocktail.planning.facts import SIZES, Sizes, parameters_of, read_sizes
 from cocktail.planning.rows import SourceRows, prepared_data, source_rows
 from cocktail.planning.runs import PlannedRun, once_tokens, planned_runs
@@ -84,16 +84,7 @@ def plan_study(conf: Path, study: str, overrides: Sequence[str] = (), *, root: P
             runs,
             sizes=sizes,
             parameters=parameters_of(params, sizes),
-            exam=_exam(params, rows),
             rates=rates,
         ),
         rates=rates,
-    )
-
-
-def _exam(params: Params, rows: Mapping[str, SourceRows]) -> Exam:
-    asked = [rows[name] for name in params.study.evaluations]
-    return Exam(
-        items=sum(source.exam for source in asked),
-        tokens=sum(source.exam * source.exam_tokens for source in asked),
     )

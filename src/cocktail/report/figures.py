@@ -125,28 +125,17 @@ def draw_losses(ax: Axes, receipts: Sequence[Mapping[str, Any]]) -> Axes:
 
 
 def draw_pretraining(ax: Axes, pretraining: Mapping[str, Any]) -> Axes:
-    """Loss over the tokens read, as logged (each point a mean of the steps before it), and held-out losses.
+    """Loss over the tokens read, as logged: each point a mean of the steps before it.
 
     Args:
-        pretraining: tokens, steps, loss as [step, nats a token] and held_out by corpus, as in base.json.
+        pretraining: tokens, steps and loss as [step, nats a token], as in base.json.
     """
     steps, losses = np.array(pretraining["loss"], dtype=float).reshape(-1, 2).T
     millions = pretraining["tokens"] / 1e6
-    ax.plot(steps / pretraining["steps"] * millions, losses, color=COLOURS[0], lw=1.3, label="text read")
-    for place, (corpus, measured) in enumerate(pretraining["held_out"].items(), start=1):
-        ax.plot(
-            [millions],
-            [measured["loss"]],
-            marker="osD^vP*X"[place % 8],
-            color=COLOURS[place % len(COLOURS)],
-            ls="",
-            clip_on=False,
-            label=f"held out: {corpus} (perplexity {measured['perplexity']:.1f})",
-        )
+    ax.plot(steps / pretraining["steps"] * millions, losses, color=COLOURS[0], lw=1.3)
     ax.set_xlabel("tokens read (millions)")
     ax.set_ylabel("loss (nats a token)")
     ax.set_xlim(left=0)
-    ax.legend(loc="upper right", frameon=False, fontsize=8)
     return ax
 
 

@@ -8,6 +8,7 @@ from typing import get_args
 from cocktail.config import MixtureKind
 from cocktail.report.methods import Record
 from cocktail.report.side_by_side import (
+    REBUILT_BY,
     ClaimLine,
     Told,
     claim_lines,
@@ -61,6 +62,8 @@ def _study(record: Record, claims: Sequence[ClaimLine], place: int) -> Iterator[
     seeds = f"explored with seed {params['study']['seed']}{_left_out(params['study']['include'])}"
     if params["study"]["confirm_seeds"]:
         seeds += f", confirmed with seeds {', '.join(map(str, params['study']['confirm_seeds']))}"
+    if commit := REBUILT_BY.get(record.study):
+        seeds += f"; this version cannot rebuild it, commit {commit} can"
     yield (
         f"- **[{name}](reports/studies/{name}/manifest.json)**: {data_text(params)}. "
         f"Models: {models_text(record.manifest)}. {cost_text(record.manifest)}; {seeds}.<br>"

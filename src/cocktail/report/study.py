@@ -29,7 +29,6 @@ class Inputs:
     answers: Path
     judge: Path
     bases: Path
-    corpus: Path
     published: Path
 
 
@@ -90,7 +89,6 @@ def study_tables(
         provenance.runs_table(receipts, note=note),
         provenance.data_table(inputs.raw, inputs.prepared, note=note),
         bases.pretraining_table(pretrained, note=note),
-        *bases.corpora_tables(inputs.corpus, note=note),
         *judging.judge_tables(inputs.judge, note=note),
     ]
 

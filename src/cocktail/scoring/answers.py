@@ -6,13 +6,16 @@ the list must leave no trace in the scores. A run answers every item exactly onc
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
+from cocktail.data.table import sampled
 from cocktail.errors import RecordError
+from cocktail.grid import Asked
 from cocktail.records import read_json, read_table
 from cocktail.scoring.outcome import Kind
 
@@ -72,13 +75,28 @@ def read_runs(folder: Path) -> list[str]:
     return runs
 
 
-def check_whole(answers: pd.DataFrame, evaluations: Mapping[str, Evaluation], *, run: str) -> None:
-    """Refuse a run that does not answer every dev and test item of every evaluation exactly once.
+def asked_items(evaluation: Evaluation, asked: Asked) -> pd.DataFrame:
+    """Return the gold of the items that a run is asked, in the order of the prepared data."""
+    gold = evaluation.gold
+    test = sampled(gold["item"][gold["split"] == "test"], asked.test_rows)
+    return gold[gold["item"].isin(test) | ((gold["split"] == "dev") & asked.dev)]
+
+
+def read_asked(folder: Path, run: str) -> tuple[Asked, ...]:
+    """Return what the receipt of a run says that it was asked."""
+    asked: dict[str, dict[str, Any]] = read_json(folder / f"{run}.json")["asked"]
+    return tuple(Asked(task, one["dev"], one["test_rows"]) for task, one in asked.items())
+
+
+def check_whole(
+    answers: pd.DataFrame, evaluations: Mapping[str, Evaluation], *, run: str, asked: Iterable[Asked]
+) -> None:
+    """Refuse a run that does not answer every item that it is asked exactly once.
 
     Raises:
         RecordError: items are missing, doubled or foreign; names the first of each.
     """
-    wanted = {item for evaluation in evaluations.values() for item in evaluation.gold["item"]}
+    wanted = {item for one in asked for item in asked_items(evaluations[one.task], one)["item"]}
     found = set(answers["item"])
     doubled = answers["item"][answers["item"].duplicated()]
     problems = [
@@ -86,7 +104,7 @@ def check_whole(answers: pd.DataFrame, evaluations: Mapping[str, Evaluation], *,
         for what, items in (
             ("not answered", wanted - found),
             ("answered twice", set(doubled)),
-            ("not in the prepared data", found - wanted),
+            ("not asked", found - wanted),
         )
         if items
     ]

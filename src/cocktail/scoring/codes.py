@@ -8,14 +8,15 @@ Codes hold for the rules, the tolerance and the gold that they were made with; k
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import get_args
 
 import pandas as pd
 
 from cocktail.errors import DataError, RecordError
+from cocktail.grid import Asked
 from cocktail.records import digest_value
-from cocktail.scoring.answers import Evaluation, check_whole
+from cocktail.scoring.answers import Evaluation, asked_items, check_whole
 from cocktail.scoring.outcome import INVALID, RULES, Code, Tolerance, judge
 
 BASIS = "basis"  # the column that a kept table has more
@@ -24,9 +25,17 @@ _ITEM = re.compile(r"\w+:\w+:\d+")
 
 
 def code_answers(
-    answers: pd.DataFrame, evaluations: Mapping[str, Evaluation], *, run: str, tolerance: Tolerance
+    answers: pd.DataFrame,
+    evaluations: Mapping[str, Evaluation],
+    *,
+    run: str,
+    asked: Sequence[Asked],
+    tolerance: Tolerance,
 ) -> pd.DataFrame:
-    """Judge every answer of one run; a run that is kept as codes was judged before.
+    """Judge every answer of one run; what is kept as codes was judged before.
+
+    Args:
+        asked: what the run has to answer.
 
     Returns:
         One row per item in the order of the prepared data: item; strict, lenient; read, the label that was
@@ -37,22 +46,35 @@ def code_answers(
         RecordError: the run does not answer each item exactly once, or its codes were made otherwise.
         DataError: a gold answer cannot be scored.
     """
-    check_whole(answers, evaluations, run=run)
-    if is_coded(answers):
-        _check_basis(answers[BASIS], basis(evaluations, tolerance=tolerance), run=run)
-        return answers[COLUMNS]
-    given = answers.set_index("item")[["answer", "label_choice", "stopped"]]
-    parts = [_coded(given, evaluation, tolerance=tolerance) for evaluation in evaluations.values()]
-    return pd.concat(parts, ignore_index=True)[COLUMNS]
+    check_whole(answers, evaluations, run=run, asked=asked)
+    coded = answers[~_texts(answers)]
+    for task, made_with in coded.groupby(coded["item"].map(task_of))[BASIS] if len(coded) else ():
+        _check_basis(made_with, basis(evaluations[str(task)], tolerance=tolerance), run=run)
+    given = answers[_texts(answers)].set_index("item")
+    parts = [coded.reindex(columns=COLUMNS).astype({"stopped": bool, "empty": bool})]
+    for one in asked:
+        rows = asked_items(evaluations[one.task], one)
+        mine = rows[rows["item"].isin(given.index)]
+        if len(mine):
+            columns = given[["answer", "label_choice", "stopped"]]
+            parts.append(_coded(columns, mine, evaluations[one.task], tolerance=tolerance))
+    codes = pd.concat([part for part in parts if len(part)], ignore_index=True)[COLUMNS]
+    order = {item: n for n, item in enumerate(i for e in evaluations.values() for i in e.gold["item"])}
+    return codes.sort_values("item", key=lambda items: items.map(order), ignore_index=True)
+
+
+def has_text(answers: pd.DataFrame) -> bool:
+    """Tell whether a run's table holds the text of any answer."""
+    return bool(_texts(answers).any())
 
 
 def is_coded(answers: pd.DataFrame) -> bool:
-    """Tell whether a run's table holds codes in place of answers."""
-    return BASIS in answers.columns
+    """Tell whether a run's table holds codes in place of any answer."""
+    return not bool(_texts(answers).all())
 
 
 def check_text(answers: pd.DataFrame, *, run: str) -> None:
-    """Refuse a run of which only codes are there.
+    """Refuse answers of which only codes are there.
 
     Raises:
         RecordError: the run is kept as codes.
@@ -65,14 +87,24 @@ def check_text(answers: pd.DataFrame, *, run: str) -> None:
         )
 
 
-def basis(evaluations: Mapping[str, Evaluation], *, tolerance: Tolerance) -> str:
-    """Return what decides the codes of an answer, in a line: rules, tolerance, digest of labels and gold."""
-    gold = [
-        [one.task, one.kind, list(one.labels), one.gold[["item", "gold"]].to_numpy().tolist()]
-        for one in evaluations.values()
-    ]
+def _texts(answers: pd.DataFrame) -> pd.Series[bool]:
+    """Which rows hold an answer's text."""
+    if BASIS not in answers:
+        return pd.Series(True, index=answers.index)
+    return answers[BASIS].isna()
+
+
+def basis(evaluation: Evaluation, *, tolerance: Tolerance) -> str:
+    """Return what decides the codes of a task's answers: rules, tolerance, digest of labels and gold."""
+    gold = evaluation.gold[["item", "gold"]].to_numpy().tolist()
     numbers = f"{tolerance.relative!r} {tolerance.absolute!r}"
-    return f"rules {RULES}, tolerance {numbers}, gold {digest_value(gold)[:16]}"
+    digest = digest_value([evaluation.task, evaluation.kind, list(evaluation.labels), gold])[:16]
+    return f"rules {RULES}, tolerance {numbers}, gold {digest}"
+
+
+def task_of(item: str) -> str:
+    """Return the task of an item ("fpb:test:17")."""
+    return item.partition(":")[0]
 
 
 def check_codes(codes: pd.DataFrame, evaluations: Mapping[str, Evaluation]) -> None:
@@ -120,8 +152,10 @@ def _check_basis(found: pd.Series[str], here: str, *, run: str) -> None:
         )
 
 
-def _coded(given: pd.DataFrame, evaluation: Evaluation, *, tolerance: Tolerance) -> pd.DataFrame:
-    rows = evaluation.gold[["item", "gold"]].join(given, on="item", validate="one_to_one")
+def _coded(
+    given: pd.DataFrame, asked: pd.DataFrame, evaluation: Evaluation, *, tolerance: Tolerance
+) -> pd.DataFrame:
+    rows = asked[["item", "gold"]].join(given, on="item", validate="one_to_one")
     try:
         outcomes = [
             judge(answer, gold, kind=evaluation.kind, labels=evaluation.labels, tolerance=tolerance)

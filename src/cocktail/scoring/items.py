@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from cocktail.scoring.answers import Evaluation
+from cocktail.grid import Asked
+from cocktail.scoring.answers import Evaluation, asked_items
 from cocktail.scoring.codes import code_answers
 from cocktail.scoring.outcome import Tolerance
 
@@ -14,7 +15,12 @@ CODES = ["strict", "lenient", "knowledge"]
 
 
 def score_items(
-    answers: pd.DataFrame, evaluations: Mapping[str, Evaluation], *, run: str, tolerance: Tolerance
+    answers: pd.DataFrame,
+    evaluations: Mapping[str, Evaluation],
+    *,
+    run: str,
+    asked: Sequence[Asked],
+    tolerance: Tolerance,
 ) -> pd.DataFrame:
     """Score one run, given as answers or as codes.
 
@@ -26,10 +32,11 @@ def score_items(
         RecordError: the run does not answer each item exactly once, or its codes were made otherwise.
         DataError: a gold answer cannot be scored.
     """
-    codes = code_answers(answers, evaluations, run=run, tolerance=tolerance).set_index("item")
+    codes = code_answers(answers, evaluations, run=run, asked=asked, tolerance=tolerance).set_index("item")
     parts = []
-    for evaluation in evaluations.values():
-        rows = evaluation.gold.join(codes, on="item", validate="one_to_one").assign(task=evaluation.task)
+    for one in asked:
+        gold = asked_items(evaluations[one.task], one)
+        rows = gold.join(codes, on="item", validate="one_to_one").assign(task=one.task)
         knowledge = [
             ("ok" if choice == gold else "wrong") if choice else ""
             for choice, gold in zip(rows["label_choice"], rows["gold"], strict=True)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from cocktail.errors import RecordError
 from cocktail.records import write_table
-from cocktail.scoring.answers import SPLITS, STAGES, Evaluation, read_answers, read_evaluations
+from cocktail.scoring.answers import SPLITS, STAGES, Evaluation, read_answers, read_asked, read_evaluations
 from cocktail.scoring.items import CODES, score_items
 from cocktail.scoring.outcome import Tolerance
 from cocktail.scoring.summary import Summariser
@@ -32,9 +32,12 @@ def score_study(
     items, summary = [], []
     for model in models:
         for stage in STAGES:
-            for run, table in read_answers(_folder(answers, model, stage)).items():
+            folder = _folder(answers, model, stage)
+            for run, table in read_answers(folder).items():
                 where = {"model": model, "stage": stage, "run": run}
-                scored = score_items(table, evaluations, run=run, tolerance=tolerance).assign(**where)
+                asked = read_asked(folder, run)
+                scored = score_items(table, evaluations, run=run, asked=asked, tolerance=tolerance)
+                scored = scored.assign(**where)
                 items.append(scored[[*KEYS, "task", "split", "item", "cluster", *CODES]])
                 summary += [{**where, **row} for row in _rows(scored, evaluations, summariser)]
     all_items, all_rows = pd.concat(items, ignore_index=True), pd.DataFrame(summary)

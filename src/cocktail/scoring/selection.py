@@ -15,7 +15,7 @@ from cocktail.config import FINANCE_TASKS, Params
 from cocktail.errors import ConfigError, RecordError
 from cocktail.grid import candidates, explore_runs
 from cocktail.records import write_json
-from cocktail.scoring.answers import read_answers, read_evaluations
+from cocktail.scoring.answers import read_answers, read_asked, read_evaluations
 from cocktail.scoring.items import score_items
 from cocktail.scoring.outcome import Tolerance
 
@@ -90,7 +90,8 @@ def _accuracies(prepared: Path, answers: Path, *, params: Params) -> dict[tuple[
     if missing:
         raise RecordError(f"no answers of {', '.join(missing)}", where=str(answers), fix="dvc repro explore")
     for run, table in tables.items():
-        items = score_items(table, evaluations, run=run, tolerance=tolerance)
+        asked = read_asked(answers, run)
+        items = score_items(table, evaluations, run=run, asked=asked, tolerance=tolerance)
         for key, codes in items.groupby(["task", "split"])["strict"]:
             task, split = key if isinstance(key, tuple) else (str(key), "")
             found.setdefault((str(task), str(split)), {})[run] = float((codes == "ok").mean())

@@ -6,8 +6,7 @@ models pick up copying abruptly or not at all, so a probe of it stands in the re
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -30,10 +29,12 @@ from transformers.trainer_callback import PrinterCallback
 
 from cocktail.config import ModelConfig, PretrainConfig
 from cocktail.errors import RunError
+from cocktail.execution.keys import base_identity
 from cocktail.prompts import Item, Tokenizer
 from cocktail.records import digest_file, write_json
 from cocktail.training.checkpoints import KEPT, Checkpoints, SaveByTime
 from cocktail.training.progress import StepBar
+from cocktail.training.reading import pretrain_config
 from cocktail.training.recipe import Recipe, Training
 from cocktail.training.rows import training_rows
 from cocktail.training.sft import fine_tune
@@ -42,7 +43,6 @@ from cocktail.training.trainer import LossWatch
 
 PROBES, PROBE_LENGTH = 200, 8
 ENCODED_AT_ONCE = 10_000  # documents: more only take memory
-HELD_OUT_WINDOW = 256  # tokens that are read at a time
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,6 @@ def build_base(
     config: ModelConfig,
     *,
     documents: Sequence[str],
-    held_out: Mapping[str, Sequence[str]],
     instructions: Sequence[Item],
     out: Path,
     checkpoints: Checkpoints,
@@ -67,11 +66,10 @@ def build_base(
 
     Args:
         documents: what is pretrained on.
-        held_out: by corpus, documents that are not, to measure perplexity on; may be empty.
         instructions: rows of the instruction phase.
         checkpoints: where both phases keep theirs; a killed phase goes on from its last one.
     """
-    pretrain = _pretrain_config(config)
+    pretrain = pretrain_config(config)
     torch.set_num_threads(pretrain.threads)
     set_seed(pretrain.seed)
     tokenizer = train_tokenizer(
@@ -84,13 +82,13 @@ def build_base(
     first, second = checkpoints.part("pretraining"), checkpoints.part("instruction")
     seen = pretrain_on(model, tokenizer, documents, config=pretrain, checkpoints=first)
     copied = copy_probe(model, tokenizer, seed=pretrain.seed)
-    perplexity = {name: held_out_loss(model, tokenizer, texts) for name, texts in held_out.items()}
     model, tuned = _instruct(model, tokenizer, instructions, config=config, checkpoints=second)
     receipt = {
         "kind": "scratch",
+        "identity": base_identity(config, source=""),
         "parameters": model.num_parameters(),
         "vocabulary": len(tokenizer),
-        "pretraining": {**asdict(seen), "held_out": perplexity},
+        "pretraining": asdict(seen),
         "instruction": tuned.as_record(),
         "copy_probe": {
             "after_pretraining": copied,
@@ -168,32 +166,6 @@ def token_stream(tokenizer: Tokenizer, texts: Sequence[str]) -> npt.NDArray[np.u
 
 
 @torch.inference_mode()
-def held_out_loss(
-    model: PreTrainedModel, tokenizer: Tokenizer, texts: Sequence[str]
-) -> dict[str, float | int]:
-    """Return tokens, nats per token, perplexity, and bits per byte of texts that were not trained on.
-
-    Bits per byte do not hang on the tokenizer, so models with other vocabularies can be compared.
-    """
-    model.eval()
-    window = min(HELD_OUT_WINDOW, int(model.config.max_position_embeddings))
-    stream = torch.from_numpy(token_stream(tokenizer, texts).astype(np.int64))
-    whole = stream[: len(stream) // window * window].view(-1, window).to(model.device)
-    losses = [
-        float(model(input_ids=part, labels=part, use_cache=False).loss) * len(part)
-        for part in torch.split(whole, 8)
-    ]
-    loss = math.fsum(losses) / len(whole)
-    size = sum(len(text.encode()) for text in texts)
-    return {
-        "tokens": whole.numel(),
-        "loss": round(loss, 4),
-        "perplexity": round(math.exp(loss), 2),
-        "bits_per_byte": round(loss / math.log(2) * len(stream) / size, 4),
-    }
-
-
-@torch.inference_mode()
 def copy_probe(model: PreTrainedModel, tokenizer: Tokenizer, *, seed: int) -> float:
     """Return the share of probes in which the model continues a repeated list of random words.
 
@@ -236,7 +208,7 @@ def _instruct(
     checkpoints: Checkpoints,
 ) -> tuple[PreTrainedModel, Training]:
     """The instruction phase, through the same function as every run of the study."""
-    pretrain = _pretrain_config(config)
+    pretrain = pretrain_config(config)
     rows, _ = training_rows(
         tokenizer, instructions, stop_token=config.stop_token, max_length=config.context, overlong="fail"
     )
@@ -295,9 +267,3 @@ def _pretrain_arguments(config: PretrainConfig, *, steps: int, workdir: Path) ->
         dataloader_pin_memory=on_gpu,
         dataloader_drop_last=True,
     )
-
-
-def _pretrain_config(config: ModelConfig) -> PretrainConfig:
-    if config.pretrain is None:
-        raise RunError("a from-scratch model needs its pretrain section", where="models")
-    return config.pretrain

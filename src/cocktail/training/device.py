@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import os
+from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -11,6 +13,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
 from cocktail.errors import RunError, first_line
 from cocktail.prompts import Tokenizer
+from cocktail.training.prefix import TREE_TOKENS
+from cocktail.training.recipe import Attention, Recipe
 
 
 def limit_threads(count: int) -> None:
@@ -71,6 +75,23 @@ def device() -> torch.device:
     """
     alone = int(os.environ.get("WORLD_SIZE", "1")) == 1
     return torch.device("cuda" if alone and torch.cuda.is_available() else "cpu")
+
+
+def settled(recipe: Recipe) -> Recipe:
+    """Return a recipe with what hangs on this machine: attention, number of devices, tokens of a tree.
+
+    FlashAttention takes no mask of ours, so it computes packed rows only.
+    """
+    on_gpu = torch.cuda.is_available()
+    flash = on_gpu and recipe.packing and recipe.precision == "bf16" and find_spec("flash_attn") is not None
+    best: Attention = "flash_attention_2" if flash else "sdpa"
+    tokens = TREE_TOKENS["cuda" if on_gpu else "cpu"]
+    return replace(
+        recipe,
+        attention=best if recipe.attention == "auto" else recipe.attention,
+        devices=recipe.devices if on_gpu else 1,
+        tree_tokens=tokens if recipe.tree_tokens is None else recipe.tree_tokens,
+    )
 
 
 def is_out_of_memory(error: BaseException) -> bool:

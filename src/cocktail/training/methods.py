@@ -89,6 +89,7 @@ def ready_to_answer(model: PreTrainedModel | PeftModel, recipe: Recipe) -> Answe
     A 4-bit base keeps its adapter: merging would round it away.
     """
     model.eval()
+    model.set_attn_implementation("sdpa")  # it takes masks of our own, and others do not
     if recipe.method == "qlora":
         return Answering(model)
     dtype = torch.bfloat16 if recipe.precision == "bf16" else torch.float32

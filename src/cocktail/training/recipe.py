@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
+
+Attention: TypeAlias = Literal["auto", "sdpa", "flash_attention_2", "flex_attention"]
 
 
 @dataclass(frozen=True)
@@ -27,10 +29,12 @@ class Recipe:
         checkpointing: whether activations are computed twice instead of kept; ``by_need``: only if the
             memory does not suffice without. It changes no number.
         group_by_length: batches of rows of like length: less padding where rows are not packed.
-        attention: what computes attention; all isolate packed rows.
+        attention: what computes attention; all isolate packed rows. auto: what this machine does best.
         compile, liger: ``torch.compile``, Liger kernels; other last bits, so part of the recipe.
         virtual_tokens: length of the learned prompt of method prompt_tuning.
         devices: processes that share each batch, one per GPU; their order of sums is another than one's.
+        tree_tokens: what rows of a step begin with is read once, in trees of at most so many tokens; 0: each
+            row is read alone; None: by device. It changes no number but for rounding.
     """
 
     method: Literal["full", "lora", "qlora", "prompt_tuning"]
@@ -49,12 +53,18 @@ class Recipe:
     precision: Literal["fp32", "bf16"]
     checkpointing: Literal["never", "by_need", "always"]
     group_by_length: bool
-    attention: Literal["sdpa", "flash_attention_2", "flex_attention"] = "sdpa"
+    attention: Attention = "sdpa"
     compile: bool = False
     liger: bool = False
     lora: LoraShape | None = None
     virtual_tokens: int = 0
     devices: int = 1
+    tree_tokens: int | None = 0
+
+    @property
+    def rows_per_step(self) -> int:
+        """Rows (packed: sequences) of one optimiser step, over all devices."""
+        return self.batch_size * self.accumulation
 
     @property
     def half(self) -> bool:
@@ -78,6 +88,7 @@ class Training:
     Attributes:
         loss: optimiser step, mean loss of a trained token since the point before.
         trained_tokens, total_tokens: of all rows once: completions; prompts and completions.
+        shared: whether rows were read in trees.
         seconds: of the steps, those of earlier goes that were killed included.
     """
 
@@ -88,6 +99,7 @@ class Training:
     total_tokens: int
     trainable_parameters: int
     total_parameters: int
+    shared: bool = field(compare=False)
     seconds: float = field(compare=False)
 
     def as_record(self) -> dict[str, Any]:

@@ -8,6 +8,7 @@ trained on is decoded and compared with the answers before the first step.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ from trl import SFTConfig
 
 from cocktail.errors import RunError
 from cocktail.prompts import Tokenizer
+from cocktail.training.bf16 import bf16_anywhere
 from cocktail.training.checkpoints import KEPT, Checkpoints, SaveByTime
 from cocktail.training.methods import (
     adapter_config,
@@ -30,7 +32,9 @@ from cocktail.training.methods import (
     count_parameters,
     without_rename_warnings,
 )
-from cocktail.training.packing import PackingProof
+from cocktail.training.pieces import StepCollator
+from cocktail.training.prefix import obstacles, window
+from cocktail.training.proof import TogetherProof, proof_rows, refuse_packing, unpack
 from cocktail.training.recipe import Recipe, Training
 from cocktail.training.rows import IGNORED, TrainingRow, check_completions
 from cocktail.training.trainer import CompletionTrainer, LossWatch, check_loss
@@ -85,7 +89,8 @@ def train(
     saving = SaveByTime(checkpoints, resumed=resumed)
     trainer.add_callback(saving)
     started = time.monotonic()
-    mean_loss = trainer.train(resume_from_checkpoint=str(resumed) if resumed else None).training_loss
+    with bf16_anywhere(wanted=recipe.precision == "bf16"):
+        mean_loss = trainer.train(resume_from_checkpoint=str(resumed) if resumed else None).training_loss
     check_loss(mean_loss, step=trainer.state.global_step)
     history = [entry for entry in trainer.state.log_history if "loss" in entry]
     report = Training(
@@ -96,6 +101,7 @@ def train(
         total_tokens=sum(len(row.input_ids) for row in rows),
         trainable_parameters=trainable,
         total_parameters=total,
+        shared=bool(trainer.data_collator.tree_tokens),
         seconds=saving.seconds_before + time.monotonic() - started,
     )
     return trainer, report
@@ -121,17 +127,47 @@ def make_trainer(
             processing_class=tokenizer,
             peft_config=adapter_config(recipe),
         )
-    trainer.virtual_tokens = recipe.virtual_tokens
-    trainer.batch_rows = recipe.batch_size * recipe.accumulation if recipe.group_by_length else None
+    trainer.group_rows = recipe.rows_per_step if recipe.group_by_length else None
+    collator = StepCollator(
+        trainer.data_collator,
+        batch_rows=recipe.batch_size // recipe.devices,
+        tree_tokens=recipe.tree_tokens or 0,
+        virtual=recipe.virtual_tokens,
+    )
+    trainer.data_collator = collator
+    blocked = list(obstacles(trainer.model))
+    if collator.tree_tokens and blocked:
+        _share_nothing(collator, "; ".join(blocked))
     trainer.remove_callback(PrinterCallback)  # the executor shows progress for all runs at once
     trainer.add_callback(LossWatch(len(tokenizer)))
     _check_taken(trainer.train_dataset, rows)
     if recipe.packing:
-        precision = torch.bfloat16 if recipe.precision == "bf16" else torch.float32
-        lengths = trainer.train_dataset["seq_lengths"]
-        fullest = max(range(len(lengths)), key=lambda index: len(lengths[index]))
-        trainer.add_callback(PackingProof(trainer.train_dataset[fullest], trainer.data_collator, precision))
+        trainer.add_callback(_packing_proof(trainer.train_dataset, collator))
+    elif collator.tree_tokens:
+        trainer.add_callback(_sharing_proof(trainer.train_dataset, collator, window(model.config)))
     return trainer
+
+
+def _packing_proof(rows: Dataset, collator: StepCollator) -> TogetherProof:
+    """The proof on the sequence with the most rows: of a single row there would be nothing to prove."""
+    lengths = rows["seq_lengths"]
+    fullest = rows[max(range(len(lengths)), key=lambda index: len(lengths[index]))]
+    alone = [piece for row in unpack(fullest) for piece in collator.batches([row])]
+    return TogetherProof(collator.batches([fullest]), alone, refuse_packing)
+
+
+def _sharing_proof(rows: Dataset, collator: StepCollator, width: int | None) -> TogetherProof:
+    """The proof on a few neighbours; if it fails, rows are read alone."""
+    chosen = proof_rows(list(rows), window=width)
+    alone = [piece for row in chosen for piece in collator.batches([row])]
+    return TogetherProof(
+        collator.trees(chosen), alone, lambda found: _share_nothing(collator, f"of this model {found}")
+    )
+
+
+def _share_nothing(collator: StepCollator, reason: str) -> None:
+    collator.tree_tokens = 0
+    print(f"rows are read alone, none of their tokens is shared: {reason}", file=sys.stderr)
 
 
 def _check_taken(taken: Dataset, rows: Sequence[TrainingRow]) -> None:
@@ -158,8 +194,8 @@ def sft_config(recipe: Recipe, *, workdir: Path) -> SFTConfig:
         max_steps=recipe.max_steps or -1,
         warmup_steps=recipe.warmup_steps,
         lr_scheduler_type=SCHEDULERS[recipe.scheduler],
-        per_device_train_batch_size=recipe.batch_size // recipe.devices,
-        gradient_accumulation_steps=recipe.accumulation,
+        per_device_train_batch_size=recipe.rows_per_step // recipe.devices,
+        gradient_accumulation_steps=1,  # a step is cut into pieces by the collator
         max_grad_norm=recipe.clip,
         weight_decay=recipe.weight_decay,
         optim="adamw_torch_fused",
