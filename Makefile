@@ -8,10 +8,10 @@ export PATH := $(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test check smoke bench params plan record report refetch lock
+.PHONY: help setup repro test check smoke bench bench-real params plan record report refetch lock
 
 help:  ## Show what make can do here
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */\1|/' | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1|/' | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 setup: $(READY)  ## Make .venv with every pinned package (about two minutes, 2 GB)
 
@@ -28,8 +28,8 @@ repro: $(READY)  ## Set up, run every stage of the study in params.yaml, show it
 	@cat reports/tables/verdicts.md
 	cocktail verify
 
-test: $(READY)  ## Set up, run all tests
-	python -m pytest
+test: $(READY)  ## Set up, run all tests, on all cores
+	python -m pytest --numprocesses auto --dist loadgroup
 
 check: $(READY)  ## Style and types
 	ruff check . && ruff format --check . && mypy
@@ -40,6 +40,11 @@ smoke: $(READY)  ## The smallest whole run, in a temporary clone
 
 bench: $(READY)  ## All benchmarks at full size, on a machine that does nothing else (about half an hour)
 	@for name in grid training answering overhead growth; do python benchmarks/$$name.py || exit 1; done
+	python benchmarks/table.py
+	cocktail readme
+
+bench-real: $(READY)  ## The engine on SmolLM2 and real data (COCKTAIL_MIRROR), on a machine that does nothing else
+	python benchmarks/real.py
 	python benchmarks/table.py
 	cocktail readme
 

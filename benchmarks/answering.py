@@ -55,29 +55,34 @@ def sides(size: str, *, on_gpu: bool) -> list[Side]:
     return [OURS, PLAIN, *more, *([VLLM] if on_gpu and find_spec("vllm") else [])]
 
 
-def answer(bench: Workbench, side: Side) -> Measured:
+def answer(bench: Workbench, side: Side, *, options: Sequence[str] = ()) -> Measured:
+    """Answer as a process of its own; ``options``: more of ``answers.py``."""
     size = ["--batch-size", str(side.batch_size)] if side.batch_size else []
     return bench.run(
         script(
             "answers.py",
             *("answer", "--model", "tuned", "--engine", side.engine, "--out", side.file),
-            *("--every", str(side.every), *size),
+            *("--every", str(side.every), *size, *options),
         ),
         **WORKER_SETTINGS,
     )
 
 
-def same_answers(bench: Workbench, other: Side, *, strict: bool) -> Mapping[str, Any]:
+def same_answers(
+    bench: Workbench, other: Side, *, strict: bool, options: Sequence[str] = ()
+) -> Mapping[str, Any]:
     """Compare our answers with those of another side.
 
     Args:
         strict: whether a difference is an error.
+        options: those that both were given.
 
     Raises:
         RunError: two differ, and not by a near tie.
     """
     files = ("--answers", OURS.file, other.file)
-    said = bench.run(script("answers.py", "compare", "--model", "tuned", *files), **WORKER_SETTINGS).said
+    command = script("answers.py", "compare", "--model", "tuned", *files, *options)
+    said = bench.run(command, **WORKER_SETTINGS).said
     different = said["rows"] - said["equal"] - said["near_ties"]
     if different and strict:
         raise RunError(

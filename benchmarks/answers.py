@@ -31,8 +31,8 @@ NEAR = {"torch.float32": 1e-3, "torch.bfloat16": 0.25}  # differences of scores 
 Answers = list[list[int]]
 
 
-def questions(params: Params, tokenizer: Any, *, every: int) -> list[Question]:
-    """Return the study's exam in its order, every n-th item."""
+def questions(params: Params, tokenizer: Any, *, every: int, dev: bool) -> list[Question]:
+    """Return the study's exam in its order, every n-th item; ``dev``: with the dev rows."""
     from cocktail.inference.answer import prepare_exam
 
     model = params.model(next(iter(params.models)))
@@ -40,7 +40,7 @@ def questions(params: Params, tokenizer: Any, *, every: int) -> list[Question]:
     for name in params.study.evaluations:
         exam = prepare_exam(
             tokenizer,
-            read_exam(Path("data/prepared"), Asked(name, dev=True, test_rows=None)),
+            read_exam(Path("data/prepared"), Asked(name, dev=dev, test_rows=None)),
             max_prompt=params.answer.max_prompt,
             stop_token=model.stop_token,
         )
@@ -92,8 +92,13 @@ def plain(model: Any, tokenizer: Any, asked: Sequence[Question], *, stop: int, b
 
 
 def tune_model(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Tune the base on all sources, so that its answers end."""
-    model, tokenizer, said = tune(job_of(load_params(Path("params.yaml")), RUN), workdir=Path("tuning"))
+    """Tune the base on all sources, so that its answers end; an adapter is merged into it."""
+    from cocktail.training.methods import ready_to_answer
+
+    job = job_of(load_params(Path("params.yaml")), RUN)
+    model, tokenizer, said = tune(job, workdir=Path("tuning"))
+    if job.recipe and job.recipe.lora:
+        model = ready_to_answer(model, job.recipe).model
     model.save_pretrained(arguments.model)
     tokenizer.save_pretrained(arguments.model)
     return said
@@ -101,16 +106,20 @@ def tune_model(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def answer(arguments: argparse.Namespace) -> dict[str, Any]:
     """Time one engine over the exam, loading and a first batch left out."""
+    from cocktail.training.bf16 import bf16_anywhere
     from cocktail.training.device import load_model, load_tokenizer, peak_memory
 
     params = load_params(Path("params.yaml"))
     tokenizer = load_tokenizer(arguments.model)
     model = load_model(arguments.model, half=params.train.precision == "bf16").eval()
     stop = token_id(tokenizer, params.model(next(iter(params.models))).stop_token)
-    asked = questions(params, tokenizer, every=arguments.every)
+    asked = questions(params, tokenizer, every=arguments.every, dev=not arguments.test_only)
     batch = arguments.batch_size or params.answer.batch_size
     context = max(len(question.prompt) for question in asked) + LIMIT
-    with opened(arguments.engine, model, tokenizer, stop=stop, batch=batch, context=context) as engine:
+    with (
+        bf16_anywhere(wanted=params.train.precision == "bf16"),
+        opened(arguments.engine, model, tokenizer, stop=stop, batch=batch, context=context) as engine,
+    ):
         engine(asked[:batch])
         started = time.perf_counter()
         answers = engine(asked)
@@ -132,8 +141,9 @@ def compare(arguments: argparse.Namespace) -> dict[str, Any]:
 
     params = load_params(Path("params.yaml"))
     model = load_model(arguments.model, half=params.train.precision == "bf16").eval()
-    asked = questions(params, load_tokenizer(arguments.model), every=arguments.every)
-    stop = token_id(load_tokenizer(arguments.model), params.model(next(iter(params.models))).stop_token)
+    tokenizer = load_tokenizer(arguments.model)
+    asked = questions(params, tokenizer, every=arguments.every, dev=not arguments.test_only)
+    stop = token_id(tokenizer, params.model(next(iter(params.models))).stop_token)
     first, second = (read_json(path) for path in arguments.answers)
     gaps = [
         gap(model, [*question.prompt], one, other, stop=stop)
@@ -163,6 +173,7 @@ def main() -> None:
     parser.add_argument("--engine", choices=["ours", "plain", "vllm"])
     parser.add_argument("--batch-size", type=int, help="default: the study's")
     parser.add_argument("--every", type=int, default=1, help="take every n-th item of the exam")
+    parser.add_argument("--test-only", action="store_true", help="leave the dev rows out")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--answers", type=Path, nargs=2)
     arguments = parser.parse_args()

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -67,6 +68,22 @@ def measure(command: Sequence[str | Path], *, cwd: Path, env: Mapping[str, str])
         printed = f"{ended.stdout[-1000:]}\n{ended.stderr[-3000:]}"
         raise RunError(f"a measured command ended with {facts['code']}:\n{printed}", where=" ".join(words))
     return Measured(facts["seconds"], facts["peak_bytes"], _last_object(ended.stdout), ended.stdout)
+
+
+def side_by_side(run: Callable[[int], Measured], count: int, *, rate: str) -> Measured:
+    """Run ``run(0)`` to ``run(count - 1)`` at the same time and return them as one.
+
+    Args:
+        rate: what each says it does a second, which is summed.
+    """
+    with ThreadPoolExecutor(count) as threads:
+        found = list(threads.map(run, range(count)))
+    return Measured(
+        seconds=max(one.seconds for one in found),
+        peak_bytes=max(one.peak_bytes for one in found),
+        said={**found[0].said, rate: sum(one.said[rate] for one in found), "processes": count},
+        output="".join(one.output for one in found),
+    )
 
 
 def script(name: str, *arguments: str | Path) -> list[str | Path]:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import argparse
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 from common import STUDIES, Measured, alternate, finish, made_with, parser, say, scratch, script, stage
 from llamafactory import make_environment, train_command
-from workbench import Workbench, empty_workbench, make_workbench
+from workbench import Workbench, empty_workbench, make_workbench, plain_command
 
 from cocktail.errors import RunError
 from cocktail.execution.environment import visible_gpus
@@ -25,6 +25,7 @@ from cocktail.report.benchmarks import Benchmark, Comparison, Goal, Series
 from cocktail.stage import run_command
 
 GOAL = Goal("at most", 0.4)
+OURS = "stage explore"
 EVERY = {"small": 15, "full": 5}  # one run; 11 of 55, in about the grid's proportions
 EXAM = ["study.evaluations=[fpb]", "study.targets=[fpb]", "prepare.dev_rows=4", "prepare.test_rows=4"]
 
@@ -37,8 +38,11 @@ def chosen_runs(folder: Path, study: str, *, every: int) -> list[Run]:
     return sorted(grid[::-1][::every], key=grid.index)
 
 
-def explore(bench: Workbench, runs: list[Run]) -> float:
-    """Time our stage, with an empty store; its receipts must say that all rows were trained on."""
+def explore(bench: Workbench, runs: Sequence[Run]) -> Measured:
+    """Time our stage, with an empty store; its receipts must say that all rows were trained on.
+
+    The memory is that of the largest worker.
+    """
     shutil.rmtree(bench.folder / "store", ignore_errors=True)
     command = stage(
         "explore",
@@ -50,14 +54,16 @@ def explore(bench: Workbench, runs: list[Run]) -> float:
         receipt = read_json(bench.folder / f"artifacts/answers/{run.id}.json")
         kept = sum(count["kept"] for count in receipt["rows"].values())
         check_rows(run, trained=kept, wanted=rows_of(bench, run))
-    return measured.seconds
+    costs = [read_json(path) for path in (bench.folder / "store").glob("*/*/*/runtime.json")]
+    peak = max(cost["peak_memory_bytes"] for cost in costs)
+    return Measured(measured.seconds, peak, {}, measured.output)
 
 
 def one_by_one(
-    bench: Workbench, runs: list[Run], train: Callable[[Workbench, Run, Path, Path], Measured]
-) -> float:
+    bench: Workbench, runs: Sequence[Run], train: Callable[[Workbench, Run, Path, Path], Measured]
+) -> Measured:
     """Time two new processes a run: one mixes, one trains."""
-    seconds = 0.0
+    seconds, peak = 0.0, 0
     for run in runs:
         folder = bench.folder / "plain" / run.id
         shutil.rmtree(folder, ignore_errors=True)
@@ -70,19 +76,15 @@ def one_by_one(
         trained = train(bench, run, rows, folder / "model")
         if not list((folder / "model").glob("*.safetensors")):
             raise RunError("a plain training stored no weights", where=run.id)
-        seconds += mixed.seconds + trained.seconds
+        shutil.rmtree(folder / "model")  # of a real model six fill a disk
+        seconds, peak = seconds + mixed.seconds + trained.seconds, max(peak, trained.peak_bytes)
         say(f"  {run.id}: mixed in {mixed.seconds:.1f} s, trained in {trained.seconds:.1f} s")
-    return seconds
+    return Measured(seconds, peak, {}, "")
 
 
 def train_plain(bench: Workbench, run: Run, rows: Path, out: Path, *, threads: int) -> Measured:
-    train = bench.params.train
-    command = script(
-        "plain.py",
-        *("train", "--rows", rows, "--base", bench.base, "--out", out, "--epochs", str(run.epochs)),
-        *("--batch-size", str(train.batch_size), "--learning-rate", str(run.learning_rate)),
-        *("--max-length", str(train.max_length), "--save"),
-    )
+    method = bench.params.train.method
+    command = [*plain_command(bench, run, rows=rows, out=out, method=method), "--save"]
     return bench.run(command, OMP_NUM_THREADS=str(threads))
 
 
@@ -91,6 +93,25 @@ def train_llamafactory(
 ) -> Measured:
     command = train_command(program, bench, run, rows=rows, out=out)
     return bench.run(command, OMP_NUM_THREADS=str(threads), PYTHONPATH="")
+
+
+def sides(
+    bench: Workbench, runs: Sequence[Run], *, threads: int, llamafactory: Path | None
+) -> dict[str, Callable[[], Measured]]:
+    """Return what is measured, by name.
+
+    Args:
+        threads: of a training of the others on CPU.
+        llamafactory: the folder of its environment; None: it is not measured.
+    """
+    trainers: dict[str, Callable[[Workbench, Run, Path, Path], Measured]] = {
+        "plain TRL": partial(train_plain, threads=threads)
+    }
+    if llamafactory:
+        program = make_environment(llamafactory.resolve(), bench)
+        trainers["LLaMA-Factory"] = partial(train_llamafactory, program=program, threads=threads)
+    ours: dict[str, Callable[[], Measured]] = {OURS: partial(explore, bench, runs)}
+    return ours | {name: partial(one_by_one, bench, runs, train) for name, train in trainers.items()}
 
 
 def rows_of(bench: Workbench, run: Run) -> int:
@@ -121,13 +142,9 @@ def compare(folder: Path, arguments: argparse.Namespace) -> Benchmark:
     runs = chosen_runs(folder / "list", study, every=every)
     include = f"study.include=[{','.join(run.id for run in runs)}]"
     bench = make_workbench(folder / "study", study, [*EXAM, "study.tries=0", include])
-    trainers = {"plain TRL": partial(train_plain, threads=arguments.threads)}
-    if arguments.llamafactory:
-        program = make_environment(arguments.llamafactory.resolve(), bench)
-        trainers["LLaMA-Factory"] = partial(train_llamafactory, program=program, threads=arguments.threads)
-    sides = {"stage explore": partial(explore, bench, runs)}
-    sides |= {name: partial(one_by_one, bench, runs, train) for name, train in trainers.items()}
-    seconds = {name: tuple(values) for name, values in alternate(sides, repeats=arguments.repeats).items()}
+    measuring = sides(bench, runs, threads=arguments.threads, llamafactory=arguments.llamafactory)
+    found = alternate(measuring, repeats=arguments.repeats)
+    seconds = {name: tuple(one.seconds for one in measured) for name, measured in found.items()}
     rows = sum(rows_of(bench, run) for run in runs)
     return Benchmark(
         name="grid",
@@ -138,12 +155,13 @@ def compare(folder: Path, arguments: argparse.Namespace) -> Benchmark:
             Comparison(
                 name=f"runs: {len(runs)}, rows: {rows}",
                 unit="s",
-                ours=Series("stage explore", seconds["stage explore"]),
+                ours=Series(OURS, seconds[OURS]),
                 other=Series(name, seconds[name]),
                 goal=GOAL,
                 facts={"runs": [run.id for run in runs], "rows": rows, "threads_of_other": arguments.threads},
             )
-            for name in trainers
+            for name in measuring
+            if name != OURS
         ),
         made_with=made_with(),
         notes=(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import yaml
 from common import say
-from workbench import Workbench
+from workbench import Workbench, half
 
 from cocktail.execution.environment import visible_gpus
 from cocktail.grid import Run
@@ -16,6 +17,7 @@ from cocktail.records import fresh_file, write_json
 
 PACKAGES = ("llamafactory==0.9.5",)
 DATASET = "mixture"
+TEMPLATES = {"smollm2_135m": "smollm2"}
 
 
 def make_environment(folder: Path, bench: Workbench) -> Path:
@@ -38,24 +40,29 @@ def make_environment(folder: Path, bench: Workbench) -> Path:
 def train_command(program: Path, bench: Workbench, run: Run, *, rows: Path, out: Path) -> list[str | Path]:
     """Write what LLaMA-Factory reads for one run, and return the command that trains it.
 
-    Full tuning with its defaults, but for what the comparison fixes. Its template ``phi`` writes the same
-    turns as our chat template, with a line break more in each.
+    Its defaults, but for what the comparison fixes. Its templates write the same turns as our chat
+    templates; ``phi`` with a line break more in each.
     """
     write_json(rows.parent / "dataset_info.json", {DATASET: {"file_name": rows.name}})
+    train = bench.params.train
+    adapter: dict[str, Any] = {"finetuning_type": train.method}
+    if train.method == "lora":
+        adapter |= {"lora_rank": train.lora.rank, "lora_alpha": train.lora.alpha, "lora_target": "all"}
     settings = {
         "stage": "sft",
         "do_train": True,
-        "finetuning_type": "full",
+        **adapter,
         "model_name_or_path": str(bench.base),
-        "template": "phi",
+        "template": TEMPLATES.get(bench.model, "phi"),
         "dataset": DATASET,
         "dataset_dir": str(rows.parent),
-        "cutoff_len": bench.params.train.max_length,
+        "cutoff_len": train.max_length,
         "output_dir": str(out),
-        "per_device_train_batch_size": bench.params.train.batch_size,
+        "per_device_train_batch_size": train.batch_size,
         "learning_rate": run.learning_rate,
         "num_train_epochs": run.epochs,
         "report_to": "none",
+        "bf16": half(bench.params),
         "use_cpu": not visible_gpus(),
     }
     with fresh_file(rows.parent / "run.yaml") as draft:

@@ -46,14 +46,20 @@ def rows_of(job: RunJob, tokenizer: Any) -> list[TrainingRow]:
 def tune(job: RunJob, *, workdir: Path) -> tuple[Any, Any, dict[str, Any]]:
     """Train and return model, tokenizer and speed; with activations kept, unless memory runs out."""
     from cocktail.training.checkpoints import Checkpoints
-    from cocktail.training.device import free_memory, is_out_of_memory, load_tokenizer, peak_memory
+    from cocktail.training.device import (
+        free_memory,
+        is_out_of_memory,
+        load_tokenizer,
+        peak_memory,
+        settled,
+    )
     from cocktail.training.methods import load_base
     from cocktail.training.sft import fine_tune
     from cocktail.training.speed import training_speed
 
     if job.recipe is None:
         raise ValueError("the base is not trained")
-    recipe, tokenizer = job.recipe, load_tokenizer(job.base)
+    recipe, tokenizer = settled(job.recipe), load_tokenizer(job.base)
     rows, checkpoints = rows_of(job, tokenizer), Checkpoints(workdir, math.inf)
     for checkpointing in ("never", "always"):
         tried = replace(recipe, checkpointing=checkpointing)
@@ -79,6 +85,7 @@ def tune(job: RunJob, *, workdir: Path) -> tuple[Any, Any, dict[str, Any]]:
         **training_speed(training, recipe),
         "gpu_bytes": peak_memory(),
         "checkpointing": checkpointing,
+        "shared": training.shared,
     }
     return model, tokenizer, said
 
@@ -87,10 +94,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", required=True)
     parser.add_argument("--train", type=json.loads, default={}, help="changes of the section train, as JSON")
+    parser.add_argument("--execute", type=json.loads, default={}, help="changes of the section execute")
     parser.add_argument("--workdir", type=Path, required=True)
     arguments = parser.parse_args()
     composed = load_params(Path("params.yaml")).model_dump()
-    params = check_params(composed | {"train": composed["train"] | arguments.train}, where="--train")
+    changes = {"train": arguments.train, "execute": arguments.execute}
+    changed = {section: composed[section] | given for section, given in changes.items()}
+    params = check_params(composed | changed, where="--train, --execute")
     _, _, said = tune(job_of(params, arguments.run), workdir=arguments.workdir)
     print(json.dumps(said))
 

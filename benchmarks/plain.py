@@ -38,8 +38,8 @@ def train(arguments: argparse.Namespace) -> dict[str, Any]:
     lines = arguments.rows.read_text(encoding="utf-8").splitlines()
     data = Dataset.from_list([_turns(json.loads(line)) for line in lines])
     on_gpu = torch.cuda.is_available()
-    # bf16=False: TRL's default, bfloat16, is for GPUs; on CPU it is slower here than float32.
-    needed = {} if on_gpu else {"use_cpu": True, "bf16": False}
+    # TRL's default, bfloat16, is for GPUs: on a CPU without instructions for it it is slower than float32.
+    needed = {} if on_gpu else {"use_cpu": True, "bf16": arguments.bf16}
     trainer = SFTTrainer(
         model=str(arguments.base),
         args=SFTConfig(
@@ -50,6 +50,7 @@ def train(arguments: argparse.Namespace) -> dict[str, Any]:
             max_length=arguments.max_length,
             report_to="none",
             **needed,
+            **({} if arguments.save else {"save_strategy": "no"}),  # else train() ends with a checkpoint
         ),
         train_dataset=data,
         processing_class=AutoTokenizer.from_pretrained(arguments.base),
@@ -106,6 +107,7 @@ def main() -> None:
     training.add_argument("--learning-rate", type=float, required=True)
     training.add_argument("--max-length", type=int, required=True)
     training.add_argument("--lora", type=int, nargs=2, metavar=("RANK", "ALPHA"))
+    training.add_argument("--bf16", action="store_true", help="on a CPU; a GPU always computes so")
     training.add_argument("--save", action="store_true")
     arguments = parser.parse_args()
     print(json.dumps(arguments.work(arguments)))

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from common import MEBIBYTE, STUDIES, Measured, alternate, finish, made_with, parser, scratch, script
 from recipes import ON_GPU, Variant, variants
-from workbench import Workbench, make_workbench
+from workbench import Workbench, make_workbench, plain_command
 
 from cocktail.errors import RunError
 from cocktail.execution.environment import WORKER_SETTINGS, device_name, visible_gpus
@@ -55,15 +55,8 @@ def train_own(bench: Workbench, variant: Variant) -> Measured:
 
 def train_plain(bench: Workbench, run: Run, method: str, *, threads: int | None) -> Measured:
     """Train with TRL's defaults; ``threads`` None: as many as torch takes."""
-    train, lora = bench.params.train, bench.params.train.lora
-    command = script(
-        "plain.py",
-        *("train", "--rows", bench.folder / "rows.jsonl", "--base", bench.base),
-        *("--out", bench.folder / "plain", "--epochs", str(run.epochs)),
-        *("--batch-size", str(train.batch_size), "--learning-rate", str(run.learning_rate)),
-        *("--max-length", str(train.max_length)),
-        *(["--lora", str(lora.rank), str(lora.alpha)] if method == "lora" else []),
-    )
+    rows, out = bench.folder / "rows.jsonl", bench.folder / "plain"
+    command = plain_command(bench, run, rows=rows, out=out, method=method)
     return bench.run(command, **({"OMP_NUM_THREADS": str(threads)} if threads else {}))
 
 

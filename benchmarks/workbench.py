@@ -8,14 +8,18 @@ random weights: how good it is does not change what it costs. As a script it wri
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from common import ROOT, Measured, child_environment, measure, say, script, stage
 
 from cocktail.compose import compose, write_params
 from cocktail.config import ModelConfig, Params, load_params
+from cocktail.execution.environment import cpu_flags, visible_gpus
+from cocktail.grid import Run
+from cocktail.store import store_root
 
 PHI3_MINI = {"hidden": 3072, "layers": 32, "heads": 32, "feed_forward": 8192, "context": 4096}
 PHI3_MINI_VOCABULARY = 32064
@@ -54,21 +58,44 @@ class Workbench:
 def empty_workbench(folder: Path, study: str, overrides: Sequence[str] = ()) -> Workbench:
     """Return a workbench with params only."""
     folder.mkdir(parents=True, exist_ok=True)
-    model = next(iter(compose(ROOT / "conf", study)["models"]))
-    short = [f"models.{model}.pretrain.{key}={value}" for key, value in SHORT.items()]
+    models = compose(ROOT / "conf", study, overrides)["models"]
+    short = [
+        f"models.{name}.pretrain.{key}={value}"
+        for name in _from_scratch(models)
+        for key, value in SHORT.items()
+    ]
     write_params(folder / "params.yaml", compose(ROOT / "conf", study, [*short, *overrides]))
     return Workbench(folder, load_params(folder / "params.yaml"))
 
 
+def _from_scratch(models: Mapping[str, Any]) -> list[str]:
+    return [name for name, model in models.items() if model.get("pretrain")]
+
+
 def make_workbench(
-    folder: Path, study: str, overrides: Sequence[str] = (), *, large: bool = False
+    folder: Path,
+    study: str,
+    overrides: Sequence[str] = (),
+    *,
+    large: bool = False,
+    base_of: Workbench | None = None,
 ) -> Workbench:
-    """Return a workbench with data, mixtures and a base; ``large``: the base has the shape of Phi-3-mini."""
+    """Return a workbench with data, mixtures and a base.
+
+    Args:
+        large: the base has the shape of Phi-3-mini.
+        base_of: has made the base already.
+    """
     bench = empty_workbench(folder, study, overrides)
     say(f"data and base of study {study}")
     bench.run(stage("fetch", "--out", "data/raw"))
     bench.run(stage("prepare", "--raw", "data/raw", "--out", "data/prepared"))
     bench.run(stage("mix", "--prepared", "data/prepared", "--out", "artifacts/mixtures"))
+    if base_of:
+        bench.base.parent.mkdir(parents=True)
+        bench.base.symlink_to(base_of.base, target_is_directory=True)
+        return bench
+    _take_weights(bench)
     making = (
         script("workbench.py", bench.model, bench.base)
         if large
@@ -76,6 +103,42 @@ def make_workbench(
     )
     bench.run(making)
     return bench
+
+
+def _take_weights(bench: Workbench) -> None:
+    """Let the workbench see the weights of others in the user's own store: none is fetched twice."""
+    kept = store_root() / "weights"
+    if kept.is_dir():
+        (bench.folder / ".store").mkdir()
+        (bench.folder / ".store/weights").symlink_to(kept, target_is_directory=True)
+
+
+def fast_bf16() -> bool:
+    """Whether this machine computes in bfloat16 faster than in float32."""
+    from cocktail.training.bf16 import INSTRUCTIONS  # it imports torch
+
+    return bool(visible_gpus()) or any(name in cpu_flags() for name in INSTRUCTIONS)
+
+
+def half(params: Params) -> bool:
+    """Whether others than ours are to compute in bfloat16."""
+    return params.train.precision == "bf16" and fast_bf16()
+
+
+def plain_command(bench: Workbench, run: Run, *, rows: Path, out: Path, method: str) -> list[str | Path]:
+    """Return the command that trains a run by TRL's defaults, but for what a comparison fixes.
+
+    In bfloat16 where ours is and the machine is fast at it; ours is no slower in it elsewhere, TRL is.
+    """
+    train, lora = bench.params.train, bench.params.train.lora
+    return script(
+        "plain.py",
+        *("train", "--rows", rows, "--base", bench.base, "--out", out, "--epochs", str(run.epochs)),
+        *("--batch-size", str(train.batch_size), "--learning-rate", str(run.learning_rate)),
+        *("--max-length", str(train.max_length)),
+        *(["--bf16"] if half(bench.params) else []),
+        *(["--lora", str(lora.rank), str(lora.alpha)] if method == "lora" else []),
+    )
 
 
 def write_large_base(config: ModelConfig, out: Path) -> None:

@@ -9,6 +9,13 @@ from pathlib import Path
 import pytest
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let one process have a file's tests, and one all that need the study smoke: it is run once."""
+    for item in items:
+        group = "pipeline" if item.path.parent.name == "pipeline" else item.path.name
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session")
 def mirror() -> Path:
     """The folder with real data; tests that need it are skipped where there is none."""

@@ -9,17 +9,23 @@ from cocktail.errors import CocktailError
 from cocktail.stage import run_command
 
 PARAMS, CONF, REPORTS, README = Path("params.yaml"), Path("conf"), Path("reports"), Path("README.md")
+CLAIMS = Path("data/reference/claims.yaml")
 
 
 def params(arguments: argparse.Namespace) -> None:
     """Write params.yaml for a study."""
+    from cocktail.claims.coverage import lacking
+    from cocktail.claims.schema import read_claims
     from cocktail.compose import compose, write_params
     from cocktail.config import check_params
 
     composed = compose(CONF, arguments.study, arguments.override)
-    check_params(composed, where=f"conf/ with study={arguments.study}")
+    found = check_params(composed, where=f"conf/ with study={arguments.study}")
     write_params(PARAMS, composed)
     print(f"{PARAMS} is now study {arguments.study}; `dvc repro` runs it")
+    untested = {claim for claims in lacking(read_claims(CLAIMS), found).values() for claim in claims}
+    if untested:
+        print(f"{len(untested)} claims will not be tested on all their tasks; `cocktail plan` says why")
 
 
 def plan(arguments: argparse.Namespace) -> None:

@@ -94,8 +94,8 @@ def work_for(signs: Path) -> None:
 def stoppable() -> Iterator[None]:
     """Let SIGTERM, and the end of DVC that started this process, end the block with a StoppedError.
 
-    A training ends at its next checkpoint, or after ``GRACE`` seconds without one. Asked twice, the process
-    leaves at once.
+    A training ends at its next checkpoint, or after ``GRACE`` seconds without one. To be asked again changes
+    nothing: who stops a whole group, and DVC with it, asks twice.
     """
     if os.environ.get(STAGE):
         threading.Thread(target=_stop_with_parent, args=(os.getppid(),), daemon=True).start()
@@ -111,12 +111,14 @@ def stoppable() -> Iterator[None]:
 
 def _stop_stage(number: int, frame: FrameType | None) -> None:
     if _asked.is_set():
-        os._exit(TERMINATED)
+        return
     _asked.set()
-    if not _training.is_set():
-        raise StoppedError("stopped by SIGTERM: the same command goes on")
-    print("SIGTERM: waiting for the next checkpoint", file=sys.stderr)
-    signal.alarm(GRACE)  # nobody takes SIGALRM: it ends the process
+    if _training.is_set():
+        print("SIGTERM: waiting for the next checkpoint", file=sys.stderr)
+        signal.alarm(GRACE)  # nobody takes SIGALRM: it ends the process
+        return
+    signal.alarm(2 * GRACE)  # should something swallow the error
+    raise StoppedError("stopped by SIGTERM: the same command goes on")
 
 
 def _stop_working(number: int, frame: FrameType | None) -> None:

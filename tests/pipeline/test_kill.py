@@ -1,5 +1,6 @@
-"""``kill -9`` at random moments: the same command again ends with the same bytes, and nothing is done twice.
+"""Killed or told to stop at random moments: the same command again ends with the same bytes, nothing twice.
 
+Moments are counted in what the store gained, not in seconds: a machine with other work is only slower.
 ``COCKTAIL_KILLS=10 python -m pytest tests/pipeline/test_kill.py`` walks as many points in each stage.
 """
 
@@ -8,9 +9,12 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import psutil
 import pytest
@@ -19,12 +23,20 @@ from clone import Clone, copy_work_tree
 
 from cocktail.store import Store
 
-KILLS = int(os.environ.get("COCKTAIL_KILLS", "3"))
+KILLS = int(os.environ.get("COCKTAIL_KILLS", "4"))
 SEED = int(os.environ.get("COCKTAIL_KILL_SEED", "5"))
-VICTIMS = ("worker", "stage", "everything")
-LATEST = 6.0  # seconds after the workers came; several kills fall into one study
+BLOWS = (
+    ("worker", signal.SIGKILL),
+    ("stage", signal.SIGTERM),
+    ("everything", signal.SIGKILL),
+    ("dvc", signal.SIGTERM),
+    ("stage", signal.SIGKILL),
+    ("everything", signal.SIGTERM),
+    ("worker", signal.SIGTERM),
+)
+LATEST = 8  # checkpoints and entries after the workers came; several blows fall into one study
 ENDED = "had ended"
-QUIET = 60.0  # seconds within which killed processes must be gone
+QUIET = 900.0  # seconds within which the processes must be gone: ten times what they take
 
 
 @pytest.fixture(scope="module")
@@ -51,13 +63,16 @@ def test_a_killed_stage_ends_with_the_same_bytes(smoke: Clone, killed: Clone, st
     told: list[str] = []
     hits = 0
     while hits < KILLS:
-        assert len(told) < 4 * KILLS, f"hardly a kill hits; the machine is too fast for its times: {told}"
-        victim = VICTIMS[hits % len(VICTIMS)]
-        told.append(kill_once(killed, name, victim=victim, after=chance.uniform(0.0, LATEST)))
+        assert len(told) < 6 * KILLS, f"hardly a blow hits: {told}"
+        victim, blow = BLOWS[hits % len(BLOWS)]
+        gained = chance.randrange(LATEST)
+        struck = strike_once(killed, name, victim=victim, blow=blow, gained=gained, lag=chance.random())
+        told.append(struck)
+        assert not (killed.root / ".store" / "broken").exists()
         entries = whole_entries(killed)
         assert {path: entries.get(path) for path in finished} == finished, "a finished run was made again"
         finished = entries
-        ended = ENDED in told[-1]
+        ended = ENDED in struck
         assert not ended or (killed.root / out).exists()
         assert not (killed.root / out).exists() or contents(killed.root / out) == contents(smoke.root / out)
         if ended:  # nothing is left to disturb: begin anew
@@ -73,42 +88,61 @@ def test_a_killed_stage_ends_with_the_same_bytes(smoke: Clone, killed: Clone, st
     print(f"{name}: {told}, {len(finished)} entries before the last go, {len(entries)} after")
 
 
-def kill_once(clone: Clone, stage: str, *, victim: str, after: float) -> str:
-    """Start the stage, kill ``victim`` so many seconds after its workers came, wait until all is quiet.
+def strike_once(
+    clone: Clone, stage: str, *, victim: str, blow: signal.Signals, gained: int, lag: float
+) -> str:
+    """Start the stage, strike ``lag`` seconds after the store gained so much, wait until all is quiet.
 
     A kill while DVC writes its lock leaves half of it: that is mended, and said.
     """
-    environment = clone.environment()
-    command = subprocess.Popen(
-        ["dvc", "repro", "--force", "--single-item", stage],
-        cwd=clone.root,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    family = psutil.Process(command.pid)
-    while not workers_of(family) and command.poll() is None:
-        time.sleep(0.05)
-    end = time.monotonic() + after
-    while time.monotonic() < end and command.poll() is None:
-        time.sleep(0.02)
-    everyone = relatives(family)
-    chosen = {
-        "worker": workers_of(family)[:1],
-        "stage": [one for one in everyone if f"stages/{stage.split('@')[0]}.py" in line_of(one)][-1:],
-        "everything": everyone,
-    }[victim]
-    for process in chosen:
-        try:
+    before = marks(clone)
+    with TemporaryFile("w+") as told:
+        command = subprocess.Popen(
+            ["dvc", "repro", "--force", "--single-item", stage],
+            cwd=clone.root,
+            env=clone.environment(),
+            stdout=told,
+            stderr=told,
+        )
+        family = psutil.Process(command.pid)
+        while not workers_of(family) and command.poll() is None:
+            time.sleep(0.05)
+        while len(marks(clone) - before) < gained and command.poll() is None:
+            time.sleep(0.01)
+        time.sleep(lag)
+        everyone = relatives(family)
+        script = f"stages/{stage.split('@')[0]}.py"
+        chosen = {
+            "worker": workers_of(family)[:1],
+            "stage": [one for one in everyone if script in line_of(one)][-1:],
+            "dvc": everyone[:1],
+            "everything": everyone,
+        }[victim]
+        for process in chosen:
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(blow)
+        code = command.wait(timeout=QUIET)
+        _, alive = psutil.wait_procs(everyone, timeout=QUIET)
+        for process in alive:
             process.kill()
-        except psutil.NoSuchProcess:
-            continue
-    command.wait(timeout=QUIET)
-    _, alive = psutil.wait_procs(everyone, timeout=QUIET)
-    assert alive == []
-    mended = clone.done("cocktail", "mend")
-    note = ", dvc.lock torn" if "is not whole" in mended else ""
-    return f"{victim} after {after:.1f} s{note}" if chosen else f"{victim}: {ENDED}"
+        assert alive == []
+        told.seek(0)
+        said = told.read()
+    torn = ", dvc.lock torn" if "is not whole" in clone.done("cocktail", "mend") else ""
+    what = f"{blow.name} to {victim} {lag:.1f} s after {gained} marks"
+    if not chosen or code == 0:
+        return f"{what}: {ENDED}"
+    if blow == signal.SIGTERM and victim != "worker" and "finished" not in said:
+        assert "stopped by SIGTERM" in said, said
+    kept = len(list((clone.root / ".store" / "checkpoints").rglob("complete.json")))
+    return f"{what}, {kept} checkpoints{torn}"
+
+
+def marks(clone: Clone) -> set[Path]:
+    """What tells how far a stage is: checkpoints and entries."""
+    names = {"complete.json", "digests.json"}
+    walked = os.walk(clone.root / ".store")  # folders may go while it walks
+    return {Path(folder, name) for folder, _, files in walked for name in names.intersection(files)}
 
 
 def relatives(family: psutil.Process) -> list[psutil.Process]:

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from answers_fixture import CLAIMS, ROOT, write_prepared
+from answers_fixture import CLAIMS, ROOT, study_params, write_prepared
 
 from cocktail.claims.arms import Answers, arm_runs
 from cocktail.claims.cells import cell_drafts
+from cocktail.claims.coverage import lacking
 from cocktail.claims.evaluate import judged_rows
 from cocktail.claims.schema import CellsTest, ContrastTest, read_claims
 from cocktail.comparison.advised import advice_rows
@@ -293,3 +294,16 @@ def test_two_sizes_of_a_sample_are_two_exams(tmp_path: Path) -> None:
 def test_no_run_is_asked_a_set_twice(study: Study) -> None:
     runs: list[Run] = [*study.scores.explored, *study.scores.confirmed]
     assert all(len({one.task for one in run.asked}) == len(run.asked) > 0 for run in runs)
+
+
+def test_what_claims_need_is_known_before_anything_runs() -> None:
+    params = study_params("tiny", "study.evaluations=[fpb,finqa,convfinqa,twitter_sa,gsm8k]")
+    needed = lacking(read_claims(CLAIMS), params)
+    assert needed["financebench in study.evaluations"] == ["regulariser", "degradation", "no_broad_gain"]
+    assert "mixture_vs_single" in needed["headline in study.evaluations"]
+    assert not any("math_in_finance" in claims for claims in needed.values())
+    fewer = study_params("tiny", "study.confirm_also=[]")
+    assert lacking(read_claims(CLAIMS), fewer)["confirm runs of without_orca_math"] == [
+        "math_in_finance",
+        "math_reasoning",
+    ]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
 import subprocess
 import sys
+import threading
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -259,6 +261,79 @@ def test_a_difference_of_answers_is_told_by_the_scores_where_they_part(
     expected = abs(float(scores[12] - scores[stop]))
     assert answers.gap(model, prompt, [11, 12], [11], stop=stop) == pytest.approx(expected, abs=1e-6)
     assert expected > answers.NEAR["torch.float32"]
+
+
+def test_processes_side_by_side_count_as_one(common: Any) -> None:
+    """They run at the same time: each waits here for the other."""
+    meeting = threading.Barrier(2, timeout=10)
+
+    def run(number: int) -> Any:
+        meeting.wait()
+        return common.Measured(1.0 + number, 10 * (number + 1), {"speed": 3.0 + number, "rows": 4}, "")
+
+    found = common.side_by_side(run, 2, rate="speed")
+    assert (found.seconds, found.peak_bytes) == (2.0, 20)
+    assert found.said == {"speed": 7.0, "rows": 4, "processes": 2}
+
+
+def test_a_real_model_is_compared_with_the_faster_plain_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = script(monkeypatch, "lab")
+    one, two, mine = (
+        [lab.Measured(1.0, 3 * 10**9, {"tokens_per_second": speed}, "")] for speed in (50.0, 80.0, 400.0)
+    )
+    best, other = lab.by_speed({"one": one, "two": two})
+    assert (best[0], other[0]) == ("two", "one")
+    goals = (Goal("at least", 3.5), Goal("at least", 1000.0))
+    times, alone, memory = lab.compared("a: tokens", "tokens/s", lab.SPEED, mine, best, goals=goals)
+    assert (times.ratio, times.met) == (5.0, True)
+    assert (alone.other, alone.met) == (None, False)
+    assert (memory.name, memory.unit, memory.ours.median) == ("a: peak memory of a worker", "GB", 3.0)
+
+
+def test_a_real_model_trains_on_the_papers_shares(monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = script(monkeypatch, "lab")
+    caps = lab.paper_caps(lab.SIZES["full"].part)
+    assert caps["headline"] == 8 and caps["fpb"] == 4 and caps["finqa"] == 2
+    assert set(lab.paper_caps(10**6).values()) == {1}
+
+
+@pytest.mark.parametrize(
+    "precision, fast, lines", [("bf16", True, 1), ("fp32", True, 1), ("fp32", False, 2), ("bf16", False, 3)]
+)
+def test_the_goals_of_a_real_model_say_what_they_belong_to(
+    monkeypatch: pytest.MonkeyPatch, precision: str, fast: bool, lines: int
+) -> None:
+    real = script(monkeypatch, "real")
+    monkeypatch.setattr(real, "visible_gpus", list)
+    said = real.notes(precision, fast=fast)
+    assert len(said) == lines and f"Precision {precision}" in said[0]
+    assert any("AVX512-BF16" in line for line in said) is not fast
+
+
+def test_a_part_that_fails_is_named_and_the_others_are_measured(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    real = script(monkeypatch, "real")
+
+    def fails(lab: Any) -> Any:
+        raise RunError("it ended with 1:\nno rows")
+
+    monkeypatch.setattr(real, "PARTS", {"a": lambda lab: [ALONE], "b": fails, "c": fails})
+    options = argparse.Namespace(
+        size="small", parts=["a", "b"], precision="fp32", repeats=1, llamafactory=None
+    )
+    result, failed = real.measured_parts(tmp_path, options)
+    assert result.comparisons == (ALONE,)
+    assert result.not_measured == ("b, which failed (no rows)", "part c")
+    assert [error.what for error in failed] == ["it ended with 1:\nno rows"]
+
+
+def test_without_real_rows_the_benchmark_says_what_is_needed(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "COCKTAIL_MIRROR"}
+    command = [sys.executable, FOLDER / "real.py", "--size", "small"]
+    ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert ended.returncode == 2
+    assert "COCKTAIL_MIRROR" in ended.stderr and "Traceback" not in ended.stderr
 
 
 @pytest.mark.slow

@@ -26,7 +26,7 @@ class Memory:
     """What a model has read: keys and values, and which token each row sees.
 
     Attributes:
-        ids: the tokens that were read along the prompts of a batch; none of the learned prompt.
+        virtual: tokens of the learned prompt, which stand first.
         seen: (rows, tokens read), whether a row sees a token.
         depths: the position of each token read.
     """

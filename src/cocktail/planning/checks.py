@@ -14,7 +14,12 @@ from cocktail.planning.study import Plan
 
 def checks(plan: Plan) -> list[str]:
     """Return one line for each thing to know or to mend; the same on every machine."""
-    return [*_pins(plan), *_gates(plan), *_short(plan), *_hardware(plan)]
+    return [*_pins(plan), *_gates(plan), *_short(plan), *_hardware(plan), *_claims(plan)]
+
+
+def _claims(plan: Plan) -> Iterator[str]:
+    for need, claims in plan.lacking.items():
+        yield f"No {need}: not tested on all tasks are {', '.join(claims)}."
 
 
 def _pins(plan: Plan) -> Iterator[str]:

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cocktail.claims.coverage import lacking
+from cocktail.claims.schema import read_claims
 from cocktail.compose import compose
 from cocktail.config import Params, check_params
 from cocktail.data.mixture import source_sizes
@@ -14,6 +16,7 @@ from cocktail.planning.facts import SIZES, Sizes, parameters_of, read_sizes
 from cocktail.planning.rows import SourceRows, prepared_data, source_rows
 from cocktail.planning.runs import PlannedRun, once_tokens, planned_runs
 
+CLAIMS = Path("data/reference/claims.yaml")
 GRID = ("single", "pair", "without", "all")
 
 
@@ -29,6 +32,7 @@ class Plan:
         once: T, the tokens of all sources read once, each with the rows it gives a mixture.
         runs: of each tuned model.
         costs: of each model.
+        lacking: what the study has not, and the claims that need it.
     """
 
     command: str
@@ -41,6 +45,7 @@ class Plan:
     runs: Sequence[PlannedRun]
     costs: Sequence[Cost]
     rates: Rates | None
+    lacking: Mapping[str, Sequence[str]]
 
     @property
     def disk_bytes(self) -> float:
@@ -87,4 +92,5 @@ def plan_study(conf: Path, study: str, overrides: Sequence[str] = (), *, root: P
             rates=rates,
         ),
         rates=rates,
+        lacking=lacking(read_claims(root / CLAIMS), params),
     )

@@ -96,7 +96,7 @@ def _kinds(plan: Plan) -> Table:
 
 
 def _kind_order(kind: str) -> int:
-    order = ("base", "single", "pair", "without", "chosen", "all", "tuned", "steps", "size")
+    order = ("base", "shots", "single", "pair", "without", "chosen", "all", "tuned", "steps", "size")
     return order.index(kind)
 
 
