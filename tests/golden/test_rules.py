@@ -4,7 +4,7 @@ A key says what a run is by these numbers, not by the code: where behaviour chan
 finished runs would be taken for runs of the new code. On the recorded CPU type digests are exact, elsewhere
 numbers lie within a tolerance.
 
-    python tests/golden/test_rules.py     writes rules.json anew, after a line was added to the rules
+    python tests/golden/test_rules.py     writes reference/golden_rules.json anew, after a line was added to the rules
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from cocktail.training.checkpoints import Checkpoints  # noqa: E402
 from cocktail.training.recipe import LoraShape  # noqa: E402
 from cocktail.training.sft import fine_tune  # noqa: E402
 
-GOLDEN = HERE / "rules.json"
+GOLDEN = HERE.parent / "reference/golden_rules.json"
 RECIPES = {
     "full": recipe(epochs=3.0, warmup_steps=2, tree_tokens=64),
     "lora": recipe(method="lora", lora=LoraShape(2, 4, 0.0), batch_size=1, accumulation=4, epochs=2.0),
