@@ -4,7 +4,7 @@ A key says what a run is by these numbers, not by the code: where behaviour chan
 finished runs would be taken for runs of the new code. On the recorded CPU type digests are exact, elsewhere
 numbers lie within a tolerance.
 
-    python tests/golden/test_rules.py     writes reference/golden_rules.json anew, after a line was added to the rules
+After a line was added to the rules, ``python tests/golden/test_rules.py`` writes the numbers anew.
 """
 
 from __future__ import annotations
