@@ -9,12 +9,10 @@ from pathlib import Path
 import pytest
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist looks for the groups in this hook, too
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """Let one process have a file's tests, and one all that need the study smoke: it is run once."""
-    for item in items:
-        group = "pipeline" if item.path.parent.name == "pipeline" else item.path.name
-        item.add_marker(pytest.mark.xdist_group(group))
+    group = "pipeline" if item.path.parent.name == "pipeline" else item.path.name
+    item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")
