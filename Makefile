@@ -29,7 +29,7 @@ repro: $(READY)  ## Set up, run every stage of the study in params.yaml, show it
 	cocktail verify
 
 test: $(READY)  ## Set up, run all tests, on all cores
-	python -m pytest --numprocesses auto --dist loadgroup
+	python -m pytest --numprocesses auto --dist loadfile
 
 check: $(READY)  ## Style and types
 	ruff check . && ruff format --check . && mypy

@@ -9,12 +9,6 @@ from pathlib import Path
 import pytest
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Let one process have a file's tests, and one all that need the study smoke: it is run once."""
-    group = "pipeline" if item.path.parent.name == "pipeline" else item.path.name
-    item.add_marker(pytest.mark.xdist_group(group))
-
-
 @pytest.fixture(scope="session")
 def mirror() -> Path:
     """The folder with real data; tests that need it are skipped where there is none."""
