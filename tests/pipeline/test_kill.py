@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -36,6 +37,7 @@ BLOWS = (
 )
 LATEST = 8  # checkpoints and entries after the workers came; several blows fall into one study
 ENDED = "had ended"
+ALL_DONE = re.compile(r"\b(\d+)/\1 \S+ done\s*$")  # what came after it may have been the end itself
 QUIET = 900.0  # seconds within which the processes must be gone: ten times what they take
 
 
@@ -132,7 +134,7 @@ def strike_once(
     what = f"{blow.name} to {victim} {lag:.1f} s after {gained} marks"
     if not chosen or code == 0:
         return f"{what}: {ENDED}"
-    if blow == signal.SIGTERM and victim != "worker" and "finished" not in said:
+    if blow == signal.SIGTERM and victim != "worker" and not ALL_DONE.search(said):
         assert "stopped by SIGTERM" in said, said
     kept = len(list((clone.root / ".store" / "checkpoints").rglob("complete.json")))
     return f"{what}, {kept} checkpoints{torn}"

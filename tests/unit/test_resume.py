@@ -17,6 +17,7 @@ from transformers import TrainerCallback
 from cocktail import life
 from cocktail.errors import StoppedError
 from cocktail.training import sft
+from cocktail.records import read_json, write_json
 from cocktail.training.checkpoints import COMPLETE, Checkpoints
 from cocktail.training.methods import ready_to_answer
 from cocktail.training.recipe import LoraShape, Training
@@ -212,6 +213,6 @@ def test_the_time_of_killed_goes_counts(
     with pytest.raises(KilledError):
         train(tokenizer, checkpoints, monkeypatch, kill_at=25)
     marker = tmp_path / "checkpoint-20" / COMPLETE
-    marker.write_text(marker.read_text().replace('"seconds": 0.', '"seconds": 1000.'))
+    write_json(marker, {**read_json(marker), "seconds": 1000.0})
     _, training = train(tokenizer, checkpoints, monkeypatch)
     assert training.seconds > 1000.0

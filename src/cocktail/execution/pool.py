@@ -117,7 +117,7 @@ def _shared_out(
                 worker.stop()
             raise
         finally:
-            threads.shutdown(wait=False, cancel_futures=True)  # after an error: start nothing more
+            threads.shutdown(cancel_futures=True)  # after an error: start nothing more
             for worker in hired:
                 worker.leave()
     return failed
