@@ -24,9 +24,9 @@ WAIT = 300.0  # seconds that only a machine with other work comes near
 
 @pytest.fixture(autouse=True)
 def light_workers(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """No training libraries in the fork server: the jobs here need none. No GPUs of this machine."""
+    """Of the training libraries torch alone, which every worker imports. No GPUs of this machine."""
     monkeypatch.setattr(lease, "LEASES", tmp_path_factory.mktemp("leases"))
-    monkeypatch.setattr(worker, "PRELOAD", [])
+    monkeypatch.setattr(worker, "PRELOAD", ["cocktail.training.device"])
 
 
 def note(path: Path, wait: bool) -> None:
@@ -159,7 +159,7 @@ from cocktail.execution import worker
 from cocktail.stage import run_stage
 folder = Path({folder!r})
 (folder / "stage").write_text(str(os.getpid()))
-worker.PRELOAD = []
+worker.PRELOAD = ["cocktail.training.device"]
 worker.GRACE = {grace}
 jobs = test_pool.jobs_for(folder, "next", {name!r})
 run_stage(lambda: test_pool.run_jobs(jobs, test_pool.save_and_leave, workers=1, label="test"))
@@ -289,7 +289,7 @@ def stay(path: Path, wait: bool) -> None:
 
 
 def _stage(folder: Path) -> None:
-    worker.PRELOAD = []
+    worker.PRELOAD = ["cocktail.training.device"]
     run_jobs([Job("long", 1, folder / "worker")], stay, workers=1, label="test")
 
 
