@@ -44,18 +44,27 @@ def test_clusters_are_those_of_statsmodels() -> None:
     assert effect.n_clusters == len(set(clusters))
 
 
-def test_without_item_variance_it_is_welch_on_seed_means() -> None:
-    one, other = np.array([0.1, 0.4, 0.3, 0.6]), np.array([0.2, 0.1, 0.5])
+def test_without_item_variance_it_is_the_paired_t_test_over_seeds() -> None:
+    one, other = np.array([0.1, 0.4, 0.3, 0.6]), np.array([0.2, 0.1, 0.5, 0.4])
     effect = crossed_effect(np.tile(one[:, None], (1, 6)), np.tile(other[:, None], (1, 6)), np.arange(6))
-    expected = stats.ttest_ind(one, other, equal_var=False)
+    expected = stats.ttest_rel(one, other)
     assert effect.p == pytest.approx(expected.pvalue)
     assert effect.df == pytest.approx(expected.df)
     assert effect.seed_share == pytest.approx(1)
 
 
+def test_what_both_arms_of_a_seed_share_is_no_noise() -> None:
+    rng = np.random.default_rng(13)
+    shift, items = rng.normal(0, 0.1, (4, 1)), rng.random(50)
+    ours, theirs = items + shift + 0.05, items + shift
+    assert crossed_effect(ours, theirs, np.arange(50)).se == pytest.approx(0, abs=1e-12)
+    shuffled = theirs[[1, 2, 3, 0]]  # partners that are not of one seed
+    assert crossed_effect(ours, shuffled, np.arange(50)).se > 0.01
+
+
 @pytest.mark.parametrize("seeds", [3, 5])
 def test_a_null_with_seed_noise_is_rejected_about_as_often_as_stated(seeds: int) -> None:
-    """Seed SD 3 points, 1,000 items: an item bootstrap rejects 22 to 23 % of such nulls one-sided."""
+    """Seed SD 3 points, 1,000 items: an item bootstrap rejects 22 to 23 % of such nulls."""
     rng = np.random.default_rng(3)
     rejected, item_only = 0, 0
     for _ in range(600):
@@ -91,6 +100,7 @@ def test_equal_arms_and_constant_differences() -> None:
         (np.ones((3, 5)), np.arange(4), "same items"),
         (np.full((3, 4), np.nan), np.arange(4), "finite"),
         (np.ones(4), np.arange(4), "shape"),
+        (np.ones((4, 4)), np.arange(4), "same seeds"),
     ],
 )
 def test_bad_input_is_refused(treatment: np.ndarray, clusters: np.ndarray, words: str) -> None:
@@ -99,9 +109,9 @@ def test_bad_input_is_refused(treatment: np.ndarray, clusters: np.ndarray, words
 
 
 def test_a_cluster_that_two_tasks_share_counts_once() -> None:
-    """The same questions under two names tell nothing new."""
+    """The same questions under two names tell nothing new; one seed: there is no other part."""
     rng = np.random.default_rng(5)
-    ours, theirs = (rng.random((3, 40)).round() for _ in range(2))
+    ours, theirs = (rng.random((1, 40)).round() for _ in range(2))
     ids = np.arange(40) // 2
     task = TaskOutcomes(ours, theirs, ids)
     once, twice = crossed_macro([task]), crossed_macro([task, task])

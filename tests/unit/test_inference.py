@@ -95,17 +95,22 @@ def test_an_effect_of_the_detectable_size_is_found_as_often_as_asked() -> None:
     assert 0.74 < found < 0.86  # 0.8, three standard errors of 600 draws and the spread of the df
 
 
+def runs(seeds: int) -> tuple[list[str], list[str]]:
+    """Ids of the runs of both arms."""
+    return [f"all-s{seed}" for seed in range(seeds)], [f"without-s{seed}" for seed in range(seeds)]
+
+
 def tasks_of(
     rng: np.random.Generator, *, seeds: int, items: tuple[int, ...], seed_sd: float
 ) -> list[TaskOutcomes]:
-    """0/1 answers to several tasks; a seed shifts all tasks of its arm alike."""
+    """0/1 answers to several tasks by the same runs; a seed shifts all tasks of its arm alike."""
     shifts = rng.normal(0, seed_sd, (2, seeds, 1))
     found = []
     for size in items:
         chance = rng.beta(1.5, 1.5, size)
         arms = [(rng.random((seeds, size)) < np.clip(chance + shift, 0, 1)).astype(float) for shift in shifts]
         ids = 1000 * len(found) + np.arange(size) // 2  # no task shares a cluster with another
-        found.append(TaskOutcomes(arms[0], arms[1], ids))
+        found.append(TaskOutcomes(arms[0], arms[1], ids, *runs(seeds)))
     return found
 
 
@@ -138,17 +143,37 @@ def test_without_seed_variance_the_macro_mean_is_that_of_independent_t_tests() -
     assert macro.df == pytest.approx(stats.ttest_ind(one - other, third - fourth, equal_var=False).df)
 
 
-def test_without_item_variance_the_macro_mean_is_welch_on_the_seeds_means() -> None:
-    rng = np.random.default_rng(9)
-    one, other = rng.normal(0, 1, (4, 2)), rng.normal(0, 1, (3, 2))  # seeds x tasks
+def constant(one: np.ndarray, other: np.ndarray, **more: list[str]) -> TaskOutcomes:
+    """Both arms give the same score to each of five items: one number a seed."""
+    return TaskOutcomes(np.tile(one[:, None], (1, 5)), np.tile(other[:, None], (1, 5)), np.arange(5), **more)
+
+
+def test_runs_that_answer_all_tasks_are_compared_by_welch_on_their_means() -> None:
+    one, other = np.random.default_rng(9).normal(0, 1, (2, 4, 2))  # arms x seeds x tasks
+    ours, theirs = runs(4)
     macro = crossed_macro(
-        [
-            TaskOutcomes(np.tile(one[:, [t]], (1, 5)), np.tile(other[:, [t]], (1, 5)), np.arange(5))
-            for t in range(2)
-        ]
+        [constant(one[:, t], other[:, t], treatment_runs=ours, control_runs=theirs) for t in range(2)]
     )
     expected = stats.ttest_ind(one.mean(axis=1), other.mean(axis=1), equal_var=False)
     assert (macro.p, macro.df) == pytest.approx((expected.pvalue, expected.df))
+
+
+def test_runs_of_one_task_are_paired_and_each_task_has_its_own_degrees_of_freedom() -> None:
+    one, other = np.random.default_rng(14).normal(0, 1, (2, 4, 2))
+    macro = crossed_macro([constant(one[:, t], other[:, t]) for t in range(2)])
+    first, second = (one - other).T
+    assert macro.se == pytest.approx(np.hypot(stats.sem(first), stats.sem(second)) / 2)
+    assert macro.df == pytest.approx(stats.ttest_ind(first, second, equal_var=False).df)
+
+
+def test_a_run_of_several_tasks_against_runs_of_one_is_not_paired() -> None:
+    """As "all" against each task's single: the singles' parts are each their own."""
+    one, other = np.random.default_rng(15).normal(0, 1, (2, 4, 2))
+    ours, _ = runs(4)
+    macro = crossed_macro([constant(one[:, t], other[:, t], treatment_runs=ours) for t in range(2)])
+    parts = [stats.sem(one.mean(axis=1)), *(stats.sem(other[:, t]) / 2 for t in range(2))]
+    assert macro.se == pytest.approx(np.linalg.norm(parts))
+    assert macro.df == pytest.approx(macro.se**4 / sum(part**4 / 3 for part in parts))
 
 
 def test_a_macro_null_with_shared_seeds_is_rejected_about_as_often_as_stated() -> None:

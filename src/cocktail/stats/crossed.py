@@ -4,19 +4,19 @@ Every seed retrains the model and every retrained model answers the same items, 
 over seeds and over items at once. An item bootstrap of one model sees only the items and calls seed noise
 an effect; a nested bootstrap treats each seed's answers as fresh items.
 
-    SE^2 = s_a^2 / S_a + s_b^2 / S_b    variance of the seeds' mean scores, each arm apart (unpaired)
-         + c^2                          cluster-robust variance of the seed-averaged difference
+    SE^2 = s_d^2 / S    variance over the S seeds of the difference of mean scores, paired by seed
+         + c^2          cluster-robust variance of the seed-averaged difference
 
-with Satterthwaite degrees of freedom from the three parts. With one item a cluster and no seed variance this
-is the paired t-test over items. Both kinds of part hold the seed-by-item noise, so the interval is rather too
-wide than too narrow: in simulated nulls (seed SD 3 points, nominal 5 %) it misses zero in 4 % of studies with
-1,000 items and in 1.6 % of those with 100.
+with Satterthwaite degrees of freedom from the parts. Seeds are paired because both arms of a seed draw the
+same rows of the target task. With one item a cluster and no seed variance this is the paired t-test over
+items; without item variance it is the paired t-test over seeds. Both kinds of part hold the seed-by-item
+noise, so the interval is rather too wide than too narrow (rates: reports/calibration/table.md).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,6 +28,8 @@ from scipy.sparse.csgraph import connected_components
 from cocktail.errors import RecordError
 
 Arm = Literal["treatment", "control"]
+Array = NDArray[np.float64]
+Part = tuple[float, int]  # a variance, and its degrees of freedom
 
 MIN_SEEDS = 3  # with two, a seed variance has one degree of freedom: intervals of 12 standard errors
 
@@ -60,11 +62,20 @@ class Effect:
 
 @dataclass(frozen=True)
 class TaskOutcomes:
-    """Both arms on one task: outcomes of shape (seeds, items), and the cluster id of each item."""
+    """Both arms on one task.
+
+    Attributes:
+        treatment, control: outcomes of shape (seeds, items); row s of both arms is of the same seed.
+        clusters: cluster id of each item.
+        treatment_runs, control_runs: ids of the runs, one a row. An id that another task has, too, is one run
+            that answers both tasks; without ids a task's runs are its own.
+    """
 
     treatment: ArrayLike
     control: ArrayLike
     clusters: ArrayLike
+    treatment_runs: Sequence[str] = ()
+    control_runs: Sequence[str] = ()
 
 
 def crossed_effect(
@@ -73,8 +84,7 @@ def crossed_effect(
     """Return mean(treatment) - mean(control) with the crossed interval.
 
     Args:
-        treatment: outcomes, shape (seeds, items).
-        control: outcomes, shape (seeds, items): the same items in the same order, any number of seeds.
+        treatment, control: outcomes, shape (seeds, items): the same seeds and items in the same order.
         clusters: cluster id of each item, shape (items,).
 
     Raises:
@@ -88,67 +98,98 @@ def crossed_macro(
 ) -> Effect:
     """Return the mean over tasks of mean(treatment) - mean(control), each task with the same weight.
 
-    Seeds are shared: a run that answers several tasks is good or bad at all of them, so the seed part is the
-    variance of each seed's mean *over the tasks*, whatever its tasks' correlation. Clusters may be shared,
-    too: two tasks ask about one filing page. Tasks that share clusters form a group, in which what a cluster
-    adds to the mean is summed over its tasks; groups are independent:
+    A task whose runs answer no other task adds the variance of its own seed-paired differences, with its own
+    degrees of freedom. A run that answers several tasks is good or bad at all of them, and its partners are
+    several runs: such runs are left unpaired, and add the variance of each seed's mean *over their tasks*.
+    Clusters may be shared, too: two tasks ask about one filing page. Tasks that share clusters form a group,
+    in which what a cluster adds to the mean is summed over its tasks; groups are independent:
 
-        SE^2 = s_a^2 / S_a + s_b^2 / S_b + sum over groups of G / (G - 1) * (e_1^2 + ... + e_G^2)
+        SE^2 = sum over tasks with own runs of s_d^2 / (T^2 * S)
+             + sum over arms and sets of tasks that share runs of s_m^2 / (T^2 * S)
+             + sum over groups of G / (G - 1) * (e_1^2 + ... + e_G^2)
 
-    with s_a^2 the variance over seeds of (m_1 + ... + m_T) / T, m_t the seed's mean score on task t, G the
-    clusters of a group, and e_g the sum over cluster g's items of (difference - its task's mean) / (T * n_t).
-    Of one task it is :func:`crossed_effect`.
+    with s_d^2 the variance over seeds of the task's difference, s_m^2 that of the sum of an arm's mean scores
+    over the tasks that share its runs, G the clusters of a group, and e_g the sum over cluster g's items of
+    (difference - its task's mean) / (T * n_t). Of one task it is :func:`crossed_effect`.
 
     Args:
-        tasks: an arm has the same seeds, in the same order, on all tasks.
-        fixed: arms that are one given model, no draw of training: they have one row and no seed part.
+        fixed: arms that are one given model, no draw of training: they have one row, no seed part, and no
+            seeds to pair.
 
     Raises:
-        RecordError: as for one task; or the number of seeds differs between tasks.
+        RecordError: as for one task; or arms that are paired, or a run's tasks, have not the same seeds.
     """
-    sides = {"treatment": [_arm(task.treatment) for task in tasks]}
-    sides["control"] = [_arm(task.control) for task in tasks]
-    retrained = [arms for side, arms in sides.items() if side not in fixed]
-    return _effect(
-        list(sides.values()), [task.clusters for task in tasks], retrained=retrained, confidence=confidence
-    )
+    sides: dict[Arm, list[Array]] = {
+        "treatment": [_arm(task.treatment) for task in tasks],
+        "control": [_arm(task.control) for task in tasks],
+    }
+    ids = [np.asarray(task.clusters) for task in tasks]
+    _check_shapes(list(sides.values()), ids)
+    retrained = {side: arms for side, arms in sides.items() if side not in fixed}
+    num_seeds = min((len(arm) for arms in retrained.values() for arm in arms), default=1)
+    runs = {"treatment": [task.treatment_runs for task in tasks]}
+    runs["control"] = [task.control_runs for task in tasks]
+    parts = _seed_parts(retrained, runs) if num_seeds >= MIN_SEEDS else []
+    values = [a.mean(axis=0) - b.mean(axis=0) for a, b in zip(*sides.values(), strict=True)]
+    return effect_of_parts(values, ids, parts, num_seeds=num_seeds, confidence=confidence)
 
 
 def crossed_mean(outcomes: ArrayLike, clusters: ArrayLike, *, confidence: float = 0.95) -> Effect:
     """Return the mean of one recipe's outcomes, shape (seeds, items), with the crossed interval."""
-    side = [_arm(outcomes)]
-    return _effect([side], [clusters], retrained=[side], confidence=confidence)
+    arm, ids = _arm(outcomes), np.asarray(clusters)
+    _check_shapes([[arm]], [ids])
+    parts = [_variance(arm.mean(axis=1), num_tasks=1)] if len(arm) >= MIN_SEEDS else []
+    return effect_of_parts([arm.mean(axis=0)], [ids], parts, num_seeds=len(arm), confidence=confidence)
 
 
-def _effect(
-    sides: list[list[NDArray[np.float64]]],
-    clusters: list[ArrayLike],
-    *,
-    retrained: list[list[NDArray[np.float64]]],
-    confidence: float,
-) -> Effect:
-    """Each side holds an arm's outcomes on every task; the first side minus the second."""
-    ids = [np.asarray(one) for one in clusters]
+def _check_shapes(sides: Sequence[Sequence[Array]], ids: Sequence[NDArray[np.generic]]) -> None:
     if any(arm.shape[1:] != mine.shape for side in sides for arm, mine in zip(side, ids, strict=True)):
         shapes = ", ".join(str(arm.shape) for side in [*sides, ids] for arm in side)
         raise RecordError(f"outcomes and clusters are not of the same items: shapes {shapes}")
-    if any(len({len(arm) for arm in side}) > 1 for side in sides):
-        raise RecordError("an arm has not the same number of seeds on all tasks")
-    values = [
-        arms[0].mean(axis=0) - sum(arm.mean(axis=0) for arm in arms[1:]) for arms in zip(*sides, strict=True)
-    ]
-    num_seeds = min((len(side[0]) for side in retrained), default=1)
+
+
+def _seed_parts(
+    retrained: Mapping[Arm, Sequence[Array]], runs: Mapping[str, Sequence[Sequence[str]]]
+) -> list[Part]:
+    """Return the seeds' parts of the variance of the mean over tasks; see :func:`crossed_macro`."""
+    means = {side: [arm.mean(axis=1) for arm in arms] for side, arms in retrained.items()}
+    num_tasks = len(next(iter(means.values()), ()))
+    blocks = {side: _sharing(runs[side]) for side in means}
+    paired: list[int] = []
+    if len(means) == 2:
+        alone = [{task for block in found if len(block) == 1 for task in block} for found in blocks.values()]
+        paired = sorted(set.intersection(*alone))
     parts = []
-    if num_seeds >= MIN_SEEDS:
-        by_seed = [np.mean([arm.mean(axis=1) for arm in side], axis=0) for side in retrained]
-        parts = [(float(means.var(ddof=1)) / len(means), len(means) - 1) for means in by_seed]
-    return effect_of_parts(values, ids, parts, num_seeds=num_seeds, confidence=confidence)
+    for task in paired:
+        ours, theirs = (scores[task] for scores in means.values())
+        if ours.shape != theirs.shape:
+            raise RecordError(f"arms have not the same seeds: {len(ours)} and {len(theirs)} of them")
+        parts.append(_variance(ours - theirs, num_tasks=num_tasks))
+    for side, scores in means.items():
+        for block in blocks[side]:
+            if block[0] in paired:
+                continue
+            if len({len(scores[task]) for task in block}) > 1:
+                raise RecordError("an arm has not the same number of seeds on all tasks that share its runs")
+            parts.append(_variance(np.sum([scores[task] for task in block], axis=0), num_tasks=num_tasks))
+    return parts
+
+
+def _variance(by_seed: Array, *, num_tasks: int) -> Part:
+    """Return what one value a seed adds to the variance of a mean over tasks, and its degrees of freedom."""
+    return float(by_seed.var(ddof=1)) / len(by_seed) / num_tasks**2, len(by_seed) - 1
+
+
+def _sharing(runs: Sequence[Sequence[str]]) -> list[list[int]]:
+    """Return the tasks, by place, in sets that share runs."""
+    names = [np.array(ids or [f"of task {task} alone"]) for task, ids in enumerate(runs)]
+    return [list(map(int, group)) for group in _groups(names)]
 
 
 def effect_of_parts(
     values: Sequence[NDArray[np.float64]],
     clusters: Sequence[NDArray[np.generic]],
-    parts: Sequence[tuple[float, int]],
+    parts: Sequence[Part],
     *,
     num_seeds: int,
     confidence: float,
@@ -182,7 +223,7 @@ def effect_of_parts(
     )
 
 
-def _arm(outcomes: ArrayLike) -> NDArray[np.float64]:
+def _arm(outcomes: ArrayLike) -> Array:
     arm = np.asarray(outcomes, dtype=np.float64)
     if arm.ndim != 2 or arm.size == 0 or not np.isfinite(arm).all():
         raise RecordError(f"outcomes must be finite numbers of shape (seeds, items), got shape {arm.shape}")
@@ -205,7 +246,7 @@ def _cluster_variances(
 
 
 def _groups(clusters: Sequence[NDArray[np.generic]]) -> list[NDArray[np.intp]]:
-    """Tasks, by index, that share clusters, directly or by way of others."""
+    """Tasks, by index, that share ids, directly or by way of others."""
     names = [set(ids.tolist()) for ids in clusters]
     shared = np.array([[bool(mine & theirs) for theirs in names] for mine in names])
     num, labels = connected_components(shared, directed=False)
