@@ -15,10 +15,10 @@ import pandas as pd
 
 from cocktail.claims.changes import read_verdicts, verdict_changes
 from cocktail.compose import differences as param_differences
-from cocktail.config import Params
+from cocktail.config import Params, record_name
 from cocktail.errors import RecordError
 from cocktail.keep import keep_runs, needs_keeping
-from cocktail.kept import KeptRuns, record_name, runs_folder
+from cocktail.kept import KeptRuns, runs_folder
 from cocktail.manifest import LOCK, made_on, make_manifest, read_receipts
 from cocktail.records import digest_file, fresh_folder, read_json, read_table, write_json, write_table
 
