@@ -174,7 +174,7 @@ def stages(root: Path) -> Iterator[tuple[str, list[Run], StageInputs]]:
 
 def make(root: Path, *, out: Path | None = None) -> None:
     for stage, runs, inputs in stages(root):
-        run_all(runs, inputs, out=(out or root / "artifacts/answers" / MODEL) / stage, label=stage)
+        run_all(runs, inputs, out=(out or root / "artifacts/answers" / MODEL) / stage, label=stage, lock="")
 
 
 def folder_of(root: Path) -> Path:
@@ -333,7 +333,7 @@ def test_another_plan_finds_no_kept_answers(elsewhere: Path, made: list[str]) ->
     longer = PARAMS.model_copy(update={"answer": PARAMS.answer.model_copy(update={"max_prompt": 99})})
     ((_, runs, inputs), _) = stages(elsewhere)
     other = StageInputs(longer, MODEL, inputs.prepared, inputs.base, inputs.mixtures, inputs.kept)
-    run_all(runs, other, out=elsewhere / "out", label="explore")
+    run_all(runs, other, out=elsewhere / "out", label="explore", lock="")
     assert made == [run.id for run in runs]
 
 
@@ -413,7 +413,7 @@ def test_runs_kept_from_another_device_count_where_the_study_takes_any(
     execute = PARAMS.execute.model_copy(update={"accept": "same_type"})
     ((_, runs, inputs), _) = stages(elsewhere)
     strict = replace(inputs, params=PARAMS.model_copy(update={"execute": execute}))
-    run_all(runs, inputs, out=elsewhere / "out", label="explore")
+    run_all(runs, inputs, out=elsewhere / "out", label="explore", lock="")
     assert made == []
     for planner in (inputs.planner(runs), strict.planner(runs)):
         jobs = [planner.job(run, max_steps=0) for run in runs]
