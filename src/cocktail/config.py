@@ -424,7 +424,7 @@ class Params(Section):
 
 
 def record_name(params: Params) -> str:
-    """Return the name of a study's record and lock: the study, and its method if it is not full fine-tuning."""
+    """Return the name of a study's record and lock: the study, with its method if not full."""
     study, method = params.study.name, params.train.method
     return study if method == "full" else f"{study}-{method}"
 
