@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 import yaml
 from answers_fixture import ROOT, finish_study, study_params, tolerance
+from lock_fixture import write_lock
 
 from cocktail.compose import write_params
 from cocktail.config import Params
@@ -538,11 +539,12 @@ def test_the_command_keeps_runs_and_the_stage_finds_them(study: Path) -> None:
     shutil.rmtree(study / "store")
     shutil.rmtree(study / "artifacts/answers")
     command = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]["explore"]["cmd"]
+    digest = write_lock(study / "reports/locks", PARAMS)
     words = command.replace("${item.model}", MODEL).split()
     assert words[1:4] == ["python", "-P", "stages/explore.py"]
     run_in(study, *words[2:])
     written = study / f"artifacts/answers/{MODEL}/explore"
-    assert read_json(written / "index.json") == {"runs": [run.id for run in EXPLORE]}
+    assert read_json(written / "index.json") == {"runs": [run.id for run in EXPLORE], "lock": digest}
     assert all(is_coded(read_table(path)) for path in written.glob("*.parquet"))
 
 
