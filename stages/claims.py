@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from cocktail.claims.evaluate import evaluate_claims
+from cocktail.claims.locked import study_lock
 from cocktail.config import load_params
 from cocktail.report.provenance import data_note
 from cocktail.stage import run_stage
@@ -19,10 +20,13 @@ def main() -> None:
     parser.add_argument("--scores", type=Path, required=True, help="what stage score wrote")
     parser.add_argument("--selected", type=Path, required=True, help="folder of <model>.json")
     parser.add_argument("--claims", type=Path, required=True, help="claims.yaml")
+    parser.add_argument("--answers", type=Path, required=True, help="they note the lock")
+    parser.add_argument("--locks", type=Path, required=True, help="locks of studies")
     parser.add_argument("--out", type=Path, required=True, help="folder for claims.json and verdicts.json")
     arguments = vars(parser.parse_args())
     params = load_params(arguments.pop("params"))
-    evaluate_claims(**arguments, params=params, note=data_note(params))
+    lock = study_lock(arguments.pop("locks"), arguments.pop("answers"), arguments["claims"], params=params)
+    evaluate_claims(**arguments, params=params, note=data_note(params), lock=lock)
 
 
 if __name__ == "__main__":

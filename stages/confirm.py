@@ -9,6 +9,7 @@ from cocktail.config import load_params
 from cocktail.execution.runs import StageInputs, run_all
 from cocktail.grid import confirm_runs
 from cocktail.kept import runs_folder
+from cocktail.lock import present_lock
 from cocktail.records import read_json
 from cocktail.stage import run_stage
 
@@ -20,14 +21,16 @@ def main() -> None:
     parser.add_argument("--base", type=Path, required=True)
     parser.add_argument("--selected", type=Path, required=True)
     parser.add_argument("--studies", type=Path, required=True, help="recorded studies: finished runs")
+    parser.add_argument("--locks", type=Path, required=True, help="locks of studies")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     params = load_params(Path("params.yaml"))
+    lock = present_lock(arguments.locks, params)
     chosen = {target: entry["chosen"] for target, entry in read_json(arguments.selected).items()}
     runs = confirm_runs(params, chosen, model=arguments.model)
     kept = runs_folder(arguments.studies, params)
     inputs = StageInputs(params, arguments.model, arguments.prepared, arguments.base, None, kept)
-    run_all(runs, inputs, out=arguments.out, label=f"confirm {arguments.model}")
+    run_all(runs, inputs, out=arguments.out, label=f"confirm {arguments.model}", lock=lock)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from cocktail.endpoint.answers import answer_all
 from cocktail.execution.runs import StageInputs, run_all
 from cocktail.grid import explore_runs
 from cocktail.kept import runs_folder
+from cocktail.lock import present_lock
 from cocktail.stage import run_stage
 
 
@@ -20,16 +21,19 @@ def main() -> None:
     parser.add_argument("--mixtures", type=Path, required=True)
     parser.add_argument("--base", type=Path, required=True)
     parser.add_argument("--studies", type=Path, required=True, help="recorded studies: finished runs")
+    parser.add_argument("--locks", type=Path, required=True, help="locks of studies")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     params, name = load_params(Path("params.yaml")), arguments.model
     prepared, base, out = arguments.prepared, arguments.base, arguments.out
+    lock = present_lock(arguments.locks, params)
     if params.model(name).kind == "endpoint":
-        answer_all(params=params, model_name=name, prepared=prepared, base=base, out=out)
+        answer_all(params=params, model_name=name, prepared=prepared, base=base, out=out, lock=lock)
     else:
         kept = runs_folder(arguments.studies, params)
         inputs = StageInputs(params, name, prepared, base, arguments.mixtures, kept)
-        run_all(explore_runs(params, model=name), inputs, out=out, label=f"explore {name}")
+        runs = explore_runs(params, model=name)
+        run_all(runs, inputs, out=out, label=f"explore {name}", lock=lock)
 
 
 if __name__ == "__main__":

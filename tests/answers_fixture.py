@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from cocktail.claims.evaluate import evaluate_claims
+from cocktail.claims.locked import study_lock
 from cocktail.comparison.study import compare_study
 from cocktail.compose import compose
 from cocktail.config import Params, check_params
@@ -128,7 +130,13 @@ def report_answers(root: Path, params: Params) -> None:
     judge_study(prepared, answers, scores, root / "artifacts/judge", params=params)
     selected = root / "artifacts/selected"
     compare_study(prepared, scores, selected, reports, params=params)
-    evaluate_claims(prepared, scores, selected, CLAIMS, reports, params=params, note=data_note(params))
+    claims = root / "data/reference/claims.yaml"
+    claims.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(CLAIMS, claims)
+    lock = study_lock(reports / "locks", answers, claims, params=params)
+    evaluate_claims(
+        prepared, scores, selected, claims, reports, params=params, note=data_note(params), lock=lock
+    )
     report_study(report_inputs(root), reports, params=params)
 
 

@@ -65,6 +65,18 @@ def record(arguments: argparse.Namespace) -> None:
     print(f"recorded in {keep(REPORTS, load_params(PARAMS))}")
 
 
+def lock(arguments: argparse.Namespace) -> None:
+    """Fix claims, rule and params of the study in a file, to be committed before the first run."""
+    from cocktail.config import load_params
+    from cocktail.lock import lock_path
+    from cocktail.lock_study import lock_study
+
+    study = load_params(PARAMS)
+    out = arguments.out or lock_path(REPORTS / "locks", study)
+    pilots, renew = arguments.pilot, arguments.renew
+    print(lock_study(Path(), study, claims=CLAIMS, out=out, pilots=pilots, renew=renew))
+
+
 def keep_runs(arguments: argparse.Namespace) -> None:
     """Keep the finished runs of a study, as receipts and codes, in git: they need no training elsewhere."""
     from cocktail.config import load_params
@@ -172,7 +184,7 @@ def main() -> None:
     """Entry point; errors are one message and exit code 2."""
     parser = argparse.ArgumentParser(prog="cocktail", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    around = (params, plan, verify, record, keep_runs, readme, refetch, mend, replies)
+    around = (params, plan, lock, verify, record, keep_runs, readme, refetch, mend, replies)
     for command in (*around, advise, calibrate, card, verdicts_diff):
         name = command.__name__.replace("_", "-")
         sub = commands.add_parser(name, help=command.__doc__, description=command.__doc__)
@@ -183,6 +195,11 @@ def main() -> None:
         if command is plan:
             sub.add_argument("--out", type=Path, help="a Markdown file for the same plan")
             sub.add_argument("--made", type=Path, help="a folder for tables of what fetch, prepare, mix made")
+        if command is lock:
+            pilot = "what was looked at before, on dev; may be given again"
+            sub.add_argument("--pilot", action="append", default=[], metavar="TEXT", help=pilot)
+            sub.add_argument("--renew", action="store_true", help="replace a lock that says something else")
+            sub.add_argument("--out", type=Path, help="default: reports/locks/<study>.json")
         if command is replies:
             sub.add_argument(
                 "files", nargs="+", type=Path, help="<model>/explore/base.parquet, judge/asked.parquet"

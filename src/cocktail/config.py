@@ -28,6 +28,9 @@ Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Rate = Annotated[float, Field(gt=0.0)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 MixtureKind = Literal["single", "pair", "without", "all"]
+# What a verdict of the study is about: the paper's own models and data; others that stand for them; or models
+# made from scratch and generated data, which show that the method works and nothing more.
+Tier = Literal["paper", "proxy", "miniature"]
 RELATIVE_PATH = r"^[[:alnum:]_][^/\\\x00]*(/[[:alnum:]_][^/\\\x00]*)*$"  # no part starts with a dot: no `..`
 
 
@@ -109,6 +112,7 @@ class StudyConfig(Section):
     """Which runs the study is made of."""
 
     name: str
+    tier: Tier = "miniature"  # the least that a study may claim
     seed: int  # of the explored grid
     tasks: list[str]  # the sources that are mixed
     evaluations: list[str]
@@ -417,6 +421,12 @@ class Params(Section):
         if name not in self.models:
             raise ConfigError([f"models: no model {name!r}{near(name, self.models)}"], where="params.yaml")
         return self.models[name]
+
+
+def record_name(params: Params) -> str:
+    """Return the name of a study's record and lock: the study, with its method if not full."""
+    study, method = params.study.name, params.train.method
+    return study if method == "full" else f"{study}-{method}"
 
 
 def load_params(path: Path) -> Params:

@@ -18,19 +18,13 @@ from typing import Any
 
 import pandas as pd
 
-from cocktail.config import Params
+from cocktail.config import Params, record_name
 from cocktail.errors import CocktailError, RecordError
 from cocktail.execution.finished import Answered, Finished
 from cocktail.grid import Asked
 from cocktail.records import digest_file, digest_value, fresh_file, read_json, read_table, write_json
 
 PRIVATE = ("host", "process")  # of a runtime: who made a run is nobody's business
-
-
-def record_name(params: Params) -> str:
-    """Return the name of a study's record: the study, and its method where that is not full fine-tuning."""
-    study, method = params.study.name, params.train.method
-    return study if method == "full" else f"{study}-{method}"
 
 
 def runs_folder(studies: Path, params: Params) -> Path:

@@ -20,6 +20,7 @@ import yaml
 from cocktail.config import Params
 from cocktail.errors import RecordError
 from cocktail.execution.environment import cpu_name
+from cocktail.git import ask_git
 from cocktail.records import digest_file, read_json
 from cocktail.scoring.answers import STAGES, read_runs
 from cocktail.store import Store, read_runtime, store_root
@@ -42,8 +43,8 @@ def make_manifest(root: Path, params: Params, *, runtimes: Mapping[str, Mapping[
         "study": params.study.name,
         "params": params.model_dump(),
         "git": {
-            "commit": _git(root, "rev-parse", "HEAD"),
-            "changed": _git(root, "status", "--porcelain").splitlines(),
+            "commit": ask_git(root, "rev-parse", "HEAD"),
+            "changed": ask_git(root, "status", "--porcelain").splitlines(),
         },
         "environment": {
             "python": platform.python_version(),
@@ -80,16 +81,6 @@ def _gpus() -> list[str]:
     except FileNotFoundError:
         return []
     return listed.stdout.strip().splitlines() if listed.returncode == 0 else []
-
-
-def _git(root: Path, *arguments: str) -> str:
-    try:
-        asked = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=True)
-    except (FileNotFoundError, subprocess.CalledProcessError):
-        raise RecordError(
-            "git does not answer here", where=str(root), fix="record from a clone with git"
-        ) from None
-    return asked.stdout.strip()
 
 
 def _output_digests(lock: Path, params: Params) -> dict[str, str]:

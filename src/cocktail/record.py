@@ -13,17 +13,20 @@ from typing import Any
 
 import pandas as pd
 
-from cocktail.claims.changes import read_verdicts, verdict_changes
 from cocktail.compose import differences as param_differences
-from cocktail.config import Params
+from cocktail.config import Params, record_name
 from cocktail.errors import RecordError
 from cocktail.keep import keep_runs, needs_keeping
-from cocktail.kept import KeptRuns, record_name, runs_folder
+from cocktail.kept import KeptRuns, runs_folder
+from cocktail.lock import lock_path
 from cocktail.manifest import LOCK, made_on, make_manifest, read_receipts
+from cocktail.recorded_verdicts import CLAIMS_COPY, LOCK_COPY, hold_verdicts
 from cocktail.records import digest_file, fresh_folder, read_json, read_table, write_json, write_table
+from cocktail.report.standing import TIER
 
 FILES = ("claims.json", "verdicts.json", "metrics.json", "effects.json", "comparison.json")
 FOLDERS = ("tables", "figures")
+CLAIMS = "data/reference/claims.yaml"
 
 # Another CPU rounds otherwise, and pretraining makes another base of it: with AVX2 in place of AVX-512 on
 # one host (study tiny, same data and seed) the base gave the same answer to 20 % of the items, and seven
@@ -37,7 +40,8 @@ def record(reports: Path, params: Params) -> Path:
     """Copy the study's results and its manifest to their folder below ``reports/studies``; return it.
 
     Item-level outcomes hold ids and codes, no text: the data's licences stay out of git. Of a study on real
-    data the runs are kept as well (:mod:`cocktail.keep`).
+    data the runs are kept as well (:mod:`cocktail.keep`). Claims are copied, and the study's lock if there is
+    one: what the verdicts are about.
 
     Raises:
         RecordError: results are missing, or are those of another study or method than params names.
@@ -55,6 +59,9 @@ def record(reports: Path, params: Params) -> Path:
             shutil.copytree(reports / name, folder / name)
         for name in FILES:
             shutil.copyfile(reports / name, folder / name)
+        shutil.copyfile(root / CLAIMS, folder / CLAIMS_COPY)
+        if (lock := lock_path(reports / "locks", params)).is_file():
+            shutil.copyfile(lock, folder / LOCK_COPY)
         write_table(folder / "items.parquet", _compact(items))
         write_json(folder / "manifest.json", manifest)
         if kept.is_dir():
@@ -67,10 +74,11 @@ def record(reports: Path, params: Params) -> Path:
 def verify(reports: Path, params: Params) -> str:
     """Compare fresh numbers with the record of this study and method; return what was found, in a sentence.
 
-    Where all runs were made on the CPU type of the record, with its lock, every number and verdict must be
-    equal; elsewhere numbers lie within ``TOLERANCE_POINTS``, and no verdict goes from supported to
-    contradicted or back. A study that was never recorded, or whose params were changed, has nothing to be
-    compared with; the sentence says so.
+    Where all runs were made on the CPU type of the record, with its libraries, every number and verdict must
+    be equal; elsewhere numbers lie within ``TOLERANCE_POINTS``, and no verdict goes from supported to
+    contradicted or back. Verdicts are those of the record's copy of claims.yaml
+    (:mod:`cocktail.recorded_verdicts`). A study that was never recorded, or whose params were changed, has
+    nothing to be compared with; the sentence says so.
 
     Raises:
         RecordError: numbers differ; lists which.
@@ -80,10 +88,11 @@ def verify(reports: Path, params: Params) -> str:
     if not (recorded / "manifest.json").is_file():  # runs may be kept of a study that is not finished
         return f"study {name} was never recorded: nothing to compare with (make record keeps it)"
     manifest = read_json(recorded / "manifest.json")
-    changed = list(param_differences(params.model_dump(), manifest["params"]))
+    changed = list(param_differences(params.model_dump(), _recorded_params(manifest)))
     if changed:
         return f"a variant of study {name}, so not compared with its record: {'; '.join(changed)}"
-    exact = _same_machine(reports.resolve().parent, params, manifest)
+    root = reports.resolve().parent
+    exact = _same_machine(root, params, manifest)
     rule = "exactly" if exact else f"within {TOLERANCE_POINTS:g} points (another CPU type or lock)"
     found = differences(
         read_json(reports / "metrics.json"),
@@ -92,7 +101,8 @@ def verify(reports: Path, params: Params) -> str:
     )
     if exact and read_json(reports / "effects.json") != read_json(recorded / "effects.json"):
         found.append("effects.json differs")
-    found += _verdict_differences(reports, recorded, exact=exact)
+    held = hold_verdicts(reports, recorded, root / CLAIMS, exact=exact)
+    found += held.differences
     if found:
         raise RecordError(
             f"{len(found)} numbers or verdicts are not {rule} those of the record:\n"
@@ -100,7 +110,7 @@ def verify(reports: Path, params: Params) -> str:
             where=str(recorded),
             fix="find the reason, or, if the new numbers are meant, make record",
         )
-    return f"study {name}: all numbers are {rule} those of the record"
+    return "; ".join([f"study {name}: all numbers are {rule} those of the record", *held.notes])
 
 
 def differences(fresh: Mapping[str, Any], recorded: Mapping[str, Any], *, tolerance: float) -> list[str]:
@@ -115,15 +125,10 @@ def differences(fresh: Mapping[str, Any], recorded: Mapping[str, Any], *, tolera
     return lines
 
 
-def _verdict_differences(reports: Path, recorded: Path, *, exact: bool) -> list[str]:
-    """Return one line per verdict that differs; on another machine only those that are turned over."""
-    fresh, kept = (read_verdicts(folder / "claims.json") for folder in (reports, recorded))
-    lines = [
-        f"{one.claim} ({one.model}, {one.scope}, {one.reading}): recorded {one.was}, fresh {one.now}"
-        for one in verdict_changes(kept, fresh)
-        if exact or one.flipped
-    ]
-    return lines or (["claims.json differs"] if exact and fresh != kept else [])
+def _recorded_params(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """The params of a record; one that is older than tiers has the tier that it is shown with."""
+    params: dict[str, Any] = manifest["params"]
+    return {**params, "study": {"tier": TIER, **params["study"]}}
 
 
 def _leaves(numbers: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:

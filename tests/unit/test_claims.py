@@ -21,6 +21,7 @@ from cocktail.claims.schema import ConsistencyTest
 from cocktail.config import Params
 from cocktail.errors import RecordError
 from cocktail.grid import Run
+from cocktail.lock import LockState
 from cocktail.records import read_json
 from cocktail.report.verdicts import verdict_tables
 from cocktail.scoring.score import score_study
@@ -70,6 +71,7 @@ def evaluate(root: Path, params: Params, *, scores: Path | None = None, out: Pat
         out,
         params=params,
         note="made up",
+        lock=LockState(),
     )
 
 

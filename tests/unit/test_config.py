@@ -41,6 +41,22 @@ def test_all_problems_are_shown_at_once_with_near_names(tiny: dict[str, Any]) ->
     assert "mix.math_share: missing" in found
 
 
+@pytest.mark.parametrize(
+    ("study", "tier"),
+    [("smoke", "miniature"), ("tiny", "miniature"), ("untuned", "proxy"), ("paper", "paper")],
+)
+def test_each_study_has_its_tier(study: str, tier: str) -> None:
+    assert check_params(compose(ROOT / "conf", study), where=study).study.tier == tier
+
+
+def test_there_are_three_tiers_and_the_least_is_the_default(tiny: dict[str, Any]) -> None:
+    raw = copy.deepcopy(tiny)
+    del raw["study"]["tier"]
+    assert check_params(raw, where="params.yaml").study.tier == "miniature"
+    raw["study"]["tier"] = "real"
+    assert "study.tier: Input should be 'paper', 'proxy' or 'miniature', got 'real'" in problems(raw)
+
+
 def test_confirmation_needs_fresh_seeds(tiny: dict[str, Any]) -> None:
     raw = copy.deepcopy(tiny)
     raw["study"]["confirm_seeds"] = [42, 7, 7]

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 import yaml
 from answers_fixture import ROOT, finish_study, study_params, tolerance
+from lock_fixture import write_lock
 
 from cocktail.compose import write_params
 from cocktail.config import Params
@@ -174,7 +175,7 @@ def stages(root: Path) -> Iterator[tuple[str, list[Run], StageInputs]]:
 
 def make(root: Path, *, out: Path | None = None) -> None:
     for stage, runs, inputs in stages(root):
-        run_all(runs, inputs, out=(out or root / "artifacts/answers" / MODEL) / stage, label=stage)
+        run_all(runs, inputs, out=(out or root / "artifacts/answers" / MODEL) / stage, label=stage, lock="")
 
 
 def folder_of(root: Path) -> Path:
@@ -333,7 +334,7 @@ def test_another_plan_finds_no_kept_answers(elsewhere: Path, made: list[str]) ->
     longer = PARAMS.model_copy(update={"answer": PARAMS.answer.model_copy(update={"max_prompt": 99})})
     ((_, runs, inputs), _) = stages(elsewhere)
     other = StageInputs(longer, MODEL, inputs.prepared, inputs.base, inputs.mixtures, inputs.kept)
-    run_all(runs, other, out=elsewhere / "out", label="explore")
+    run_all(runs, other, out=elsewhere / "out", label="explore", lock="")
     assert made == [run.id for run in runs]
 
 
@@ -413,7 +414,7 @@ def test_runs_kept_from_another_device_count_where_the_study_takes_any(
     execute = PARAMS.execute.model_copy(update={"accept": "same_type"})
     ((_, runs, inputs), _) = stages(elsewhere)
     strict = replace(inputs, params=PARAMS.model_copy(update={"execute": execute}))
-    run_all(runs, inputs, out=elsewhere / "out", label="explore")
+    run_all(runs, inputs, out=elsewhere / "out", label="explore", lock="")
     assert made == []
     for planner in (inputs.planner(runs), strict.planner(runs)):
         jobs = [planner.job(run, max_steps=0) for run in runs]
@@ -538,11 +539,12 @@ def test_the_command_keeps_runs_and_the_stage_finds_them(study: Path) -> None:
     shutil.rmtree(study / "store")
     shutil.rmtree(study / "artifacts/answers")
     command = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]["explore"]["cmd"]
+    digest = write_lock(study / "reports/locks", PARAMS)
     words = command.replace("${item.model}", MODEL).split()
     assert words[1:4] == ["python", "-P", "stages/explore.py"]
     run_in(study, *words[2:])
     written = study / f"artifacts/answers/{MODEL}/explore"
-    assert read_json(written / "index.json") == {"runs": [run.id for run in EXPLORE]}
+    assert read_json(written / "index.json") == {"runs": [run.id for run in EXPLORE], "lock": digest}
     assert all(is_coded(read_table(path)) for path in written.glob("*.parquet"))
 
 

@@ -166,6 +166,11 @@ def test_another_cpu_or_gpu_or_place_makes_no_run_anew(
     assert keys_of(tmp_path / "gpus", changed) == here
 
 
+def test_the_tier_of_a_study_makes_no_run_anew(tmp_path: Path) -> None:
+    paper = PARAMS.model_copy(update={"study": PARAMS.study.model_copy(update={"tier": "paper"})})
+    assert keys_of(tmp_path / "paper", paper) == keys_of(tmp_path / "miniature")
+
+
 def test_a_study_that_asks_more_or_has_more_shares_its_keys(tmp_path: Path) -> None:
     """A run is the same in every study that has its rows; so are its answers to a set."""
     few = study_params("smoke", "study.evaluations=[fpb]", "study.targets=[fpb]", "study.name=few")

@@ -345,20 +345,39 @@ def test_recorded_studies_stand_side_by_side(
     write_json(other / "manifest.json", manifest)
     claims = read_json(other / "claims.json")
     claims["claims"] = claims["claims"][1:]
+    claims |= {"tier": "paper", "lock": {"state": "locked", "date": "2030-01-31", "commit": "c" * 40}}
     claims["claims"][0]["verdicts"][0] |= {"verdict": "contradicted", "reason": "made up"}
     write_json(other / "claims.json", claims)
     write_page(Inputs(reports, ROOT / "conf/study"), reports / "report.html", params=PARAMS)
     page = read_html((reports / "report.html").read_text(encoding="utf-8"))
-    head, first, second, *_ = (texts(row) for row in page_rows(page, "table-findings"))
+    head, stands, first, second, *_ = (texts(row) for row in page_rows(page, "table-findings"))
     assert head == ["claim", "other", "smoke"]
+    assert stands == ["tier, lock", "paper, locked 2030-01-31", "miniature, not locked"]
     assert first[1] == "–" and first[2] != "–"  # the other study does not know the first claim
     assert "contradicted: " in second[1] and "made up" in second[1] and "made up" not in second[2]
     facts = {row[0]: row[1:] for row in map(texts, page_rows(page, "table-cost"))}
     assert facts["what"] == ["other", "smoke"]
+    assert facts["tier, lock"] == stands[1:]
     assert facts["data"][1] == "generated data" and "partial: fpb" in facts["data"][0]
     assert facts["GPU-hours"] == ["1.50", "–"]
     assert facts["rebuilt by"] == ["commit fa7ca1b; not by this version", "–"]
     assert all("from scratch on 2 million tokens" in one for one in facts["models"])
+
+
+def test_the_verdicts_say_their_tier_rule_and_lock(render: Render, reports: Path) -> None:
+    """Verdicts that are older than locks are not locked."""
+    standing = "Tier miniature; rule 1; not locked (older than locks)."
+    assert standing in render().by_id("caption-verdicts").text
+    assert "is not locked" in render().by_id("claims").text
+    lock = {"state": "locked", "reason": "", "digest": "1", "commit": "c" * 40, "date": "2030-01-31"}
+    claims = read_json(reports / "claims.json") | {"tier": "proxy", "rule": 7, "lock": lock}
+    write_json(reports / "claims.json", claims)
+    standing = "Tier proxy; rule 7; locked 2030-01-31 at commit cccccccccccc."
+    assert standing in render().by_id("caption-verdicts").text
+    assert "were locked before these runs" in render().by_id("claims").text
+    write_json(reports / "claims.json", claims | {"tier": "real"})
+    with pytest.raises(RecordError, match="tier"):
+        render()
 
 
 def test_a_table_is_read_back_as_it_was_written(tmp_path: Path) -> None:

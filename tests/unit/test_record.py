@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import re
 import shutil
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
-from answers_fixture import default_skill, finish_study, study_params
+from answers_fixture import CLAIMS, ROOT, default_skill, finish_study, study_params
+from lock_fixture import DATE, write_lock
 
 from cocktail import record as module
+from cocktail.claims.locked import study_lock
+from cocktail.claims.verdict import RULES
 from cocktail.errors import RecordError
 from cocktail.grid import Run
 from cocktail.record import differences, record, record_name, verify
@@ -305,6 +310,124 @@ def test_the_readme_shows_the_verdicts_of_the_record_and_notices_each_change(rep
     assert render_readme(before, reports) != before
     (folder / "claims.json").unlink()
     assert "Verdicts" not in render_readme(before, reports)
+
+
+STANDING = f"rule {max(RULES)}; locked {DATE} at commit cccccccccccc."
+
+
+def lock_study(reports: Path, **changes: Any) -> None:
+    """Let the study have been locked before its runs, and its verdicts say so."""
+    digest = write_lock(reports / "locks", PARAMS, **changes)
+    answers = reports.parent / "artifacts/answers"
+    for index in answers.glob("*/*/index.json"):
+        write_json(index, {**read_json(index), "lock": digest})
+    lock = study_lock(reports / "locks", answers, reports.parent / CLAIMS.relative_to(ROOT), params=PARAMS)
+    assert lock.state == "locked"
+    write_json(reports / "claims.json", {**read_json(reports / "claims.json"), "lock": asdict(lock)})
+
+
+@pytest.fixture
+def locked(reports: Path) -> Path:
+    """The reports of a study that was locked and recorded."""
+    lock_study(reports)
+    record(reports, PARAMS)
+    return reports
+
+
+def test_verdicts_say_tier_rule_and_lock_also_where_there_is_none(reports: Path) -> None:
+    claims = read_json(reports / "claims.json")
+    assert (claims["tier"], claims["rule"]) == ("miniature", max(RULES))
+    assert (claims["lock"]["state"], claims["lock"]["reason"]) == ("not locked", "no lock")
+    told = f"Tier miniature; rule {max(RULES)}; not locked (no lock)."
+    assert told in (reports / "tables/verdicts.md").read_text(encoding="utf-8")
+    assert told in render_readme(EMPTY, reports)
+
+
+def test_a_record_keeps_its_claims_and_its_lock(locked: Path) -> None:
+    folder = locked / "studies/smoke"
+    assert (folder / "claims.yaml").read_bytes() == CLAIMS.read_bytes()
+    assert (folder / "lock.json").read_bytes() == (locked / "locks/smoke.json").read_bytes()
+    assert verify(locked, PARAMS) == "study smoke: all numbers are exactly those of the record"
+    rendered = render_readme(EMPTY, locked)
+    assert STANDING in rendered and f"| tier, lock | miniature, locked {DATE} |" in rendered
+
+
+def test_a_lock_that_is_not_that_of_the_verdicts_is_seen(locked: Path) -> None:
+    folder = locked / "studies/smoke"
+    claims = (folder / "claims.yaml").read_text(encoding="utf-8")
+    (folder / "claims.yaml").write_text(claims.replace("margin: ", "margin: 1"), encoding="utf-8")
+    with pytest.raises(RecordError, match="is not what was locked"):
+        verify(locked, PARAMS)
+    (folder / "claims.yaml").unlink()
+    with pytest.raises(RecordError, match=r"claims\.yaml of the record is missing"):
+        verify(locked, PARAMS)
+    write_lock(locked / "locks", PARAMS, date="2030-02-01")
+    shutil.copyfile(locked / "locks/smoke.json", folder / "lock.json")
+    with pytest.raises(RecordError, match="is not the lock that its verdicts name"):
+        verify(locked, PARAMS)
+
+
+def test_a_renewed_or_missing_lock_is_told_and_is_no_difference(locked: Path) -> None:
+    lock_study(locked, date="2030-02-01")
+    told = f"the record is miniature, locked {DATE}, the fresh study miniature, locked 2030-02-01"
+    assert verify(locked, PARAMS).endswith(f"those of the record; {told}")
+    claims = read_json(locked / "claims.json")
+    claims["lock"] |= {"state": "not locked", "reason": "claims changed"}
+    write_json(locked / "claims.json", claims)
+    assert verify(locked, PARAMS).endswith("the fresh study miniature, not locked (claims changed)")
+
+
+def change_claims(reports: Path) -> None:
+    """Another margin in claims.yaml; a claim that only the record has, and one that it has not."""
+    path = reports.parent / CLAIMS.relative_to(ROOT)
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("margin: ", "margin: 1", 1), encoding="utf-8")
+    claims = read_json(reports / "claims.json")
+    (gone,) = (one for one in claims["claims"] if one["id"] == "mixture_vs_single")
+    gone["id"] = "a_new_one"
+    write_json(reports / "claims.json", claims)
+
+
+def test_where_claims_changed_rows_that_both_have_are_compared(locked: Path) -> None:
+    change_claims(locked)
+    told = verify(locked, PARAMS)
+    assert told.startswith("study smoke: all numbers are exactly those of the record; claims.yaml is not")
+    (kept,) = (one for one in read_json(locked / "claims.json")["claims"] if one["number"] == 4)
+    change_verdict(locked, "contradicted", claim=kept["id"])
+    with pytest.raises(RecordError, match=rf"(?s)1 numbers or verdicts.*{kept['id']}"):
+        verify(locked, PARAMS)
+
+
+def test_claims_in_a_form_of_another_version_are_other_claims(locked: Path) -> None:
+    copy = locked / "studies/smoke/claims.yaml"
+    copy.write_text("claims: {of: another form}\n", encoding="utf-8")
+    assert "claims.yaml is not that of the record" in verify(locked, PARAMS)
+
+
+def test_verdicts_of_another_rule_are_not_compared_and_numbers_are(reports: Path) -> None:
+    recorded = reports / "studies/smoke"
+    write_json(recorded / "claims.json", {**read_json(recorded / "claims.json"), "rule": 1})
+    change_verdict(recorded, "contradicted")
+    told = f"the record's stand under rule 1, the fresh ones under rule {max(RULES)}"
+    assert verify(reports, PARAMS).endswith(f"; verdicts are not compared: {told}")
+    change_metric(reports, 0.01)
+    with pytest.raises(RecordError, match="1 numbers or verdicts are not exactly"):
+        verify(reports, PARAMS)
+
+
+def test_a_record_that_is_older_than_locks_is_read_and_shown(reports: Path) -> None:
+    folder = reports / "studies/smoke"
+    (folder / "claims.yaml").unlink()
+    claims = read_json(folder / "claims.json")
+    old = {name: value for name, value in claims.items() if name not in ("tier", "rule", "lock")}
+    write_json(folder / "claims.json", old)
+    manifest = read_json(folder / "manifest.json")
+    del manifest["params"]["study"]["tier"]
+    write_json(folder / "manifest.json", manifest)
+    assert verify(reports, PARAMS).startswith("study smoke: all numbers are exactly those of the record; ")
+    rendered = render_readme(EMPTY, reports)
+    assert "Tier miniature; rule 1; not locked (older than locks)." in rendered
+    assert "| tier, lock | miniature, not locked |" in rendered
 
 
 def test_counts_missing_and_new_numbers_are_never_tolerated() -> None:

@@ -157,7 +157,7 @@ def go(
 ) -> dict[str, bytes]:
     """Run a stage and return its output's bytes."""
     inputs = StageInputs(params or study(), "tiny", prepared, base, None, kept or out.with_name("none"))
-    run_all(runs, inputs, out=out, label="test")
+    run_all(runs, inputs, out=out, label="test", lock="1")
     return {file.name: file.read_bytes() for file in sorted(out.iterdir())}
 
 
@@ -178,7 +178,7 @@ def test_the_pool_and_this_process_give_the_same_bytes(
 def test_what_is_written(prepared: Path, base: Path, tmp_path: Path, store: Path, trained: list[str]) -> None:
     out = tmp_path / "out"
     go([BASE, FPB], prepared=prepared, base=base, out=out)
-    assert read_json(out / "index.json") == {"runs": ["base", "single_fpb"]}
+    assert read_json(out / "index.json") == {"runs": ["base", "single_fpb"], "lock": "1"}
     receipt = read_json(out / "single_fpb.json")
     assert receipt["rows"] == {"fpb": {"in": 6, "kept": 6, "cut": 0, "dropped": 0}}
     assert (receipt["steps"], receipt["answered"], receipt["model"]) == (1, 12, "tiny")
@@ -630,5 +630,5 @@ def test_precision_and_name_of_the_model_are_part_of_what_the_base_answered(
     assert read_json(tmp_path / "out" / "base.json")["config"]["half"] is True
     renamed = study().model_copy(update={"models": {"other": MODEL}})
     inputs = StageInputs(renamed, "other", prepared, base, None, tmp_path / "none")
-    run_all([BASE], inputs, out=tmp_path / "out", label="test")
+    run_all([BASE], inputs, out=tmp_path / "out", label="test", lock="")
     assert read_json(tmp_path / "out" / "base.json")["model"] == "other"

@@ -213,6 +213,7 @@ def test_a_second_time_nothing_is_asked(
             prepared=root / "data/prepared",
             base=root / f"artifacts/base/{EXTERNAL}",
             out=out,
+            lock="",
         )
 
     for name in ("COCKTAIL_ENDPOINT", "COCKTAIL_ENDPOINT_KEY"):
@@ -270,6 +271,7 @@ def test_a_model_that_says_nothing_at_all_is_an_error(
             prepared=root / "data/prepared",
             base=root / f"artifacts/base/{EXTERNAL}",
             out=tmp_path / "out",
+            lock="",
         )
     assert not (tmp_path / "out").exists()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,12 @@ from cocktail.claims.draft import Draft, row_of
 from cocktail.claims.numbers import verdict_numbers
 from cocktail.claims.schema import BestOfTest, CellsTest, Claim, ConsistencyTest, ContrastTest, read_claims
 from cocktail.claims.tries import best_of_drafts
-from cocktail.claims.verdict import Finding, find, find_consistency
+from cocktail.claims.verdict import RULES, Finding, find, find_consistency
 from cocktail.comparison.scores import ModelScores, read_scores
 from cocktail.config import Params
 from cocktail.data.table import read_split
 from cocktail.errors import RecordError
+from cocktail.lock import LockState
 from cocktail.records import write_json
 from cocktail.scoring.answers import read_evaluations
 from cocktail.stats.multiplicity import holm
@@ -38,7 +39,15 @@ STATED = ("id", "number", "title", "statement", "source", "family", "margin", "c
 
 
 def evaluate_claims(
-    prepared: Path, scores: Path, selected: Path, claims: Path, out: Path, *, params: Params, note: str
+    prepared: Path,
+    scores: Path,
+    selected: Path,
+    claims: Path,
+    out: Path,
+    *,
+    params: Params,
+    note: str,
+    lock: LockState,
 ) -> dict[str, Any]:
     """Write claims.json and verdicts.json (its numbers, for ``dvc metrics diff``) below ``out``.
 
@@ -56,6 +65,9 @@ def evaluate_claims(
             rows[claim.id] = [consistency_row(claim.test, rows[claim.test.of], models)]
     result = {
         "study": params.study.name,
+        "tier": params.study.tier,
+        "rule": max(RULES),
+        "lock": asdict(lock),
         "note": note,
         "confidence": params.compare.confidence,
         "claims": [{**claim.model_dump(include=set(STATED)), "verdicts": rows[claim.id]} for claim in stated],

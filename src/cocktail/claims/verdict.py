@@ -30,6 +30,10 @@ from cocktail.errors import RecordError
 
 Verdict = Literal["supported", "contradicted", "not supported", "under-powered", "not tested"]
 VERDICTS: tuple[Verdict, ...] = ("supported", "contradicted", "not supported", "under-powered", "not tested")
+RULES = {  # the newest is the rule in use; whoever changes what a verdict says adds a line
+    1: "unpaired seeds; an interval against zero and the margin; Holm over the primary family",
+    2: "seed-paired effects; negligible effects; one floor rule on dev",
+}
 CODES = {"supported": 1, "contradicted": -1}  # of metrics; every other verdict is 0
 
 

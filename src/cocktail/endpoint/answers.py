@@ -24,8 +24,11 @@ from cocktail.records import digest_value, read_json, read_table, write_json, wr
 from cocktail.store import Store, read_runtime, store_root, write_runtime
 
 
-def answer_all(*, params: Params, model_name: str, prepared: Path, base: Path, out: Path) -> None:
+def answer_all(*, params: Params, model_name: str, prepared: Path, base: Path, out: Path, lock: str) -> None:
     """Answer every evaluation set as the untuned runs; write answers and receipts into ``out``.
+
+    Args:
+        lock: digest of the study's lock, "" if it has none.
 
     Raises:
         EndpointError: see :func:`ask_all`; or not one answer to a set has any text.
@@ -45,7 +48,7 @@ def answer_all(*, params: Params, model_name: str, prepared: Path, base: Path, o
             for asked in run.asked
         ]
         finished.append(Finished(run, about, NOT_TRAINED, tuple(answers)))
-    write_runs(out, finished)
+    write_runs(out, finished, lock=lock)
 
 
 def _shots(run: Run, params: Params) -> Shots:

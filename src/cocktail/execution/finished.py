@@ -86,12 +86,16 @@ class Finished:
         }
 
 
-def write_runs(out: Path, runs: Iterable[Finished]) -> None:
-    """Write table and receipt of every run, and their list, into the folder ``out``, all or nothing."""
+def write_runs(out: Path, runs: Iterable[Finished], *, lock: str) -> None:
+    """Write table and receipt of every run, and their list, into the folder ``out``, all or nothing.
+
+    Args:
+        lock: digest of the study's lock, "" if it has none; it stands in the list.
+    """
     names = []
     with fresh_folder(out) as folder:
         for one in runs:
             write_table(folder / f"{one.run.id}.parquet", one.table())
             write_json(folder / f"{one.run.id}.json", one.receipt())
             names.append(one.run.id)
-        write_json(folder / "index.json", {"runs": names})
+        write_json(folder / "index.json", {"runs": names, "lock": lock})

@@ -98,13 +98,14 @@ class StageInputs:
         return KeptRuns(self.kept)
 
 
-def run_all(runs: Sequence[Run], inputs: StageInputs, *, out: Path, label: str) -> None:
+def run_all(runs: Sequence[Run], inputs: StageInputs, *, out: Path, label: str, lock: str) -> None:
     """Train and answer ``runs``, and write their answers or codes, receipts and list into the folder ``out``.
 
     Runs that match the steps of another run start after it.
 
     Args:
         label: what the progress bar says.
+        lock: digest of the study's lock, "" if it has none.
 
     Raises:
         RunError: a run failed (the others are in the store), or the disk has no room for the weights.
@@ -126,7 +127,7 @@ def run_all(runs: Sequence[Run], inputs: StageInputs, *, out: Path, label: str) 
             where=label,
             fix="the same command again tries only these",
         )
-    write_runs(out, (_done(inputs, jobs[run.id]) for run in runs))
+    write_runs(out, (_done(inputs, jobs[run.id]) for run in runs), lock=lock)
 
 
 def finished_runs(runs: Sequence[Run], inputs: StageInputs) -> Iterator[Finished]:

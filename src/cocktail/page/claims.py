@@ -8,8 +8,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from cocktail.config import Tier
 from cocktail.errors import RecordError
 from cocktail.records import read_json
+from cocktail.report.standing import RULE, TIER, lock_of, standing_text
 
 VerdictName = Literal["supported", "contradicted", "not supported", "under-powered", "not tested"]
 
@@ -78,12 +80,25 @@ class Claim(_Read):
 
 
 class Claims(_Read):
-    """All claims of one study."""
+    """All claims of one study; verdicts that are older than tiers and locks say nothing of them."""
 
     study: str
+    tier: Tier = TIER
+    rule: int = RULE
+    lock: dict[str, str] = {}
     note: str
     confidence: float
     claims: list[Claim]
+
+    @property
+    def standing(self) -> str:
+        """What the verdicts rest on: tier, rule and lock, in a sentence."""
+        return standing_text(self.model_dump(include={"tier", "rule", "lock"}))
+
+    @property
+    def locked(self) -> bool:
+        """Whether claims, rule and params were fixed before the runs."""
+        return lock_of(self.model_dump(include={"lock"}))["state"] == "locked"
 
 
 def read_claims(path: Path, *, study: str) -> Claims | None:

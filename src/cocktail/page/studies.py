@@ -16,6 +16,7 @@ from cocktail.report.side_by_side import (
     data_text,
     floor_text,
     models_text,
+    standing_of,
 )
 from cocktail.report.table import MISSING
 
@@ -32,16 +33,21 @@ class Fact:
 
 @dataclass(frozen=True)
 class Findings:
-    """The claims of all records of full fine-tuning; ``studies`` names the cells of each line."""
+    """The claims of all records of full fine-tuning.
+
+    ``studies`` names the cells of each line, ``standings`` tells tier and lock of each study.
+    """
 
     studies: tuple[str, ...]
+    standings: tuple[str, ...]
     claims: tuple[ClaimLine, ...]
 
 
 def findings(studies: Path) -> Findings:
     """Return what each recorded study found, side by side."""
     records = [one for found in read_studies(studies).values() for one in found if one.method == FULL]
-    return Findings(tuple(one.folder.name for one in records), tuple(claim_lines(records)))
+    names = tuple(one.folder.name for one in records)
+    return Findings(names, tuple(map(standing_of, records)), tuple(claim_lines(records)))
 
 
 def side_by_side(facts: Mapping[str, Sequence[Fact]]) -> dict[str, list[str]]:
@@ -83,6 +89,7 @@ def _facts(record: Record) -> list[Fact]:
     versions = [f"{name} {version}" for name, version in environment["packages"].items() if name in LIBRARIES]
     return [
         Fact("study and method", f"{record.study}, {record.method}"),
+        Fact("tier, lock", standing_of(record)),
         Fact("data", data_text(manifest["params"])),
         Fact("models", models_text(manifest)),
         Fact("tasks at floor", floor_text(record)),

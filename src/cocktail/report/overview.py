@@ -16,6 +16,7 @@ from cocktail.report.side_by_side import (
     data_text,
     floor_text,
     models_text,
+    standing_of,
 )
 from cocktail.report.table import MISSING
 
@@ -105,6 +106,7 @@ def _untested_numbers(claims: Sequence[ClaimLine], place: int) -> list[int]:
 def _table(records: Sequence[Record], claims: Sequence[ClaimLine]) -> Iterator[str]:
     yield "| " + " | ".join(["claim", *(record.folder.name for record in records)]) + " |"
     yield "| --- " * (len(records) + 1) + "|"
+    yield "| " + " | ".join(["tier, lock", *map(standing_of, records)]) + " |"
     for claim in claims:
         cells = ["<br>".join(map(_line, told)) or MISSING for told in claim.cells]
         shown = [f"{claim.number}. {claim.title}", *cells]

@@ -9,6 +9,7 @@ from typing import Any
 from cocktail.records import read_json
 from cocktail.report.methods import Record
 from cocktail.report.provenance import tasks_by_status
+from cocktail.report.standing import short_standing
 from cocktail.report.verdicts import Claim, Row, effect_text, headlines
 
 # Recorded studies that this version cannot make, what made their base was taken out: the commit that can.
@@ -53,6 +54,11 @@ def claim_lines(records: Sequence[Record]) -> list[ClaimLine]:
         )
         for name, claim in sorted(shown.items(), key=lambda one: int(one[1]["number"]))
     ]
+
+
+def standing_of(record: Record) -> str:
+    """Return tier and lock of a recorded study, for its column."""
+    return short_standing(_claims_file(record))
 
 
 def data_text(params: Mapping[str, Any]) -> str:
@@ -101,9 +107,15 @@ def floor_text(record: Record) -> str:
 
 
 def _read_claims(record: Record) -> dict[str, Claim]:
-    """The claims of a record by id; records older than claims have none."""
+    """The claims of a record by id."""
+    return {claim["id"]: claim for claim in _claims_file(record).get("claims", ())}
+
+
+def _claims_file(record: Record) -> Mapping[str, Any]:
+    """The content of claims.json; records older than claims have none."""
     path = record.folder / "claims.json"
-    return {claim["id"]: claim for claim in read_json(path)["claims"]} if path.is_file() else {}
+    found: Mapping[str, Any] = read_json(path) if path.is_file() else {}
+    return found
 
 
 def _told(claim: Claim) -> tuple[Told, ...]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from cocktail.report.standing import standing_text
 from cocktail.report.table import Table
 
 RULE = (
@@ -34,6 +35,7 @@ def verdict_tables(claims: Mapping[str, Any]) -> list[Table]:
     ]
     level = f"{claims['confidence']:.0%}"
     note = f"{claims['note']} Effects in points with {level} intervals over seeds and items. {RULE}"
+    note += f" {standing_text(claims)}"
     hidden = ("family", "statement", "source", "caveat", "treatment runs", "control runs")
     return [
         Table(

@@ -1,0 +1,23 @@
+"""Questions to git."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from cocktail.errors import RecordError
+
+
+def ask_git(root: Path, *arguments: str) -> str:
+    """Return what a git command says in the clone ``root``, without the last line break.
+
+    Raises:
+        RecordError: there is no git, no clone, or no commit.
+    """
+    try:
+        asked = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=True)
+    except (FileNotFoundError, subprocess.CalledProcessError):
+        raise RecordError(
+            "git does not answer here", where=str(root), fix="use a clone with git and a commit"
+        ) from None
+    return asked.stdout.strip()
