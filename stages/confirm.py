@@ -10,7 +10,7 @@ from cocktail.execution.runs import StageInputs, run_all
 from cocktail.grid import confirm_runs
 from cocktail.kept import runs_folder
 from cocktail.lock import present_lock
-from cocktail.records import read_json
+from cocktail.scoring.selection import confirmed_choices
 from cocktail.stage import run_stage
 
 
@@ -26,7 +26,7 @@ def main() -> None:
     arguments = parser.parse_args()
     params = load_params(Path("params.yaml"))
     lock = present_lock(arguments.locks, params)
-    chosen = {target: entry["chosen"] for target, entry in read_json(arguments.selected).items()}
+    chosen = confirmed_choices(arguments.selected, params)
     runs = confirm_runs(params, chosen, model=arguments.model)
     kept = runs_folder(arguments.studies, params)
     inputs = StageInputs(params, arguments.model, arguments.prepared, arguments.base, None, kept)

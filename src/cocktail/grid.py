@@ -1,9 +1,11 @@
 """The run lists: what is explored once, and what is confirmed with fresh seeds.
 
 Explore holds the paper's grid for each model: singles, pairs, leave-one-out and all (9 + 36 + 9 + 1 = 55
-for nine sources), with the untuned base beside it and, if asked, tuned singles. Confirm holds, per
-target, what a claim compares: the single as the paper trains it, the mixture chosen on dev, all nine, and
-the single matched to either in optimiser steps and in rows; and the mixtures of ``study.confirm_also``.
+for nine sources), with the untuned base beside it and, if asked, tuned tries of each single and of all.
+Confirm holds, per target that is within reach, what a claim compares: the single as the paper trains it, the
+mixture chosen on dev, all nine, the single matched to either in optimiser steps and in rows, and the best
+tuned single and mixture; and the mixtures of ``study.confirm_also``, those that leave a source out also with
+as many rows of filler in its place.
 
 Leaving out is done on the list of names. The authors' script deletes a substring instead, so leaving out
 ``finqa`` also breaks ``convfinqa`` and trains 54 distinct models, not 55.
@@ -50,7 +52,7 @@ class Run:
     Attributes:
         id: unique within a stage; names files, tables and plots.
         kind: what the run is for.
-        sources: the mixed sources, in the order of ``study.tasks``; for ``size`` runs the target alone.
+        sources: the mixed sources, in the order of ``study.tasks``; of ``size`` runs those beside filler.
         seed: sets row sample, row order and adapter initialisation.
         epochs: passes over the mixture; for ``steps`` runs the passes are set by the steps of ``like``.
         warmup_steps: optimiser steps of warm-up.
@@ -83,7 +85,7 @@ def explore_runs(params: Params, *, model: str = "") -> list[Run]:
         ConfigError: ``study.include`` names an unknown kind or run.
     """
     include = params.study.include
-    grid = _mixtures(params) + _tuned_singles(params)
+    grid = _mixtures(params) + _tuned(params)
     known = {*KINDS, *(run.id for run in grid)}
     unknown = [name for name in include if name not in known]
     if unknown:
@@ -112,11 +114,12 @@ def _asked_whole(params: Params, *, dev: bool = True) -> tuple[Asked, ...]:
 def _asked_explored(params: Params, run: Run) -> tuple[Asked, ...]:
     """Dev and a sample of test: transfer, leave-one-out and advice look at every finance task.
 
-    Tuned singles are tries of their own task. What training does to general sets is read from singles,
-    leave-one-out, all, and the pairs with instruction data.
+    Tuned runs are tries of the targets among their sources. What training does to general sets is read from
+    singles, leave-one-out, all, and the pairs with instruction data.
     """
     if run.kind == "tuned":
-        return tuple(Asked(task, True, params.answer.explored_test_rows) for task in run.sources)
+        tried = [task for task in params.study.targets if task in run.sources]
+        return tuple(Asked(task, True, params.answer.explored_test_rows) for task in tried)
     missing = len(params.study.tasks) - len(run.sources)
     general = len(run.sources) == 1 or missing <= 1 or INSTRUCTIONS in run.sources
     return tuple(
@@ -127,39 +130,50 @@ def _asked_explored(params: Params, run: Run) -> tuple[Asked, ...]:
     )
 
 
-def confirm_runs(params: Params, chosen: Mapping[str, str], *, model: str = "") -> list[Run]:
+def confirm_runs(params: Params, chosen: Mapping[str, Mapping[str, str]], *, model: str = "") -> list[Run]:
     """Return the runs of confirm, each matched control after the run that it matches.
 
     Args:
         params: the study.
-        chosen: for each target the id of the explored mixture that was best on dev.
+        chosen: for each target within reach the ids of the explored runs that were best on dev, by role:
+            ``chosen``, and where the study tunes ``tuned_single`` and ``tuned_mixture``.
         model: whose runs; an untuned model has none. "": of any model that is tuned.
 
     Raises:
-        ConfigError: a target has no choice, or one outside the grid; ``study.confirm_also`` names no mixture.
+        ConfigError: a target has a choice outside the grid; ``study.confirm_also`` names no mixture.
     """
     if model and params.model(model).untuned:
         return []
     grid = {run.id: run for run in explore_runs(params)}
-    lost = [target for target in params.study.targets if chosen.get(target) not in grid]
+    targets = [target for target in params.study.targets if target in chosen]
+    lost = [target for target in targets if any(run and run not in grid for run in chosen[target].values())]
     if lost:
         raise ConfigError(
-            [f"no explored mixture is chosen for target {target!r}: run select again" for target in lost],
+            [
+                f"no explored run is what was chosen for target {target!r}: run select again"
+                for target in lost
+            ],
             where="study.targets",
         )
     every = _mixture_run(params, "all", tuple(params.study.tasks))
     also = _confirmed_also(params)
     runs: dict[str, Run] = {}
     for seed in params.study.confirm_seeds:
-        for target in params.study.targets:
+        everything = _seeded(every, seed)
+        for target in targets:
             single = _seeded(_mixture_run(params, "single", (target,)), seed)
-            mixtures = {"chosen": _seeded(grid[chosen[target]], seed), "all": _seeded(every, seed)}
-            matched = [mixtures[name] for name in params.study.confirm_matched]
+            best = {role: _seeded(grid[run], seed) for role, run in chosen[target].items() if run}
+            matched = [{**best, "all": everything}[name] for name in params.study.confirm_matched]
             controls = [_matched(kind, single, like) for like in matched for kind in ("steps", "size")]
-            for run in (single, *mixtures.values(), *controls):
+            for run in (single, *best.values(), everything, *controls):
                 _ask(runs, run, (Asked(target, False, None),))
         for mixture in (*([every] if params.study.targets else []), *also):
             _ask(runs, _seeded(mixture, seed), _asked_whole(params, dev=False))
+        if "all" in params.study.confirm_matched:
+            for mixture in also:
+                if mixture.kind == "without":
+                    filled = _matched("size", _seeded(mixture, seed), everything)
+                    _ask(runs, filled, _asked_whole(params, dev=False))
     # Stable: what is matched first, so that its steps and rows are known when its controls start.
     return sorted(runs.values(), key=lambda run: bool(run.like))
 
@@ -178,6 +192,16 @@ def candidates(params: Params, target: str) -> list[str]:
         for run in explore_runs(params)
         if run.kind in ("pair", "without", "all") and target in run.sources
     ]
+
+
+def dearest_choice(params: Params, target: str, mixture: str) -> dict[str, str]:
+    """Return what may be chosen on dev, by role, before anybody knows: ``mixture``, and the longest tries."""
+    tried = {
+        role: [run for run in explore_runs(params) if run.kind == "tuned" and run.id.startswith(name)]
+        for role, name in (("tuned_single", f"tuned_{target}_"), ("tuned_mixture", "tuned_all_"))
+    }
+    longest = {role: max(runs, key=lambda run: run.epochs).id for role, runs in tried.items() if runs}
+    return {"chosen": mixture, **longest}
 
 
 def mixtures(tasks: Sequence[str]) -> dict[str, tuple[MixtureKind, tuple[str, ...]]]:
@@ -229,8 +253,12 @@ def _mixture_run(params: Params, kind: MixtureKind, sources: tuple[str, ...]) ->
     )
 
 
-def _tuned_singles(params: Params) -> list[Run]:
-    """For each target ``study.tries`` singles, drawn without replacement from the product in ``tune``."""
+def _tuned(params: Params) -> list[Run]:
+    """``study.tries`` tries of each target's single, and as many of all, at the same settings.
+
+    They are drawn without replacement from the product in ``tune``. All needs no choice among mixtures, so
+    both sides have equally many tries.
+    """
     space = list(product(_tried_rates(params), params.tune.epochs, params.tune.seeds))
     if params.study.tries > len(space):
         raise ConfigError(
@@ -238,16 +266,19 @@ def _tuned_singles(params: Params) -> list[Run]:
             where="params.yaml",
         )
     order = np.random.default_rng(params.study.seed).permutation(len(space))[: params.study.tries]
+    tuned: list[tuple[str, MixtureKind, tuple[str, ...]]] = []
+    tuned += [(target, "single", (target,)) for target in params.study.targets]
+    tuned += [("all", "all", tuple(params.study.tasks))] if params.study.targets else []
     return [
         replace(
-            _mixture_run(params, "single", (target,)),
-            id=f"tuned_{target}_{number}",
+            _mixture_run(params, kind, sources),
+            id=f"tuned_{name}_{number}",
             kind="tuned",
             learning_rate=space[index][0],
             epochs=space[index][1],
             seed=space[index][2],
         )
-        for target in params.study.targets
+        for name, kind, sources in tuned
         for number, index in enumerate(order, start=1)
     ]
 
@@ -262,12 +293,12 @@ def _seeded(run: Run, seed: int) -> Run:
     return replace(run, id=f"{run.id}-s{seed}", seed=seed)
 
 
-def _matched(kind: Literal["steps", "size"], single: Run, like: Run) -> Run:
-    """The single's rows (and for ``size`` filler rows), with the steps or the rows of ``like``."""
-    mixture = like.id.removesuffix(f"-s{like.seed}")
+def _matched(kind: Literal["steps", "size"], run: Run, like: Run) -> Run:
+    """The run's rows (and for ``size`` filler rows), with the steps or the rows of ``like``."""
+    mine, mixture = (one.id.removesuffix(f"-s{like.seed}") for one in (run, like))
     return replace(
-        single,
-        id=f"{kind}_{single.sources[0]}_as_{mixture}-s{like.seed}",
+        run,
+        id=f"{kind}_{mine.removeprefix('single_')}_as_{mixture}-s{like.seed}",
         kind=kind,
         epochs=like.epochs,
         warmup_steps=like.warmup_steps,

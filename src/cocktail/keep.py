@@ -16,10 +16,10 @@ from cocktail.execution.finished import Finished
 from cocktail.execution.runs import StageInputs, finished_runs
 from cocktail.grid import Run, confirm_runs, explore_runs
 from cocktail.kept import keep_run
-from cocktail.records import read_json
 from cocktail.scoring.answers import read_evaluations
 from cocktail.scoring.codes import BASIS, basis, check_codes, code_answers, has_text, task_of
 from cocktail.scoring.outcome import Tolerance
+from cocktail.scoring.selection import confirmed_choices
 
 
 def needs_keeping(params: Params) -> bool:
@@ -74,5 +74,4 @@ def _stages(root: Path, params: Params, *, model: str) -> Iterator[tuple[str, Se
     yield "explore", explore_runs(params, model=model), root / "artifacts/mixtures"
     selected = root / "artifacts/selected" / f"{model}.json"
     if selected.is_file():
-        chosen = {target: entry["chosen"] for target, entry in read_json(selected).items()}
-        yield "confirm", confirm_runs(params, chosen, model=model), None
+        yield "confirm", confirm_runs(params, confirmed_choices(selected, params), model=model), None

@@ -10,11 +10,11 @@ import pandas as pd
 
 from cocktail.advice.gain import Sources
 from cocktail.advice.heldout import LEVEL
-from cocktail.comparison.overview import beats_guess, guess_share
 from cocktail.errors import RecordError, near
 from cocktail.grid import mixtures
 from cocktail.records import read_json, read_table
 from cocktail.scoring.answers import read_evaluations
+from cocktail.scoring.floor import beats_guess, guess_share
 
 
 @dataclass(frozen=True)

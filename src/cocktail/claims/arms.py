@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from cocktail.claims.schema import TARGET_ARMS, UNTUNED_ARMS
-from cocktail.comparison.overview import beats_guess, guess_share
+from cocktail.claims.schema import TARGET_ARMS, TUNED_ARMS, UNTUNED_ARMS
 from cocktail.comparison.scores import ModelScores, Outcomes, OutcomeTable, Reading, confirmed_arms
 from cocktail.config import Params
 from cocktail.scoring.answers import Evaluation
+from cocktail.scoring.floor import beats_guess, guess_share
 
 Array = NDArray[np.float64]
+COLLAPSED_INVALID = 0.2  # share of INVALID answers above which a run counts as collapsed
 
 
 @dataclass(frozen=True)
@@ -55,14 +56,20 @@ class Answers:
         """Return the outcomes of an arm."""
         return self.outcomes(arm.scores, arm.stage, arm.runs, task=task, reading=reading)
 
-    def extreme(self, outcomes: Array, *, task: str, clusters: NDArray[np.str_]) -> str:
-        """Return "floor" where no run beats a blind guess, "ceiling" where all are perfect, else nothing."""
-        if bool((outcomes == 1).all()):
-            return "ceiling"
+    def at_chance(self, scores: ModelScores, task: str) -> bool:
+        """Return whether the untuned model itself is no better than a blind guess on test."""
         if task not in self.guesses:
             self.guesses[task] = guess_share(self.evaluations[task])
+        base = self.outcomes(scores, "explore", ["base"], task=task, reading="strict")
         guess, confidence = self.guesses[task], self.params.compare.confidence
-        return "" if any(beats_guess(outcomes, clusters, guess=guess, confidence=confidence)) else "floor"
+        return not any(beats_guess(base.values, base.clusters, guess=guess, confidence=confidence))
+
+
+def extreme(scores: ModelScores, task: str, outcomes: Array) -> str:
+    """Return "floor" where nothing explored beats a blind guess, "ceiling" where all outcomes are right."""
+    if scores.at_floor(task):
+        return "floor"
+    return "ceiling" if bool((outcomes == 1).all()) else ""
 
 
 def arm_runs(
@@ -89,6 +96,10 @@ def _arm_runs(
     if arm in TARGET_ARMS:
         if task not in params.study.targets:
             return ArmRuns(scores, missing=f"needs {task} in study.targets")
+        if scores.at_floor(task):
+            return ArmRuns(scores, missing="floor")
+        if arm in TUNED_ARMS and not params.study.tries:
+            return ArmRuns(scores, missing="needs study.tries of 1 or more, and tuned in study.include")
         found = confirmed_arms(scores, task).get(arm, [])
         matched = arm.partition("_as_")[2]
         lacks = matched and matched not in params.study.confirm_matched
@@ -103,6 +114,17 @@ def _of_mixture(mixture: str, scores: ModelScores, params: Params) -> ArmRuns:
     if not wanted or not confirmed.issuperset(wanted):
         return ArmRuns(scores, missing=f"needs confirm runs of {mixture}")
     return ArmRuns(scores, runs=tuple(wanted))
+
+
+def collapsed(arm: ArmRuns, *, task: str) -> int:
+    """Return how many of an arm's tuned runs fell below the untuned model, or are INVALID in one of five."""
+    if arm.fixed:
+        return 0
+    summary = arm.scores.summary
+    base = arm.scores.value("explore", "base", task) or 0.0
+    mine = summary.loc[[(arm.stage, run, task) for run in arm.runs]]
+    unreadable = mine["invalid_strict"] / mine["n"] > COLLAPSED_INVALID
+    return int(((mine["accuracy_strict"] < base) | unreadable).sum())
 
 
 def invalid_share(arm: ArmRuns, *, task: str, reading: Reading) -> float:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
-from cocktail.claims.arms import Answers
+from cocktail.claims.arms import Answers, extreme
 from cocktail.claims.draft import Draft
 from cocktail.claims.schema import CellsTest
 from cocktail.comparison.scores import ModelScores
@@ -89,7 +89,6 @@ def _draft(cell: Cell, scores: ModelScores, answers: Answers) -> Draft:
         return replace(draft, blocked=f"{EXPLORATORY}; needs items of two clusters")
     confidence = answers.params.compare.confidence
     effect = crossed_effect(both.values[:1], both.values[1:], clusters, confidence=confidence)
-    extreme = answers.extreme(both.values, task=cell.task, clusters=clusters)
-    if extreme:
-        return replace(draft, effect=effect, blocked=f"{EXPLORATORY}; {extreme}")
+    if known := extreme(scores, cell.task, both.values):
+        return replace(draft, effect=effect, blocked=f"{EXPLORATORY}; {known}")
     return replace(draft, effect=effect, p=effect.p)

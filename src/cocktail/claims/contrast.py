@@ -1,4 +1,4 @@
-"""Confirmed arms compared: per task, and as the macro mean over the tasks that can be tested."""
+"""Confirmed arms compared: per task, as the macro mean over those that can be tested, and if some gains."""
 
 from __future__ import annotations
 
@@ -7,12 +7,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cocktail.claims.arms import Answers, ArmRuns, arm_runs, invalid_share
-from cocktail.claims.draft import MACRO, Draft, joined_reasons
-from cocktail.claims.schema import Claim, ContrastTest
-from cocktail.comparison.scores import READINGS, ModelScores, Reading
-from cocktail.stats.crossed import Arm, Effect, TaskOutcomes, crossed_macro
+from cocktail.claims.arms import Answers, ArmRuns, arm_runs, collapsed, extreme, invalid_share
+from cocktail.claims.draft import MACRO, SOME, VERSUS, Draft, joined_reasons
+from cocktail.claims.schema import Claim, ContrastTest, tasks_of
+from cocktail.claims.verdict import find, find_some
+from cocktail.comparison.scores import ModelScores, Reading
+from cocktail.stats.crossed import MIN_SEEDS, Arm, Effect, TaskOutcomes, crossed_macro
 from cocktail.stats.equivalence import equivalence_test
+from cocktail.stats.multiplicity import holm
+from cocktail.stats.power import power_at
+
+READINGS: tuple[Reading, ...] = ("strict", "lenient", "decoded")
 
 
 @dataclass(frozen=True)
@@ -29,13 +34,20 @@ class Setting:
 
 @dataclass(frozen=True)
 class Case:
-    """One task of a claim: both arms' runs and outcomes, and why it is not tested, if so."""
+    """One task of a claim: both arms' runs and outcomes, and why it is not tested, if so.
+
+    Attributes:
+        left_out: seeds that only one arm has.
+        partial: which part of the grid the treatment was chosen from; "": the whole.
+    """
 
     task: str
     treatment: ArmRuns
     control: ArmRuns
     outcomes: TaskOutcomes | None = None
     blocked: str = ""
+    left_out: tuple[int, ...] = ()
+    partial: str = ""
 
     @property
     def fixed(self) -> list[Arm]:
@@ -56,15 +68,22 @@ def contrast_drafts(
     """
     asks_reference = "reference" in (test.treatment, test.control)
     opponents: Sequence[ModelScores | None] = (references or [None]) if asks_reference else [None]
+    tasks = tasks_of(test, answers.params.study.evaluations)
+    if not tasks:
+        needs = f"needs a task of group {test.tasks} in study.evaluations"
+        primary = claim.family == "primary"
+        return [Draft(scores.model, MACRO, "strict", primary=primary, blocked=needs)]
     heads: list[Draft] = []
     others: list[Draft] = []
     for reference in opponents:
         for reading in READINGS:
             setting = Setting(claim, test, scores, reference, answers, reading)
-            cases = [_case(setting, task) for task in test.tasks]
+            cases = [_case(setting, task) for task in tasks]
             head = _draft(setting, cases, scope=MACRO if len(cases) > 1 else cases[0].task)
             heads.append(replace(head, primary=claim.family == "primary" and reading == "strict"))
-            others += [_draft(setting, [case], scope=case.task) for case in cases if len(cases) > 1]
+            alone = [_draft(setting, [case], scope=case.task) for case in cases if len(cases) > 1]
+            some = [_some(setting, alone)] if alone and test.some and reading == "strict" else []
+            others += [*some, *alone]
     return [draft for draft in (*heads, *others) if draft.effect or draft.reading == "strict"]
 
 
@@ -76,33 +95,62 @@ def _case(setting: Setting, task: str) -> Case:
     )
     if missing := treatment.missing or control.missing:
         return Case(task, treatment, control, blocked=missing)
+    if reading == "decoded" and not answers.evaluations[task].labels:
+        return Case(task, treatment, control, blocked="needs labels")
+    treatment, control, left_out = _of_common_seeds(treatment, control)
     ours, theirs = (answers.of_arm(arm, task=task, reading=reading) for arm in (treatment, control))
     if not np.array_equal(ours.items, theirs.items):
         return Case(task, treatment, control, blocked="needs both arms to be asked the same items")
     if len(set(ours.clusters)) < 2:
         return Case(task, treatment, control, blocked="needs items of two clusters")
-    outcomes = TaskOutcomes(ours.values, theirs.values, ours.clusters)
-    case = Case(task, treatment, control, outcomes)
+    outcomes = TaskOutcomes(ours.values, theirs.values, ours.clusters, treatment.runs, control.runs)
+    case = Case(task, treatment, control, outcomes, left_out=left_out, partial=_partial(setting, task))
     return replace(case, blocked=_forbidden(setting, case, outcomes))
 
 
+def _of_common_seeds(treatment: ArmRuns, control: ArmRuns) -> tuple[ArmRuns, ArmRuns, tuple[int, ...]]:
+    """Pair two retrained arms by seed; a seed that lacks an arm is left out, and named."""
+    if treatment.fixed or control.fixed:
+        return treatment, control, ()
+    ours, theirs = (
+        {run.seed: run.id for run in arm.scores.confirmed if run.id in arm.runs}
+        for arm in (treatment, control)
+    )
+    common = sorted(ours.keys() & theirs.keys())
+    pairs = [
+        replace(arm, runs=tuple(runs[seed] for seed in common))
+        for arm, runs in ((treatment, ours), (control, theirs))
+    ]
+    return pairs[0], pairs[1], tuple(sorted(ours.keys() ^ theirs.keys()))
+
+
+def _partial(setting: Setting, task: str) -> str:
+    """Say of how many mixtures the chosen one was chosen, where the study explored a part of the grid."""
+    selection = setting.scores.selected.get(task, {})
+    if setting.test.treatment != "chosen" or "possible" not in selection:
+        return ""
+    found, possible = len(selection["candidates"]), selection["possible"]
+    return f"chosen among {found} of {possible}" if found < possible else ""
+
+
 def _forbidden(setting: Setting, case: Case, outcomes: TaskOutcomes) -> str:
-    """Return why a task with all its runs is not tested: format, floor or ceiling; empty: it is."""
+    """Return why a task with all its runs is not tested: seeds, format, floor or ceiling; empty: it is."""
     test, answers, reading = setting.test, setting.answers, setting.reading
-    clusters = np.asarray(outcomes.clusters, dtype=str)
     arms = (case.treatment, case.control)
+    if any(not arm.fixed and len(arm.runs) < MIN_SEEDS for arm in arms):
+        return f"seeds: fewer than {MIN_SEEDS} that both arms have"
     # A tuned model that gives up the format loses to a larger one; it is not equal to what it was before.
-    obedient = arms if test.kind == "equivalence" else [arm for arm in arms if arm.fixed]
-    if test.invalid_limit is not None and any(
-        invalid_share(arm, task=case.task, reading=reading) > test.invalid_limit for arm in obedient
+    held = arms if test.kind == "non_superiority" else [arm for arm in arms if arm.fixed]
+    if (
+        test.invalid_limit is not None
+        and reading != "decoded"
+        and any(invalid_share(arm, task=case.task, reading=reading) > test.invalid_limit for arm in held)
     ):
         return "format"
-    base = answers.outcomes(setting.scores, "explore", ["base"], task=case.task, reading=reading)
-    known = answers.extreme(base.values, task=case.task, clusters=base.clusters)
-    if test.base_above_chance and known == "floor":
-        return "floor"
+    if test.base_above_chance and answers.at_chance(setting.scores, case.task):
+        return "base at chance"
     both = np.concatenate([np.asarray(outcomes.treatment), np.asarray(outcomes.control)])
-    return answers.extreme(both, task=case.task, clusters=clusters)
+    return extreme(setting.scores, case.task, both)
 
 
 def _draft(setting: Setting, cases: Sequence[Case], *, scope: str) -> Draft:
@@ -110,19 +158,56 @@ def _draft(setting: Setting, cases: Sequence[Case], *, scope: str) -> Draft:
     tested = [case for case in cases if not case.blocked]
     shown = tested or [case for case in cases if len(cases) == 1 and case.outcomes]
     effect = _effect(setting, shown) if shown else None
-    blocked = "" if tested else joined_reasons(case.blocked for case in cases)
-    if not blocked and effect and effect.scope != "training":
-        blocked = "seeds"
     return Draft(
         model=setting.scores.model,
-        scope=f"{scope} vs {setting.reference.model}" if setting.reference else scope,
+        scope=_scope(setting, scope),
         reading=setting.reading,
         effect=effect,
-        p=_p(setting, effect) if effect and not blocked else None,
-        blocked=blocked,
-        note=_note(cases, tested),
+        p=_p(setting, effect) if effect and tested else None,
+        blocked="" if tested else joined_reasons(case.blocked for case in cases),
+        note="; ".join(filter(None, (_note(cases, tested), _left_out(shown), _power(setting, effect)))),
         treatment_runs=tuple(dict.fromkeys(run for case in shown for run in case.treatment.runs)),
         control_runs=tuple(dict.fromkeys(run for case in shown for run in case.control.runs)),
+        partial="; ".join(dict.fromkeys(filter(None, (case.partial for case in shown)))),
+        treatment_collapsed=sum(collapsed(case.treatment, task=case.task) for case in shown),
+        control_collapsed=sum(collapsed(case.control, task=case.task) for case in shown),
+    )
+
+
+def _scope(setting: Setting, scope: str) -> str:
+    return f"{scope}{VERSUS}{setting.reference.model}" if setting.reference else scope
+
+
+def _some(setting: Setting, alone: Sequence[Draft]) -> Draft:
+    """Whether at least one task gains, from the tasks' own rows; it shows the one that gains most surely."""
+    tested = [draft for draft in alone if draft.p is not None and draft.effect]
+    scope, confidence = _scope(setting, SOME), setting.answers.params.compare.confidence
+    if not tested:
+        blocked = joined_reasons(draft.blocked for draft in alone)
+        return Draft(setting.scores.model, scope, setting.reading, blocked=blocked)
+    margin = setting.claim.margin
+    adjusted = dict(zip((draft.scope for draft in tested), holm([d.p or 0.0 for d in tested]), strict=True))
+    findings = {
+        draft.scope: find(
+            100 * draft.effect.low,
+            100 * draft.effect.high,
+            margin=margin,
+            confidence=confidence,
+            p_adjusted=adjusted[draft.scope],
+        )
+        for draft in tested
+        if draft.effect
+    }
+    highs = [100 * draft.effect.high for draft in tested if draft.effect]
+    best = max(
+        tested, key=lambda draft: draft.effect.estimate / (draft.effect.se or 1e-9) if draft.effect else 0.0
+    )
+    return replace(
+        best,
+        scope=scope,
+        p_adjusted=adjusted[best.scope],
+        note=f"shown: {best.scope}",
+        finding=find_some(findings, highs, margin=margin),
     )
 
 
@@ -135,17 +220,35 @@ def _effect(setting: Setting, cases: Sequence[Case]) -> Effect:
 
 
 def _p(setting: Setting, effect: Effect) -> float:
-    """Of no difference; of an equality: of one beyond the margin, or, where there is one, of none."""
-    if setting.test.kind != "equivalence":
+    """Of no difference; of a non-superiority: of a gain of the margin, or, where there is one, of none."""
+    if setting.test.kind != "non_superiority":
         return effect.p
     margin = setting.claim.margin / 100
     tested = equivalence_test(effect, margin=margin)
-    return tested.p_beyond if effect.estimate > margin else tested.p
+    return tested.p_beyond if effect.estimate > margin else min(1.0, 2 * tested.p_gain)
+
+
+def _power(setting: Setting, effect: Effect | None) -> str:
+    """Say how surely a non-superiority would be shown if there were no difference at all."""
+    if setting.test.kind != "non_superiority" or effect is None:
+        return ""
+    alpha = 1 - setting.answers.params.compare.confidence
+    power = power_at(effect, setting.claim.margin / 100, alpha=alpha)
+    return f"power {100 * power:.0f} % if nothing differs"
+
+
+def _left_out(cases: Sequence[Case]) -> str:
+    seeds = sorted({seed for case in cases for seed in case.left_out})
+    return f"seeds that lack an arm: {', '.join(map(str, seeds))}" if seeds else ""
 
 
 def _note(cases: Sequence[Case], tested: Sequence[Case]) -> str:
     """Say of how many tasks a macro mean is, and which were left out for what their scores are."""
     if not tested or len(tested) == len(cases):
         return ""
-    left_out = [f"{case.blocked}: {case.task}" for case in cases if case.blocked and case.outcomes]
+    left_out = [
+        f"{case.blocked}: {case.task}"
+        for case in cases
+        if not case.blocked.startswith("needs") and case.blocked
+    ]
     return ", ".join([f"{len(tested)} of {len(cases)} tasks", *left_out])

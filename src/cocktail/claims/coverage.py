@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import pandas as pd
 
 from cocktail.claims.arms import arm_runs
-from cocktail.claims.schema import Claim, ContrastTest
+from cocktail.claims.schema import Claim, ContrastTest, tasks_of
 from cocktail.comparison.scores import ModelScores
 from cocktail.config import Params
-from cocktail.grid import candidates, confirm_runs, explore_runs
+from cocktail.grid import candidates, confirm_runs, dearest_choice, explore_runs
 
 NOTHING = pd.DataFrame()
 
@@ -32,7 +32,7 @@ def lacking(claims: Sequence[Claim], params: Params) -> dict[str, list[str]]:
             continue
         needs = [
             arm_runs(arm, scores, reference, task=task, params=params).missing
-            for task in claim.test.tasks
+            for task in tasks_of(claim.test, params.study.evaluations)
             for arm in (claim.test.treatment, claim.test.control)
         ]
         for need in dict.fromkeys(filter(None, needs)):
@@ -43,14 +43,14 @@ def lacking(claims: Sequence[Claim], params: Params) -> dict[str, list[str]]:
 def _planned(model: str, params: Params) -> ModelScores:
     """The runs that a study will make of a model, without a score."""
     chosen = {target: candidates(params, target) for target in params.study.targets}
-    first = {target: names[0] for target, names in chosen.items() if names}
+    first = {target: dearest_choice(params, target, names[0]) for target, names in chosen.items() if names}
     study = params.study.model_copy(update={"targets": list(first)})
     possible = params.model_copy(update={"study": study})
     return ModelScores(
         model=model,
         summary=NOTHING,
         items=NOTHING,
-        selected={target: {"chosen": run} for target, run in first.items()},
+        selected=first,
         explored=tuple(explore_runs(params, model=model)),
         confirmed=tuple(confirm_runs(possible, first, model=model)),
     )

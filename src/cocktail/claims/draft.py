@@ -11,6 +11,7 @@ from cocktail.comparison.scores import Reading
 from cocktail.stats.crossed import Effect
 
 MACRO = "macro"
+SOME = "at least one task"
 MANY = 2  # reasons that are told in full
 VERSUS = " vs "  # in a scope, before the larger untuned model that the control is
 
@@ -23,11 +24,14 @@ class Draft:
         scope: "macro", a task, or the name of a cell; "macro vs LARGER" against another model.
         primary: whether the row is in its model's Holm family.
         effect: None where nothing could be computed; shares, not points.
-        p: of the claim's own null (for an equality: of a difference of the margin or more); None where it is
+        p: of the claim's own null (for a non-superiority: of a gain of the margin or more); None where it is
             not tested, but for exploratory cells.
         p_adjusted: Holm over the model's primary rows, Benjamini-Hochberg over a table's cells, else None.
         blocked: why nothing is tested; empty: it is.
         note: what a reader must know beside a verdict, such as "2 of 7 tasks".
+        partial: which part of what the claim speaks of was looked at; such a row cannot contradict it.
+        finding: the verdict, where it does not follow from ``effect`` alone.
+        treatment_collapsed, control_collapsed: runs of either arm below the untuned model, or unreadable.
     """
 
     model: str
@@ -41,6 +45,10 @@ class Draft:
     note: str = ""
     treatment_runs: tuple[str, ...] = ()
     control_runs: tuple[str, ...] = ()
+    partial: str = ""
+    finding: Finding | None = None
+    treatment_collapsed: int = 0
+    control_collapsed: int = 0
 
     @property
     def control_model(self) -> str:
@@ -51,7 +59,7 @@ class Draft:
 def row_of(draft: Draft, finding: Finding, *, detectable: float | None) -> dict[str, Any]:
     """Return the row as it stands in claims.json: differences in points, rounded."""
     effect = draft.effect
-    reasons = dict.fromkeys(filter(None, (finding.reason, draft.note)))
+    reasons = dict.fromkeys(filter(None, (finding.reason, draft.note, _collapsed(draft))))
     return {
         "model": draft.model,
         "scope": draft.scope,
@@ -72,8 +80,19 @@ def row_of(draft: Draft, finding: Finding, *, detectable: float | None) -> dict[
         "treatment_runs": list(draft.treatment_runs),
         "control_model": draft.control_model,
         "control_runs": list(draft.control_runs),
+        "treatment_collapsed": draft.treatment_collapsed,
+        "control_collapsed": draft.control_collapsed,
         "primary": draft.primary,
     }
+
+
+def _collapsed(draft: Draft) -> str:
+    arms = (
+        (draft.treatment_collapsed, draft.treatment_runs, "treatment"),
+        (draft.control_collapsed, draft.control_runs, "control"),
+    )
+    found = [f"{count} of {len(runs)} {arm} runs" for count, runs, arm in arms if count]
+    return f"collapsed: {', '.join(found)}" if found else ""
 
 
 def _points(share: float) -> float:

@@ -20,8 +20,7 @@ from cocktail.claims.cells import cell_drafts
 from cocktail.claims.contrast import contrast_drafts
 from cocktail.claims.draft import Draft, row_of
 from cocktail.claims.numbers import verdict_numbers
-from cocktail.claims.schema import BestOfTest, CellsTest, Claim, ConsistencyTest, ContrastTest, read_claims
-from cocktail.claims.tries import best_of_drafts
+from cocktail.claims.schema import CellsTest, Claim, ConsistencyTest, ContrastTest, read_claims
 from cocktail.claims.verdict import RULES, Finding, find, find_consistency
 from cocktail.comparison.scores import ModelScores, read_scores
 from cocktail.config import Params
@@ -35,7 +34,7 @@ from cocktail.stats.power import smallest_detectable
 
 Row = dict[str, Any]
 ALL_MODELS = "all models"
-STATED = ("id", "number", "title", "statement", "source", "family", "margin", "contradicted_by", "caveat")
+STATED = ("id", "number", "title", "statement", "family", "margin", "contradicted_by", "caveat")
 
 
 def evaluate_claims(
@@ -70,7 +69,14 @@ def evaluate_claims(
         "lock": asdict(lock),
         "note": note,
         "confidence": params.compare.confidence,
-        "claims": [{**claim.model_dump(include=set(STATED)), "verdicts": rows[claim.id]} for claim in stated],
+        "claims": [
+            {
+                **claim.model_dump(include=set(STATED)),
+                "source": claim.source.told(),
+                "verdicts": rows[claim.id],
+            }
+            for claim in stated
+        ],
     }
     write_json(out / "claims.json", result)
     write_json(out / "verdicts.json", verdict_numbers(result))
@@ -123,8 +129,6 @@ def _drafts(
 ) -> list[Draft]:
     if isinstance(claim.test, ContrastTest):
         return contrast_drafts(claim, claim.test, scores, answers, references)
-    if isinstance(claim.test, BestOfTest):
-        return best_of_drafts(claim, claim.test, scores, answers)
     return cell_drafts(claim.test, scores, answers) if isinstance(claim.test, CellsTest) else []
 
 
@@ -148,13 +152,14 @@ def _row(claim: Claim, draft: Draft, confidence: float, *, family_size: int) -> 
     effect = draft.effect
     if draft.blocked or effect is None:
         return row_of(draft, Finding("not tested", draft.blocked), detectable=None)
-    finding = find(
+    finding = draft.finding or find(
         100 * effect.low,
         100 * effect.high,
         margin=claim.margin,
         confidence=confidence,
         p_adjusted=draft.p_adjusted,
-        equality=isinstance(claim.test, ContrastTest) and claim.test.kind == "equivalence",
+        non_superiority=isinstance(claim.test, ContrastTest) and claim.test.kind == "non_superiority",
+        partial=draft.partial,
     )
     return row_of(
         draft, finding, detectable=smallest_detectable(effect, alpha=(1 - confidence) / family_size)

@@ -6,7 +6,7 @@ is no error: the claim's row then says "not tested", and what it needs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import permutations
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,34 +16,35 @@ from pydantic import Field, ValidationError, model_validator
 
 from cocktail.config import FILLER, GENERAL_TASKS, SHARED_OUT_TASKS, Section, task_names
 from cocktail.errors import ConfigError, near
+from cocktail.tasks import task_groups
 
 Family = Literal["primary", "secondary", "exploratory"]
 UNTUNED_ARMS = ("base", "reference")
-TARGET_ARMS = ("single", "chosen", "steps_as_chosen", "size_as_chosen", "steps_as_all", "size_as_all")
-MARKS = "abstract|code|reviews|secondary|inferred"
+TUNED_ARMS = ("tuned_single", "tuned_mixture")
+TARGET_ARMS = (
+    *("single", "chosen", "steps_as_chosen", "size_as_chosen", "steps_as_all", "size_as_all"),
+    *TUNED_ARMS,
+)
+QUOTE_WORDS = 12  # at most: a reader must find the place, not the text
 
 
 class ContrastTest(Section):
-    """Two arms on some tasks. ``contrast``: is there a difference? ``equivalence``: is it within the margin?
+    """Two arms on some tasks. ``contrast``: is there a difference? ``non_superiority``: is it no better?
 
     Attributes:
+        tasks: a group of tasks (those of it that the study has), or names.
+        some: whether a row says if at least one task gains, beside the one on the mean over the tasks.
         invalid_limit: where the untuned arm gives a larger share of INVALID answers, nothing is tested.
         base_above_chance: where the untuned model is at chance, nothing is tested.
     """
 
-    kind: Literal["contrast", "equivalence"]
+    kind: Literal["contrast", "non_superiority"]
     treatment: str
     control: str
-    tasks: Annotated[list[str], Field(min_length=1)]
+    tasks: str | Annotated[list[str], Field(min_length=1)]
+    some: bool = False
     invalid_limit: Annotated[float, Field(ge=0, le=1)] | None = None
     base_above_chance: bool = False
-
-
-class BestOfTest(Section):
-    """Mixtures and tuned singles at equal tries, on some tasks."""
-
-    kind: Literal["best_of"]
-    tasks: Annotated[list[str], Field(min_length=1)]
 
 
 class CellsTest(Section):
@@ -62,7 +63,34 @@ class ConsistencyTest(Section):
     min_runs: Annotated[int, Field(ge=0)]
 
 
-Test = Annotated[ContrastTest | BestOfTest | CellsTest | ConsistencyTest, Field(discriminator="kind")]
+Test = Annotated[ContrastTest | CellsTest | ConsistencyTest, Field(discriminator="kind")]
+
+
+class Source(Section):
+    """Where the paper says it.
+
+    Attributes:
+        mark: abstract (arXiv 2410.01109), code (the authors' repository), reviews (ICLR 2025 forum),
+            secondary (what others say of the paper), or inferred (ours: what a reader must ask).
+        place: where it stands there, or why we ask it.
+        quote: its words, at most a dozen; "" where there are none.
+    """
+
+    mark: Literal["abstract", "code", "reviews", "secondary", "inferred"]
+    place: Annotated[str, Field(min_length=5)]
+    quote: str = ""
+
+    @model_validator(mode="after")
+    def _quote_is_short(self) -> Source:
+        if len(self.quote.split()) > QUOTE_WORDS:
+            raise ValueError(f"a quote of more than {QUOTE_WORDS} words")
+        if self.mark == "abstract" and not self.quote:
+            raise ValueError("the abstract's words are missing: quote")
+        return self
+
+    def told(self) -> str:
+        """Return the source in a line."""
+        return f"{self.mark}, {self.place}" + (f": “{self.quote}”" if self.quote else "")
 
 
 class Claim(Section):
@@ -70,7 +98,6 @@ class Claim(Section):
 
     Attributes:
         number: which of the paper's claims it is about.
-        source: a mark (abstract, code, reviews, secondary, inferred) and where it stands.
         margin: points; a difference within it is as good as none.
         chosen_on, split: what was picked, was picked on dev; the verdict is on test.
     """
@@ -79,7 +106,7 @@ class Claim(Section):
     number: Annotated[int, Field(ge=1, le=7)]
     title: Annotated[str, Field(min_length=5)]
     statement: Annotated[str, Field(min_length=10)]
-    source: Annotated[str, Field(pattern=rf"^({MARKS})\b")]
+    source: Source
     family: Family
     margin: Annotated[float, Field(gt=0)]
     chosen_on: Literal["dev", "test"]
@@ -124,6 +151,13 @@ class Claims(Section):
         return self
 
 
+def tasks_of(test: ContrastTest, evaluations: Sequence[str]) -> list[str]:
+    """Return the tasks of a test: of a group those that the study evaluates; else those that are named."""
+    if not isinstance(test.tasks, str):
+        return list(test.tasks)
+    return [task for task in evaluations if task in task_groups()[test.tasks]]
+
+
 def read_claims(path: Path) -> list[Claim]:
     """Read and check claims.yaml.
 
@@ -147,11 +181,15 @@ def known_mixtures() -> set[str]:
     """Return the id of every mixture of known tasks that a study may have."""
     tasks = task_names(but=(*GENERAL_TASKS, FILLER))
     pairs = {f"pair_{one}_{other}" for one, other in permutations(tasks, 2)}
-    return {"all", *(f"{kind}_{task}" for kind in ("single", "without") for task in tasks), *pairs}
+    filled = (f"size_without_{task}_as_all" for task in tasks)
+    return {"all", *(f"{kind}_{task}" for kind in ("single", "without") for task in tasks), *pairs, *filled}
 
 
-def _unknown_names(test: ContrastTest | BestOfTest | CellsTest | ConsistencyTest) -> Iterator[str]:
-    if isinstance(test, ContrastTest | BestOfTest):
+def _unknown_names(test: ContrastTest | CellsTest | ConsistencyTest) -> Iterator[str]:
+    if isinstance(test, ContrastTest) and isinstance(test.tasks, str):
+        if test.tasks not in task_groups():
+            yield f"no task is of group {test.tasks!r}{near(test.tasks, task_groups())}"
+    elif isinstance(test, ContrastTest):
         tasks = task_names(but=(*SHARED_OUT_TASKS, FILLER))
         yield from (f"unknown task {task!r}{near(task, tasks)}" for task in test.tasks if task not in tasks)
         if len(set(test.tasks)) < len(test.tasks):
@@ -160,7 +198,8 @@ def _unknown_names(test: ContrastTest | BestOfTest | CellsTest | ConsistencyTest
         arms = {*UNTUNED_ARMS, *TARGET_ARMS, "all"}
         for arm in (test.treatment, test.control):
             if arm not in arms | known_mixtures():
-                kind = "run" if arm.split("_")[0] in ("single", "pair", "without") and "_" in arm else "arm"
+                mixture = arm.startswith(("single_", "pair_", "without_", "size_without_"))
+                kind = "run" if mixture else "arm"
                 yield f"unknown {kind} {arm!r}{near(arm, arms | known_mixtures() if kind == 'run' else arms)}"
         if test.treatment == test.control:
             yield f"{test.treatment} is compared with itself"
@@ -192,7 +231,7 @@ def _lines(item: dict[str, Any], raw: Any) -> Iterator[str]:
 
 def _known_keys(location: list[Any]) -> list[str]:
     """The keys of the section that an unknown key stands in."""
-    tests = (ContrastTest, BestOfTest, CellsTest, ConsistencyTest)
+    tests = (ContrastTest, CellsTest, ConsistencyTest)
     if location[0] == "test":
         return [key for test in tests for key in test.model_fields]
     return list((Claim if len(location) == 1 else Claims).model_fields)

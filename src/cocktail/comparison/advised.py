@@ -14,11 +14,11 @@ from cocktail.advice.gain import Sources, fitting_sets
 from cocktail.advice.heldout import LEVEL, HeldOut, held_out_record
 from cocktail.advice.scores import TargetScores
 from cocktail.advice.show import advice_row
-from cocktail.comparison.overview import beats_guess, guess_share
 from cocktail.comparison.scores import ModelScores
 from cocktail.config import GENERAL_TASKS, Params
 from cocktail.errors import RecordError
 from cocktail.scoring.answers import Evaluation
+from cocktail.scoring.floor import beats_guess, guess_share
 from cocktail.stats.multiplicity import holm
 
 Row = dict[str, Any]

@@ -31,8 +31,7 @@ def effect_rows(scores: ModelScores, flags: Mapping[str, str], *, params: Params
     return [
         {"flag": flags[target]}
         | _row(scores, target, contrast=contrast, reading=reading, confidence=params.compare.confidence)
-        for target in params.study.targets
-        if scores.confirmed
+        for target in scores.targets
         for reading in READINGS
         for contrast, arms in CONTRASTS.items()
         if set(arms) <= set(confirmed_arms(scores, target))

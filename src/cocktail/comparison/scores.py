@@ -15,9 +15,11 @@ from cocktail.config import Params
 from cocktail.errors import RecordError
 from cocktail.grid import Run, confirm_runs, explore_runs
 from cocktail.records import read_json, read_table
+from cocktail.scoring.selection import confirmed_choices
 
-Reading = Literal["strict", "lenient"]
-READINGS: tuple[Reading, ...] = ("strict", "lenient")
+Reading = Literal["strict", "lenient", "decoded"]
+READINGS: tuple[Reading, ...] = ("strict", "lenient")  # of free answers; decoded: by label decoding
+CODES: Mapping[Reading, str] = {"strict": "strict", "lenient": "lenient", "decoded": "knowledge"}
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,8 @@ class ModelScores:
     Attributes:
         summary: the test rows of summary.parquet of this model, indexed by (stage, run, task).
         items: the test rows of items.parquet of this model.
-        selected: the content of the selection file: task -> {"chosen", "chosen_on_test", ...}.
+        selected: the choices of the selection file: task -> {"chosen", "chosen_on_test", ...}.
+        floors: its floors: task -> {"live", "guess", ...}; none of an untuned model.
         explored, confirmed: the runs that the study is made of, in order.
         dev: strict accuracy on dev of every explored run, by (run, task): what choices are made on.
     """
@@ -68,6 +71,16 @@ class ModelScores:
     explored: tuple[Run, ...]
     confirmed: tuple[Run, ...]
     dev: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    floors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def targets(self) -> list[str]:
+        """The targets that were confirmed: those within reach."""
+        return list(dict.fromkeys(run.sources[0] for run in self.confirmed if run.kind == "single"))
+
+    def at_floor(self, task: str) -> bool:
+        """Return whether nothing that was explored does the task better than a blind guess."""
+        return task in self.floors and not self.floors[task]["live"]
 
     def value(self, stage: str, run: str, task: str, column: str = "accuracy_strict") -> float | None:
         """Return one number of the summary, or None where the study has no such run."""
@@ -79,11 +92,11 @@ class ModelScores:
         return self.table(stage, task, reading).of(runs)
 
     def table(self, stage: str, task: str, reading: Reading) -> OutcomeTable:
-        """Return the outcomes of every run of a stage that was asked a task."""
+        """Return the outcomes of every run of a stage asked a task; none is decoded without labels."""
         rows = self.items[(self.items["stage"] == stage) & (self.items["task"] == task)]
-        values = rows.assign(ok=(rows[reading] == "ok").astype(float)).pivot(
-            index="run", columns="item", values="ok"
-        )
+        codes = rows[CODES[reading]].astype(str)
+        rows, codes = rows[codes != ""], codes[codes != ""]
+        values = rows.assign(ok=(codes == "ok").astype(float)).pivot(index="run", columns="item", values="ok")
         clusters = rows.drop_duplicates("item").set_index("item")["cluster"]
         return OutcomeTable(values, clusters)
 
@@ -104,10 +117,11 @@ def read_scores(scores: Path, selected: Path, *, params: Params) -> list[ModelSc
     for model, config in params.models.items():
         runs = explore_runs(params, model=model)
         explored = {run.id for run in runs}
-        choice = read_json(selected / f"{model}.json")
-        chosen = {target: choice.get(target, {}).get("chosen", "") for target in params.study.targets}
-        unknown = [target for target, run in chosen.items() if run not in explored]
-        if unknown and not config.untuned:
+        path = selected / f"{model}.json"
+        content = read_json(path)
+        chosen = {} if config.untuned else confirmed_choices(path, params)
+        unknown = [target for target, roles in chosen.items() if roles["chosen"] not in explored]
+        if unknown:
             raise RecordError(
                 f"no mixture of this study is chosen for {', '.join(unknown)}",
                 where=model,
@@ -117,7 +131,8 @@ def read_scores(scores: Path, selected: Path, *, params: Params) -> list[ModelSc
             model=model,
             summary=_of(summary, model).set_index(["stage", "run", "task"]).sort_index(),
             items=_of(items, model),
-            selected=choice,
+            selected=content["choices"],
+            floors=content["floors"],
             explored=tuple(runs),
             confirmed=tuple(confirm_runs(params, chosen, model=model)),
             dev=_dev_accuracies(summary, model),
@@ -141,15 +156,17 @@ def explored_arms(scores: ModelScores, task: str) -> dict[str, str]:
 
 
 def confirmed_arms(scores: ModelScores, target: str) -> dict[str, list[str]]:
-    """Return the runs of each arm, one a seed: single, chosen, all, and the singles matched to either.
+    """Return the runs of each arm, one a seed: single, chosen, all, singles matched to either, tuned ones.
 
     ``steps_as_chosen`` is the single with as many optimiser steps as the chosen mixture, ``size_as_chosen``
-    with as many rows (the target's own, then filler); the same for ``all``.
+    with as many rows (the target's own, then filler); the same for ``all``. ``tuned_single`` and
+    ``tuned_mixture`` are the best of equally many tries on dev.
     """
-    chosen = scores.selected[target]["chosen"]
+    selection = scores.selected[target]
+    chosen = selection["chosen"]
     arms: dict[str, list[str]] = {}
     for run in scores.confirmed:
-        if run.like and run.sources[0] == target:
+        if run.like and run.sources == (target,):
             matched = run.like.removesuffix(f"-s{run.seed}")
             names = [
                 f"{run.kind}_as_{arm}"
@@ -160,7 +177,8 @@ def confirmed_arms(scores: ModelScores, target: str) -> dict[str, list[str]]:
             continue
         else:
             mixture = run.id.removesuffix(f"-s{run.seed}")
-            roles = (("single", f"single_{target}"), ("chosen", chosen), ("all", "all"))
+            tuned = [(arm, selection.get(arm, "")) for arm in ("tuned_single", "tuned_mixture")]
+            roles = (("single", f"single_{target}"), ("chosen", chosen), ("all", "all"), *tuned)
             names = [arm for arm, role in roles if role == mixture]
         for name in names:
             arms.setdefault(name, []).append(run.id)

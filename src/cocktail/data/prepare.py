@@ -78,7 +78,7 @@ def split_tasks(loaded: dict[str, Loaded], *, tasks: dict[str, Task], config: Pr
         tables[name], counts = _cleaned(parts, tasks[name])
         report[name]["cleaning"] = {"html_entities": loaded[name].unescaped, **counts}
     leaks = _drop_leaks(tables, report, tasks=tasks, keep=config.leakage == "keep")
-    _pick_dev(tables, report, tasks=tasks, config=config)
+    _pick_dev(tables, report, tasks=tasks, config=config, leaks=leaks)
     for parts in tables.values():
         parts["test"] = split.sample_test(parts["test"], at_most=config.test_rows, seed=config.seed)
     if config.filler_from == "open_orca":
@@ -132,10 +132,17 @@ def _drop_leaks(tables: Tables, report: Report, *, tasks: dict[str, Task], keep:
     return pd.concat(found)
 
 
-def _pick_dev(tables: Tables, report: Report, *, tasks: dict[str, Task], config: PrepareConfig) -> None:
-    """Fill dev in place, from the source's own dev files or else from train, and clear train of it."""
+def _pick_dev(
+    tables: Tables, report: Report, *, tasks: dict[str, Task], config: PrepareConfig, leaks: pd.DataFrame
+) -> None:
+    """Fill dev in place, from the source's own dev files or else from train, and clear train of it.
+
+    No dev row gives a test row away, also where leaking rows are kept for training: what is chosen on dev
+    would be chosen on test.
+    """
     for name, parts in tables.items():
         pool = parts["dev"] if len(parts["dev"]) else parts["train"]
+        pool = pool[~pool["item"].isin(leaks["item"])]
         at_most = min(config.dev_rows, int(config.dev_share * len(parts["train"])))
         parts["dev"] = split.pick_dev(pool, at_most=at_most if tasks[name].evaluates else 0, seed=config.seed)
     clusters = {cluster for parts in tables.values() for cluster in parts["dev"]["cluster"]}

@@ -1,7 +1,8 @@
 """Every run of a study with its rows, tokens and optimiser steps, as the stages would make it.
 
 What confirm trains hangs on what is chosen on dev, which nobody knows before. The plan is an upper bound:
-each target gets the candidate whose own run and controls cost most tokens, and no two targets share one.
+each target is within reach, gets the candidate whose own run and controls cost most tokens and its longest
+tuned tries, and no two targets share one.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from math import ceil
 from cocktail.config import Params
 from cocktail.data.mixture import plan, source_sizes
 from cocktail.errors import ConfigError
-from cocktail.grid import Run, candidates, confirm_runs, explore_runs
+from cocktail.grid import Run, candidates, confirm_runs, dearest_choice, explore_runs
 from cocktail.planning.rows import SourceRows
 
 
@@ -84,9 +85,9 @@ def _confirmed_with(
     study, seed = params.study, params.study.confirm_seeds[0]
     one = study.model_copy(update={"targets": [target], "confirm_seeds": [seed]})
     alone = params.model_copy(update={"study": one})
-    runs = measured_runs(
-        confirm_runs(alone, {target: choice}), alone, rows, stage="confirm", seeds=len(study.confirm_seeds)
-    )
+    chosen = {target: dearest_choice(params, target, choice)}
+    confirmed = confirm_runs(alone, chosen)
+    runs = measured_runs(confirmed, alone, rows, stage="confirm", seeds=len(study.confirm_seeds))
     plain = [replace(run, id=run.id.removesuffix(f"-s{seed}")) for run in runs]
     if choice in ("all", *study.confirm_also):  # trained anyway
         return plain

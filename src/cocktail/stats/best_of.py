@@ -6,15 +6,12 @@ replacement, hence exact and unbiased, where their form draws with replacement).
 dev score, the r-th of n is the picked one in C(r-1, k-1) of the C(n, k) subsets. Equal dev scores share
 their weights: the pick among them is at random.
 
-The interval of a difference has the parts of ``stats.crossed``: the tries of either arm, unpaired, by the
-jackknife over tries (the estimator is a U-statistic; Efron and Stein 1981: never too small on average), and
-the cluster-robust part of the difference per item. The dev items are held fixed; the noise that they bring
-to the choice differs from try to try and so is in the tries' part.
+Of a handful of tries this describes, and decides nothing: of four tries the best of three is nearly always
+one of the same two. The claim about equal tries is confirmed with fresh seeds instead.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +19,6 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import comb
 
 from cocktail.errors import RecordError
-from cocktail.stats.crossed import MIN_SEEDS, Effect, effect_of_parts
 
 
 @dataclass(frozen=True)
@@ -69,77 +65,3 @@ def pick_weights(dev: ArrayLike, k: int) -> NDArray[np.float64]:
 def picked_value(tries: Tries, k: int) -> float:
     """Return the expected test score of the try that is best on dev among k."""
     return float(pick_weights(tries.dev, k) @ tries.test.mean(axis=1))
-
-
-def best_of_effect(
-    treatment: Tries, control: Tries, clusters: ArrayLike, *, k: int, confidence: float = 0.95
-) -> Effect:
-    """Return the picked value of ``treatment`` minus that of ``control``, both at k tries.
-
-    In the result ``n_seeds`` is the number of tries of the arm that has fewer, and ``seed_share`` the part
-    of the variance that comes from the tries.
-
-    Args:
-        treatment, control: any number of tries each, the same test items in the same order.
-        clusters: cluster id of each test item, shape (items,).
-
-    Raises:
-        RecordError: shapes do not fit; an arm has fewer than three tries, or no more than k: with one
-            subset of k nothing tells how it would vary; fewer than two clusters.
-    """
-    return best_of_macro([(treatment, control, clusters)], k=k, confidence=confidence)
-
-
-def best_of_macro(
-    tasks: Sequence[tuple[Tries, Tries, ArrayLike]], *, k: int, confidence: float = 0.95
-) -> Effect:
-    """Return the mean over tasks of :func:`best_of_effect`, each task with the same weight.
-
-    Tries may be shared (a mixture is a try of
-    every task in it), in ways that the picks hide: an arm's tries' part is that of fully correlated tasks,
-    the square of their mean standard error, which is never too small.
-
-    Args:
-        tasks: (treatment, control, clusters) of each task.
-    """
-    ids = [np.asarray(clusters) for *_, clusters in tasks]
-    checked = [
-        [_checked(tries, mine, k) for tries in arms] for (*arms, _), mine in zip(tasks, ids, strict=True)
-    ]
-    values = [
-        pick_weights(one.dev, k) @ one.test - pick_weights(other.dev, k) @ other.test
-        for one, other in checked
-    ]
-    parts = [
-        (float(np.mean([_tries_variance(tries, k) ** 0.5 for tries in arm])) ** 2, _fewest(arm) - 1)
-        for arm in zip(*checked, strict=True)
-    ]
-    fewest = min(_fewest(arms) for arms in checked)
-    return effect_of_parts(values, ids, parts, num_seeds=fewest, confidence=confidence)
-
-
-def _fewest(arms: Iterable[Tries]) -> int:
-    return min(len(arm.dev) for arm in arms)
-
-
-def _checked(tries: Tries, ids: NDArray[np.generic], k: int) -> Tries:
-    num_tries = len(tries.dev)
-    if tries.test.shape != (num_tries, *ids.shape) or not np.isfinite(tries.test).all():
-        raise RecordError(
-            f"outcomes of {num_tries} tries on {len(ids)} items must be finite numbers of that shape, "
-            f"got shape {tries.test.shape}"
-        )
-    if num_tries < max(MIN_SEEDS, k + 1):
-        raise RecordError(
-            f"an interval for the best of {k} needs {max(MIN_SEEDS, k + 1)} tries or more, got {num_tries}",
-            fix="a larger study.tries, or a smaller k",
-        )
-    return tries
-
-
-def _tries_variance(tries: Tries, k: int) -> float:
-    """Jackknife variance of :func:`picked_value` over the tries."""
-    scores, n = tries.test.mean(axis=1), len(tries.dev)
-    without = [np.arange(n) != left for left in range(n)]
-    values = np.array([pick_weights(tries.dev[kept], k) @ scores[kept] for kept in without])
-    return float((n - 1) * values.var())

@@ -34,6 +34,13 @@ def smallest_detectable(effect: Effect, *, alpha: float, power: float = POWER) -
     return effect.se * _noncentrality(effect.df, alpha=alpha, power=power)
 
 
+def power_at(effect: Effect, size: float, *, alpha: float) -> float:
+    """Return how surely a one-sided test at ``alpha`` / 2 finds a true distance of ``size``."""
+    if effect.se == 0:
+        return 1.0
+    return float(ttest_power(size / effect.se, nobs=1, alpha=alpha / 2, df=effect.df, alternative="larger"))
+
+
 def _noncentrality(df: float, *, alpha: float, power: float) -> float:
     """Solve for the noncentrality; findings on the wrong side do not count."""
 

@@ -60,6 +60,8 @@ class Task:
         metric: the primary metric's name.
         closing: the last line of the prompt: names the labels and asks for one word, or one number.
         labels: the fixed set of answers, None if there is none.
+        groups: what claims know it by, besides its name: finance (what the study is about), general (what it
+            is not trained on), and parts of them.
         trains: whether its rows may be in a mixture.
         evaluates: whether models answer it.
     """
@@ -72,6 +74,7 @@ class Task:
     metric: str
     labels: tuple[str, ...] | None = None
     closing: str = ""
+    groups: tuple[str, ...] = ()
     trains: bool = True
     evaluates: bool = True
 

@@ -38,5 +38,6 @@ TASK = Task(
     example=example,
     max_new_tokens=24,
     metric="accuracy",
+    groups=("finance", "numeric"),
     closing="Answer with one number, or with yes or no.",
 )

@@ -29,6 +29,7 @@ TASK = Task(
     example=example,
     max_new_tokens=8,
     metric="accuracy",
+    groups=("finance",),
     labels=LABELS,
     closing="Answer in one word (person, location or organization).",
 )

@@ -37,6 +37,7 @@ TASK = Task(
     example=example,
     max_new_tokens=64,
     metric="accuracy",
+    groups=("general", "domain"),
     closing="Answer in a few words.",
     trains=False,
 )

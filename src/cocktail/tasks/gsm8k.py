@@ -37,5 +37,6 @@ TASK = Task(
     example=example,
     max_new_tokens=256,
     metric="accuracy",
+    groups=("general", "math"),
     trains=False,
 )

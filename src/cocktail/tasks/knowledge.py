@@ -32,6 +32,7 @@ TASK = Task(
     example=example,
     max_new_tokens=8,
     metric="accuracy",
+    groups=("general", "domain"),
     labels=LABELS,
     closing="Answer with one letter (A, B, C or D).",
     trains=False,

@@ -48,6 +48,7 @@ TASK = Task(
     example=example,
     max_new_tokens=16,
     metric="accuracy",
+    groups=("finance",),
     labels=LABELS,
     closing="Answer with one topic of the list.",
 )
