@@ -15,7 +15,7 @@ from cocktail.errors import RecordError
 from cocktail.stats.crossed import Effect, TaskOutcomes, crossed_effect, crossed_macro
 from cocktail.stats.equivalence import equivalence_test
 from cocktail.stats.multiplicity import benjamini_hochberg, holm
-from cocktail.stats.power import smallest_detectable
+from cocktail.stats.power import LIMIT, smallest_detectable, upper_se
 
 Array = NDArray[np.float64]
 
@@ -63,7 +63,21 @@ def test_the_detectable_effect_is_that_of_statsmodels(items: int, alpha: float, 
     effect = item_effect(*paired(np.random.default_rng(4), items=items))
     sd = effect.se * np.sqrt(items)
     expected = sd * TTestPower().solve_power(nobs=items, alpha=alpha, power=power)
-    assert smallest_detectable(effect, alpha=alpha, power=power) == pytest.approx(expected, rel=1e-5)
+    cautious = expected * upper_se(effect) / effect.se
+    assert smallest_detectable(effect, alpha=alpha, power=power) == pytest.approx(cautious, rel=1e-5)
+
+
+def test_the_true_standard_error_is_seldom_above_its_limit() -> None:
+    rng, items = np.random.default_rng(16), 8
+    limits = [upper_se(item_effect(rng.normal(0, 1, items), np.zeros(items))) for _ in range(2000)]
+    assert np.mean(np.array(limits) > 1 / np.sqrt(items)) == pytest.approx(LIMIT, abs=0.03)
+
+
+def test_the_limit_is_the_standard_error_where_that_is_known() -> None:
+    effect = item_effect(*paired(np.random.default_rng(4), items=12))
+    assert upper_se(replace(effect, df=np.inf)) == effect.se
+    assert effect.se < upper_se(replace(effect, df=1e6)) < 1.001 * effect.se
+    assert upper_se(replace(effect, df=2.0)) > 2 * effect.se
 
 
 def test_the_detectable_effect_of_no_variance_and_of_nonsense() -> None:
@@ -90,7 +104,8 @@ def test_an_effect_of_the_detectable_size_is_found_as_often_as_asked() -> None:
         se=float(np.sqrt(np.mean([one.se**2 for one in nulls]))),
         df=float(np.median([one.df for one in nulls])),
     )
-    detectable = smallest_detectable(typical, alpha=0.05)
+    known = typical.se / upper_se(typical)  # here the SE is that of 300 studies, no estimate of one
+    detectable = known * smallest_detectable(typical, alpha=0.05)
     found = np.mean([study(detectable).p < 0.05 for _ in range(600)])
     assert 0.74 < found < 0.86  # 0.8, three standard errors of 600 draws and the spread of the df
 

@@ -248,6 +248,8 @@ def _cluster_variances(
 def _groups(clusters: Sequence[NDArray[np.generic]]) -> list[NDArray[np.intp]]:
     """Tasks, by index, that share ids, directly or by way of others."""
     names = [set(ids.tolist()) for ids in clusters]
+    if len(set().union(*names)) == sum(map(len, names)):  # nothing is shared: no graph is needed
+        return [np.array([task]) for task in range(len(names))]
     shared = np.array([[bool(mine & theirs) for theirs in names] for mine in names])
     num, labels = connected_components(shared, directed=False)
     return [np.flatnonzero(labels == group) for group in range(num)]
