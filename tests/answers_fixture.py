@@ -23,7 +23,7 @@ from cocktail.report.provenance import data_note
 from cocktail.report.study import Inputs, report_study
 from cocktail.scoring.outcome import Tolerance
 from cocktail.scoring.score import score_study
-from cocktail.scoring.selection import select_study
+from cocktail.scoring.selection import confirmed_choices, select_study
 
 ROOT = Path(__file__).parents[1]
 CLAIMS = ROOT / "data/reference/claims.yaml"
@@ -100,8 +100,8 @@ def write_study(root: Path, params: Params, *, skill: Skill = default_skill) -> 
         runs = explore_runs(params, model=model)
         write_answers(answers / "explore", prepared, runs, skill=skill, method=method)
         out = root / f"artifacts/selected/{model}.json"
-        selected = select_study(prepared, answers / "explore", out, params=params, model=model)
-        chosen = {target: selection.chosen for target, selection in selected.items()}
+        select_study(prepared, answers / "explore", out, params=params, model=model)
+        chosen = {} if params.model(model).untuned else confirmed_choices(out, params)
         runs = confirm_runs(params, chosen, model=model)
         write_answers(answers / "confirm", prepared, runs, skill=skill, method=method)
 

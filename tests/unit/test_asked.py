@@ -18,7 +18,7 @@ from cocktail.claims.arms import Answers, arm_runs
 from cocktail.claims.cells import cell_drafts
 from cocktail.claims.coverage import lacking
 from cocktail.claims.evaluate import judged_rows
-from cocktail.claims.schema import CellsTest, ContrastTest, read_claims
+from cocktail.claims.schema import CellsTest, ContrastTest, all_tasks_of, read_claims
 from cocktail.comparison.advised import advice_rows
 from cocktail.comparison.budget import budget_rows
 from cocktail.comparison.effects import CONTRASTS, effect_rows
@@ -28,14 +28,15 @@ from cocktail.compose import compose
 from cocktail.config import FINANCE_TASKS, Params, check_params
 from cocktail.data.table import sampled
 from cocktail.exam import read_exam
-from cocktail.grid import Asked, Run, candidates, confirm_runs, explore_runs
+from cocktail.grid import Asked, Run, candidates, confirm_runs, dearest_choice, explore_runs
 from cocktail.scoring.answers import Evaluation, asked_items, read_evaluations
 
 TEST_ITEMS = [f"row:{number:02d}" for number in range(24)]
 LARGER = "phi3_tiny_large"
 LEFT_OUT = re.compile(
-    r"needs (\w+ in study\.(targets|evaluations|confirm_matched)|confirm runs of \w+|tuned singles .*"
-    r"|the explored runs of its cells)|seeds|and \d+ more|\d of \d tasks"
+    r"needs (\w+ in study\.(targets|evaluations|confirm_matched)|confirm runs of \w+|study.tries .*"
+    r"|a task of group \w+ in study.evaluations|the explored runs of its cells)|seeds: fewer .*|and \d+ more"
+    r"|\d of \d tasks"
 )
 
 
@@ -68,7 +69,10 @@ def study(request: pytest.FixtureRequest) -> Study:
 def made_up(params: Params, model: str) -> ModelScores:
     rng = np.random.default_rng(7)
     explored = explore_runs(params, model=model)
-    chosen = {target: candidates(params, target)[0] for target in params.study.targets}
+    chosen = {
+        target: dearest_choice(params, target, candidates(params, target)[0])
+        for target in params.study.targets
+    }
     confirmed = confirm_runs(params, chosen, model=model)
     rows = [
         {"stage": stage, "run": run.id, "task": one.task, "item": item, "cluster": item[-2:-1] + item[-1:]}
@@ -79,7 +83,7 @@ def made_up(params: Params, model: str) -> ModelScores:
     ]
     items = pd.DataFrame(rows)
     items["strict"] = np.where(rng.random(len(items)) < 0.7, "ok", "wrong")
-    items["lenient"] = items["strict"]
+    items["lenient"] = items["knowledge"] = items["strict"]
     right = (items["strict"] == "ok").groupby([items["stage"], items["run"], items["task"]])
     summary = right.agg(["mean", "size"]).set_axis(["accuracy_strict", "n"], axis="columns")
     dev = {(run.id, one.task): float(rng.random()) for run in explored for one in run.asked if one.dev}
@@ -92,7 +96,10 @@ def made_up(params: Params, model: str) -> ModelScores:
         confirmed=tuple(confirmed),
         dev=dev,
     )
-    return replace(scores, selected={} if params.model(model).untuned else selected(params, scores))
+    if params.model(model).untuned:
+        return scores
+    floors = {task: {"live": True} for task in params.study.evaluations}
+    return replace(scores, selected=selected(params, scores), floors=floors)
 
 
 def selected(params: Params, scores: ModelScores) -> dict[str, dict[str, Any]]:
@@ -100,7 +107,8 @@ def selected(params: Params, scores: ModelScores) -> dict[str, dict[str, Any]]:
     tasks = [task for task in finance(params) if task in params.study.tasks and candidates(params, task)]
     return {
         task: {
-            "chosen": candidates(params, task)[0],
+            **dearest_choice(params, task, candidates(params, task)[0]),
+            "possible": len(candidates(params, task)),
             "chosen_on_test": max(
                 candidates(params, task), key=lambda run: scores.value("explore", run, task) or 0.0
             ),
@@ -168,7 +176,7 @@ def test_every_confirmed_contrast_of_a_target_has_its_whole_test(study: Study) -
 def contrasts() -> Iterator[tuple[ContrastTest, str]]:
     for claim in read_claims(CLAIMS):
         if isinstance(claim.test, ContrastTest):
-            yield from ((claim.test, task) for task in claim.test.tasks)
+            yield from ((claim.test, task) for task in all_tasks_of(claim.test))
 
 
 def test_both_arms_of_every_claim_are_asked_the_same_items(study: Study) -> None:
@@ -191,7 +199,9 @@ def test_both_arms_of_every_claim_are_asked_the_same_items(study: Study) -> None
             }
             assert len(sizes) == 1
             compared += 1
-    on_targets, elsewhere = {"tiny": (8 * 2, 3 + 3 + 2 + 2 + 1), "smoke": (6, 1)}[study.params.study.name]
+    on_targets, elsewhere = {"tiny": (9 * 2, 3 * 3 + 2 * 2 + 2 * 1 + 2), "smoke": (7, 1)}[
+        study.params.study.name
+    ]
     assert compared == on_targets + elsewhere
 
 
@@ -299,7 +309,8 @@ def test_no_run_is_asked_a_set_twice(study: Study) -> None:
 def test_what_claims_need_is_known_before_anything_runs() -> None:
     params = study_params("tiny", "study.evaluations=[fpb,finqa,convfinqa,twitter_sa,gsm8k]")
     needed = lacking(read_claims(CLAIMS), params)
-    assert needed["financebench in study.evaluations"] == ["regulariser", "degradation", "no_broad_gain"]
+    general = ["regulariser", "regulariser_vs_size", "degradation", "no_broad_gain"]
+    assert needed["financebench in study.evaluations"] == general
     assert "mixture_vs_single" in needed["headline in study.evaluations"]
     assert not any("math_in_finance" in claims for claims in needed.values())
     fewer = study_params("tiny", "study.confirm_also=[]")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cocktail.errors import RecordError
-from cocktail.stats.best_of import Tries, best_of_effect, expected_best, pick_weights, picked_value
+from cocktail.stats.best_of import Tries, expected_best, pick_weights, picked_value
 
 
 @pytest.mark.parametrize("k", [1, 2, 3, 5])
@@ -49,47 +49,3 @@ def test_picking_on_test_would_promise_more() -> None:
 def test_more_tries_than_there_are_is_an_error(k: int) -> None:
     with pytest.raises(RecordError, match=f"best of {k} tries cannot be had from 3"):
         expected_best([0.1, 0.2, 0.3], k)
-
-
-def tries(rng: np.random.Generator, num: int, difficulty: np.ndarray, *, gain: float = 0.0) -> Tries:
-    """Tries of true quality 0.6 + gain, SD 3 points, that share the difficulty of the test items."""
-    quality = 0.6 + gain + rng.normal(0, 0.03, num)
-    test = rng.random((num, len(difficulty))) < np.clip(quality[:, None] + difficulty, 0, 1)
-    return Tries(rng.binomial(60, np.clip(quality, 0, 1)) / 60, test.astype(float))
-
-
-@pytest.mark.parametrize(("num_controls", "k"), [(4, 3), (4, 2), (10, 5)])
-def test_a_null_is_called_a_gain_at_most_as_often_as_stated(num_controls: int, k: int) -> None:
-    """17 mixtures against few singles of equal quality: the larger arm has no advantage at equal k."""
-    rng = np.random.default_rng(3)
-    gains, losses, unequal = 0, 0, []
-    for _ in range(400):
-        difficulty = rng.normal(0, 0.25, 120)
-        many, few = tries(rng, 17, difficulty), tries(rng, num_controls, difficulty)
-        effect = best_of_effect(many, few, np.arange(120), k=k)
-        gains, losses = gains + (effect.low > 0), losses + (effect.high < 0)
-        unequal.append(picked_value(many, 17) - picked_value(few, 1))
-    assert gains / 400 <= 0.05 and losses / 400 <= 0.05
-    assert np.mean(unequal) > 0.01  # best of 17 against one single: a gain made of nothing
-
-
-def test_a_true_difference_is_found() -> None:
-    rng = np.random.default_rng(4)
-    difficulty = rng.normal(0, 0.25, 400)
-    effect = best_of_effect(
-        tries(rng, 17, difficulty, gain=0.2), tries(rng, 6, difficulty), np.arange(400) // 2, k=3
-    )
-    assert effect.low > 0 and 0.1 < effect.estimate < 0.3
-    assert (effect.n_items, effect.n_clusters, effect.n_seeds) == (400, 200, 6)
-    assert 0 < effect.seed_share < 1
-
-
-@pytest.mark.parametrize(
-    ("num", "k", "items", "words"),
-    [(3, 3, 4, "needs 4 tries or more, got 3"), (2, 1, 4, "needs 3 tries"), (4, 2, 5, "4 tries on 5 items")],
-)
-def test_bad_input_is_refused(num: int, k: int, items: int, words: str) -> None:
-    few = Tries(np.linspace(0, 1, num), np.ones((num, 4)))
-    many = Tries(np.linspace(0, 1, 9), np.ones((9, items)))
-    with pytest.raises(RecordError, match=words):
-        best_of_effect(many, few, np.arange(items), k=k)

@@ -14,7 +14,7 @@ import pytest
 from answers_fixture import CLAIMS, study_params, tolerance, write_study
 from statsmodels.stats.multitest import multipletests
 
-from cocktail.claims.draft import joined_reasons
+from cocktail.claims.draft import SOME, joined_reasons
 from cocktail.claims.evaluate import consistency_row, evaluate_claims
 from cocktail.claims.numbers import verdict_numbers
 from cocktail.claims.schema import ConsistencyTest
@@ -22,7 +22,7 @@ from cocktail.config import Params
 from cocktail.errors import RecordError
 from cocktail.grid import Run
 from cocktail.lock import LockState
-from cocktail.records import read_json
+from cocktail.records import read_json, write_json
 from cocktail.report.verdicts import verdict_tables
 from cocktail.scoring.score import score_study
 
@@ -130,7 +130,7 @@ def test_a_macro_row_follows_from_the_items(study: Path, result: Result) -> None
     head = rows(result, "mixture_vs_single")[0]
     effects, chosen = [], []
     for task in ("fpb", "finqa"):
-        selected = read_json(study / f"artifacts/selected/{MODEL}.json")[task]["chosen"]
+        selected = read_json(study / f"artifacts/selected/{MODEL}.json")["choices"][task]["chosen"]
         chosen += [f"{selected}-s{seed}" for seed in SEEDS]
         ok = mine[mine["task"] == task].assign(ok=mine["strict"] == "ok").groupby("run")["ok"].mean()
         single = ok[[f"single_{task}-s{seed}" for seed in SEEDS]].mean()
@@ -180,7 +180,50 @@ def test_primary_rows_are_adjusted_together_and_no_others(result: Result) -> Non
     adjusted = multipletests([one["p"] for one in family], method="holm")[1]
     assert [one["p_adjusted"] for one in family] == pytest.approx(list(adjusted), rel=1e-3)
     others = [one for one in every if not one["primary"] and "exploratory" not in one["reason"]]
+    others = [one for one in others if one["scope"] != SOME]
     assert others and all(one["p_adjusted"] is None for one in others)
+
+
+def test_at_least_one_task_gains_is_holm_over_the_tasks(result: Result) -> None:
+    found = row(result, "mixture_vs_single", SOME)
+    alone = [row(result, "mixture_vs_single", task) for task in ("fpb", "finqa")]
+    assert found["verdict"] == "supported" and not found["primary"]
+    assert found["reason"].startswith("2 of 2 tasks gain: fpb, finqa; shown: ")
+    shown = next(one for one in alone if found["reason"].endswith(one["scope"]))
+    assert (found["effect"], found["p"]) == (shown["effect"], shown["p"])
+    adjusted = multipletests([one["p"] for one in alone], method="holm")[1]
+    assert found["p_adjusted"] in [pytest.approx(p, rel=1e-3) for p in adjusted]
+
+
+def test_a_choice_among_a_part_of_the_grid_cannot_contradict(study: Path, tmp_path: Path) -> None:
+    """Singles are better here; whether the whole grid has a mixture that is not, nobody looked."""
+    shutil.copytree(study / "artifacts", tmp_path / "artifacts")
+    (tmp_path / "data").symlink_to(study / "data")
+    path = tmp_path / f"artifacts/selected/{MODEL}.json"
+    params, summary = study_params("smoke", *ARRANGED), tmp_path / "artifacts/scores/items.parquet"
+    items = pd.read_parquet(summary)
+    single = items["run"].str.startswith("single_") & (items["stage"] == "confirm")
+    items.loc[items["stage"] == "confirm", ["strict", "lenient"]] = "wrong"
+    items.loc[single & (items["item"].str[-1] != "0"), ["strict", "lenient"]] = "ok"
+    items.to_parquet(summary, index=False)
+    whole = row(evaluate(tmp_path, params, out=tmp_path / "reports"), "mixture_vs_single", "fpb")
+    assert whole["verdict"] == "contradicted"
+    selected = read_json(path)
+    selected["choices"]["fpb"]["possible"] = 17
+    write_json(path, selected)
+    part = row(evaluate(tmp_path, params, out=tmp_path / "reports"), "mixture_vs_single", "fpb")
+    assert part["verdict"] == "under-powered" and "chosen among 7 of 17" in part["reason"]
+
+
+def test_label_decoded_rows_stand_beside_strict_ones(result: Result) -> None:
+    decoded = rows(result, "mixture_vs_single", reading="decoded")
+    assert [one["scope"] for one in decoded] == ["macro", "fpb"]  # finqa has no labels
+    assert decoded[0]["n_items"] == decoded[1]["n_items"] == 60
+
+
+def test_collapsed_runs_are_counted_by_arm(result: Result) -> None:
+    found = row(result, "mixture_vs_single", "fpb")  # 0.97 and 0.6; the untuned model has 0.85
+    assert (found["treatment_collapsed"], found["control_collapsed"]) == (0, 3)
 
 
 def test_a_primary_row_tells_what_it_detects_at_the_level_that_holm_grants(result: Result) -> None:
@@ -199,11 +242,15 @@ def test_verdicts_of_the_made_up_study(result: Result) -> None:
     assert found["holds_across_models"] == "not tested"
 
 
-def test_tries_are_counted(result: Result) -> None:
+def test_equal_tries_are_confirmed_with_fresh_seeds(study: Path, result: Result) -> None:
     found = row(result, "mixtures_vs_tuned_singles", "fpb")
-    assert found["control_runs"] == ["single_fpb", *(f"tuned_fpb_{number}" for number in (1, 2, 3))]
-    assert len(found["treatment_runs"]) == 7  # 3 pairs, 3 leave-one-out, all
-    assert found["reason"] == "k = 3, seeds: tries" and found["n_seeds"] == 4
+    chosen = read_json(study / f"artifacts/selected/{MODEL}.json")["choices"]["fpb"]
+    for side in ("treatment", "control"):
+        role = {"treatment": "tuned_mixture", "control": "tuned_single"}[side]
+        assert found[f"{side}_runs"] == [f"{chosen[role]}-s{seed}" for seed in SEEDS]
+    assert chosen["tuned_single"] in ("single_fpb", *(f"tuned_fpb_{number}" for number in (1, 2, 3)))
+    assert chosen["tuned_mixture"] in ("all", *(f"tuned_all_{number}" for number in (1, 2, 3)))
+    assert found["n_seeds"] == 3
 
 
 def test_cells_are_a_map_with_false_discovery_rates(result: Result) -> None:
@@ -277,30 +324,33 @@ def answered(code: str, task: str, **where: Any) -> Callable[[Tables], Tables]:
     return change
 
 
-@pytest.mark.parametrize(("code", "reason"), [("wrong", "floor"), ("ok", "ceiling")])
-def test_at_floor_and_ceiling_nothing_is_tested(
-    changed: Callable[..., Result], code: str, reason: str
-) -> None:
-    result = changed(answered(code, "fpb"))
+def test_at_the_ceiling_nothing_is_tested(changed: Callable[..., Result]) -> None:
+    result = changed(answered("ok", "fpb"))
     alone = row(result, "mixture_vs_single", "fpb")
-    assert (alone["verdict"], alone["reason"], alone["p"]) == ("not tested", reason, None)
+    assert (alone["verdict"], alone["reason"], alone["p"]) == ("not tested", "ceiling", None)
     assert alone["effect"] == 0
     macro, other = row(result, "mixture_vs_single", "macro"), row(result, "mixture_vs_single", "finqa")
-    assert macro["reason"] == f"1 of 7 tasks, {reason}: fpb"
+    assert macro["reason"] == "1 of 7 tasks, ceiling: fpb"
     assert (macro["effect"], macro["n_items"]) == (other["effect"], 60)
     cell = row(result, "transfer", "fpb + finqa")
-    assert (cell["reason"], cell["p"], cell["p_adjusted"]) == (f"seeds: exploratory; {reason}", None, None)
+    assert (cell["reason"], cell["p"], cell["p_adjusted"]) == ("seeds: exploratory; ceiling", None, None)
     assert "of 6 cells" in rows(result, "transfer")[0]["reason"]
 
 
-def test_one_run_above_chance_is_no_floor(changed: Callable[..., Result]) -> None:
-    def change(tables: Tables) -> Tables:
-        tables = answered("wrong", "fpb")(tables)
-        lifted = (tables["items"]["task"] == "fpb") & (tables["items"]["run"] == "single_fpb-s102")
-        tables["items"].loc[lifted, "strict"] = "ok"
-        return tables
-
-    assert row(changed(change), "mixture_vs_single", "fpb")["verdict"] != "not tested"
+def test_a_target_at_the_floor_is_not_confirmed_and_not_tested(tmp_path: Path) -> None:
+    """Nothing that was explored does it better than a guess."""
+    params = study_params("smoke", *ARRANGED)
+    write_study(tmp_path, params, skill=lambda run, task: 0.3 if task == "fpb" else skill(run, task))
+    confirmed = read_json(tmp_path / f"artifacts/answers/{MODEL}/confirm/index.json")["runs"]
+    assert "single_finqa-s101" in confirmed and not any("fpb" in run.split("_as_")[0] for run in confirmed)
+    answers, scores = tmp_path / "artifacts/answers", tmp_path / "artifacts/scores"
+    prepared, models = tmp_path / "data/prepared", list(params.models)
+    score_study(prepared, answers, scores, models=models, tolerance=tolerance(params))
+    result = evaluate(tmp_path, params, out=tmp_path / "reports")
+    assert row(result, "mixture_vs_single", "fpb")["reason"] == "floor"
+    macro = row(result, "mixture_vs_single", "macro")
+    assert macro["verdict"] == "supported" and macro["reason"] == "1 of 7 tasks, floor: fpb"
+    assert row(result, "transfer", "fpb + finqa")["reason"] == "seeds: exploratory; floor"
 
 
 def test_a_larger_model_that_breaks_the_format_is_not_beaten(changed: Callable[..., Result]) -> None:
@@ -331,9 +381,9 @@ def test_where_the_untuned_model_is_at_chance_there_is_nothing_to_keep(
     changed: Callable[..., Result],
 ) -> None:
     result = changed(answered("wrong", "knowledge", run="base"))
-    assert row(result, "regulariser", "knowledge")["reason"] == "floor"
+    assert row(result, "regulariser", "knowledge")["reason"] == "base at chance"
     assert row(result, "regulariser", "gsm8k")["verdict"] == "supported"
-    assert row(result, "regulariser", "macro")["reason"] == "1 of 3 tasks, floor: knowledge"
+    assert row(result, "regulariser", "macro")["reason"] == "1 of 3 tasks, base at chance: knowledge"
 
 
 def test_fewer_than_three_seeds_are_not_tested(changed: Callable[..., Result]) -> None:
@@ -345,31 +395,41 @@ def test_fewer_than_three_seeds_are_not_tested(changed: Callable[..., Result]) -
         head = rows(result, claim)[0]
         assert (head["verdict"], head["p"], head["p_adjusted"]) == ("not tested", None, None)
         assert head["reason"].startswith("seeds")
-        assert (head["interval"], head["n_seeds"]) == ("these weights", 2)
-        assert head["effect"] is not None
+    alone = row(result, "mixture_vs_single", "fpb")
+    assert (alone["interval"], alone["n_seeds"]) == ("these weights", 2)
+    assert alone["effect"] is not None
 
 
 def test_runs_that_the_study_lacks_are_named(changed: Callable[..., Result]) -> None:
     def change(tables: Tables) -> Tables:
-        extra = [f"without_open_orca-s{seed}" for seed in SEEDS]
+        names = ("without_open_orca", "size_without_open_orca_as_all")
+        extra = [f"{name}-s{seed}" for name in names for seed in SEEDS]
         return {name: table[~table["run"].isin(extra)] for name, table in tables.items()}
 
     result = changed(change, "study.confirm_also=[]")
     head = rows(result, "regulariser")[0]
     assert head["verdict"] == "not tested"
-    assert (
-        head["reason"] == "needs financebench in study.evaluations; needs confirm runs of without_open_orca"
-    )
+    assert head["reason"] == "needs confirm runs of without_open_orca"
     assert row(result, "math_reasoning", "gsm8k")["reason"] == "needs confirm runs of without_orca_math"
-    missing = row(result, "mixture_vs_single", "headline")
-    assert missing["reason"] == "needs headline in study.evaluations"
-    assert row(result, "mixtures_vs_tuned_singles", "headline")["reason"] == missing["reason"]
+    assert not rows(result, "mixture_vs_single", scope="headline")  # the group's tasks that the study has
+
+
+def test_a_group_of_which_the_study_has_no_task_is_named(changed: Callable[..., Result]) -> None:
+    def change(tables: Tables) -> Tables:
+        return {name: table[table["task"] != "gsm8k"] for name, table in tables.items()}
+
+    fewer = "study.evaluations=[fpb,finqa,convfinqa,knowledge]"
+    (only,) = rows(changed(change, fewer), "math_reasoning")
+    assert (only["verdict"], only["reason"]) == (
+        "not tested",
+        "needs a task of group math in study.evaluations",
+    )
 
 
 def test_without_a_larger_model_and_tuned_singles_that_is_said(finished_study: Path, tmp_path: Path) -> None:
     result = evaluate(finished_study, study_params(), out=tmp_path)
     assert "needs a larger untuned model" in rows(result, "small_beats_larger")[0]["reason"]
-    assert "needs tuned singles" in rows(result, "mixtures_vs_tuned_singles")[0]["reason"]
+    assert "needs study.tries" in rows(result, "mixtures_vs_tuned_singles")[0]["reason"]
     assert rows(result, "small_beats_larger")[0]["verdict"] == "not tested"
 
 

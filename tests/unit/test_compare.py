@@ -118,16 +118,18 @@ def test_flags_say_floor_and_ceiling(finished_study: Path, tmp_path: Path) -> No
     shutil.copytree(finished_study / "artifacts", tmp_path / "artifacts")
     path = tmp_path / "artifacts/scores/summary.parquet"
     summary = pd.read_parquet(path)
-    for task, value in (("fpb", 1.0), ("finqa", 0.2)):
-        summary.loc[summary["task"] == task, "accuracy_strict"] = value
+    summary.loc[summary["task"] == "fpb", "accuracy_strict"] = 1.0
     write_table(path, summary)
     folder = tmp_path / "artifacts"
+    selected = read_json(folder / "selected/phi3_smoke.json")
+    selected["floors"]["knowledge"]["live"] = False
+    write_json(folder / "selected/phi3_smoke.json", selected)
     prepared = finished_study / "data/prepared"
     compare_study(
         prepared, folder / "scores", folder / "selected", tmp_path / "reports", params=study_params()
     )
-    flags = {row["task"]: row["flag"] for row in rows(tmp_path, "arms") if row["arm"] == "single"}
-    assert (flags["fpb"], flags["finqa"], flags["convfinqa"]) == ("ceiling", "floor", "")
+    flags = {row["task"]: row["flag"] for row in rows(tmp_path, "arms") if row["stage"] == "explore"}
+    assert (flags["fpb"], flags["knowledge"], flags["convfinqa"]) == ("ceiling", "floor", "")
 
 
 def test_a_blind_guess_is_the_commonest_answer_or_chance() -> None:
@@ -146,6 +148,7 @@ def test_scores_of_another_study_are_refused(finished_study: Path) -> None:
 
 def test_a_selection_without_a_target_is_refused(finished_study: Path, tmp_path: Path) -> None:
     selected = read_json(finished_study / "artifacts/selected/phi3_smoke.json")
-    write_json(tmp_path / "phi3_smoke.json", {"fpb": selected["fpb"]})
+    selected["choices"]["finqa"]["chosen"] = "pair_finqa_gsm8k"
+    write_json(tmp_path / "phi3_smoke.json", selected)
     with pytest.raises(RecordError, match="no mixture of this study is chosen for finqa"):
         read_scores(finished_study / "artifacts/scores", tmp_path, params=study_params())

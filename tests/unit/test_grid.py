@@ -59,7 +59,10 @@ def test_each_target_has_seventeen_candidates() -> None:
 def test_tuned_singles_are_distinct_tries_of_their_target() -> None:
     params = study("tiny", "study.tries=5", "study.include=[tuned]")
     runs = [run for run in explore_runs(params) if run.kind == "tuned"]
-    assert len(runs) == 5 * len(params.study.targets)
+    assert len(runs) == 5 * (len(params.study.targets) + 1)  # and of all
+    everything = [run for run in runs if run.sources == tuple(params.study.tasks)]
+    tries = [[(run.learning_rate, run.epochs, run.seed) for run in of] for of in (everything, runs[:5])]
+    assert tries[0] == tries[1]
     fpb = [run for run in runs if run.sources == ("fpb",)]
     assert len({(run.learning_rate, run.epochs, run.seed) for run in fpb}) == 5
 
@@ -96,7 +99,7 @@ def test_include_takes_kinds_and_run_ids_and_refuses_others() -> None:
 
 def test_confirm_has_the_matched_controls_after_what_they_match() -> None:
     params = study("tiny", "study.targets=[fpb]", "study.confirm_seeds=[101]", "study.confirm_also=[]")
-    runs = confirm_runs(params, {"fpb": "pair_fpb_finqa"})
+    runs = confirm_runs(params, {"fpb": {"chosen": "pair_fpb_finqa"}})
     ids = [run.id for run in runs]
     assert sorted(ids[:3]) == ["all-s101", "pair_fpb_finqa-s101", "single_fpb-s101"]
     assert sorted(ids[3:]) == [
@@ -121,18 +124,20 @@ def test_confirm_has_the_matched_controls_after_what_they_match() -> None:
 
 def test_confirm_runs_a_mixture_once_where_targets_share_it() -> None:
     params = study("tiny", "study.confirm_seeds=[101]", "study.confirm_also=[]")
-    ids = [run.id for run in confirm_runs(params, {"fpb": "all", "twitter_sa": "all"})]
+    ids = [
+        run.id for run in confirm_runs(params, {"fpb": {"chosen": "all"}, "twitter_sa": {"chosen": "all"}})
+    ]
     assert len(ids) == len(set(ids)) == 1 + 2 + 2 * 2
 
 
 def test_a_choice_outside_the_grid_is_a_clear_error() -> None:
     params = study("tiny", "study.targets=[fpb]", "study.include=[single,all]")
-    with pytest.raises(ConfigError, match="no explored mixture is chosen for target 'fpb'"):
-        confirm_runs(params, {"fpb": "pair_fpb_finqa"})
+    with pytest.raises(ConfigError, match="no explored run is what was chosen for target 'fpb'"):
+        confirm_runs(params, {"fpb": {"chosen": "pair_fpb_finqa"}})
 
 
 SEEDS = (101, 102, 103)
-CHOSEN = {"fpb": "without_open_orca", "twitter_sa": "all"}
+CHOSEN = {"fpb": {"chosen": "without_open_orca"}, "twitter_sa": {"chosen": "all"}}
 
 
 def test_confirm_also_adds_mixtures_and_changes_no_other_run() -> None:
@@ -140,14 +145,17 @@ def test_confirm_also_adds_mixtures_and_changes_no_other_run() -> None:
     after = confirm_runs(study("tiny", "study.confirm_also=[without_orca_math]"), CHOSEN)
     assert [run for run in after if run in before] == before
     added = [run for run in after if run not in before]
-    assert [run.id for run in added] == [f"without_orca_math-s{seed}" for seed in SEEDS]
-    assert [run.seed for run in added] == [101, 102, 103]
+    names = ("without_orca_math", "size_without_orca_math_as_all")
+    assert [run.id for run in added] == [f"{name}-s{seed}" for name in names for seed in SEEDS]
+    assert [run.seed for run in added] == [101, 102, 103] * 2
 
 
 def test_a_mixture_that_is_confirmed_anyway_is_not_trained_twice() -> None:
     before = confirm_runs(study("tiny", "study.confirm_also=[]"), CHOSEN)
     again = study("tiny", "study.confirm_also=[without_open_orca,all,single_fpb]")
-    after = confirm_runs(again, CHOSEN)
+    filled = [run for run in confirm_runs(again, CHOSEN) if run.id.startswith("size_without_")]
+    assert [run.id for run in filled] == [f"size_without_open_orca_as_all-s{seed}" for seed in SEEDS]
+    after = [run for run in confirm_runs(again, CHOSEN) if run not in filled]
     assert [replace(run, asked=()) for run in after] == [replace(run, asked=()) for run in before]
     more = {run.id for run, was in zip(after, before, strict=True) if run != was}
     assert more == {f"{name}-s{seed}" for name in ("without_open_orca", "single_fpb") for seed in SEEDS}
@@ -157,7 +165,7 @@ def test_a_mixture_that_is_confirmed_anyway_is_not_trained_twice() -> None:
 
 def test_confirm_also_takes_what_is_not_explored_and_refuses_what_is_no_mixture() -> None:
     params = study("tiny", "study.include=[single,all]", "study.targets=[fpb]")
-    assert "without_open_orca-s101" in [run.id for run in confirm_runs(params, {"fpb": "all"})]
+    assert "without_open_orca-s101" in [run.id for run in confirm_runs(params, {"fpb": {"chosen": "all"}})]
     for name, hint in (("without_open_orc", "'without_open_orca'"), ("base", ""), ("tuned_fpb_1", "")):
         params = study("tiny", f"study.confirm_also=[{name}]")
         with pytest.raises(ConfigError, match=f"confirm_also: no mixture '{name}'.*{hint}"):
@@ -175,7 +183,8 @@ def test_explored_runs_are_asked_what_tables_and_advice_read() -> None:
     for run in runs.values():
         told = (run.id, set(run.asked))
         if run.kind == "tuned":
-            assert told == (run.id, {Asked(run.sources[0], True, 300)})
+            tried = [task for task in params.study.targets if task in run.sources]
+            assert told == (run.id, {Asked(task, True, 300) for task in tried})
         elif run.kind == "pair" and "open_orca" not in run.sources:
             assert told == (run.id, finance)
         elif run.kind != "base":
@@ -188,7 +197,8 @@ def test_confirmed_runs_are_asked_their_target_and_some_of_them_all() -> None:
         name = run.id.removesuffix(f"-s{run.seed}")
         assert not any(one.dev for one in run.asked), "nothing is chosen after confirmation"
         assert len({one.task for one in run.asked}) == len(run.asked)
-        if name in ("all", *params.study.confirm_also):
+        filled = [f"size_{mixture}_as_all" for mixture in params.study.confirm_also]
+        if name in ("all", *params.study.confirm_also, *filled):
             assert {one.task for one in run.asked} == set(params.study.evaluations)
         else:
             assert [one.task for one in run.asked] == [run.sources[0]]
@@ -198,6 +208,6 @@ def test_confirmed_runs_are_asked_their_target_and_some_of_them_all() -> None:
 
 def test_a_mixture_that_two_targets_chose_is_asked_both() -> None:
     params = study("tiny", "study.confirm_also=[]", "study.confirm_seeds=[101]")
-    both = confirm_runs(params, dict.fromkeys(params.study.targets, "pair_fpb_twitter_sa"))
+    both = confirm_runs(params, {task: {"chosen": "pair_fpb_twitter_sa"} for task in params.study.targets})
     (shared,) = (run for run in both if run.id == "pair_fpb_twitter_sa-s101")
     assert shared.asked == (Asked("fpb", False, None), Asked("twitter_sa", False, None))

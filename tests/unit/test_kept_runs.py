@@ -43,7 +43,7 @@ GENERATED = study_params("smoke", *OVERRIDES)
 PARAMS = study_params("smoke", *OVERRIDES, "fetch.sources.fpb.status=original")
 MODEL = "phi3_smoke"
 EXPLORE = explore_runs(PARAMS)
-CONFIRM = confirm_runs(PARAMS, {"fpb": "all"})
+CONFIRM = confirm_runs(PARAMS, {"fpb": {"chosen": "all"}})
 RUNS = [run.id for run in (*EXPLORE, *CONFIRM)]
 ALL = next(run for run in EXPLORE if run.id == "all")
 SENTENCE = "The mill at Oulu closes in May, as its owner confided."
@@ -117,11 +117,12 @@ def _add_what_runs_are_made_of(root: Path) -> None:
 
 
 def _varied(answers: pd.DataFrame, number: int) -> pd.DataFrame:
-    """Two thirds of the answers replaced; some without an end, some labels decoded wrongly."""
+    """Two thirds of the answers replaced, but what the target is chosen on; some without an end, some labels
+    decoded wrongly."""
     places = [number + place for place in range(len(answers))]
     texts = [
-        text if place % 3 == 0 else ANSWERS[place // 3 % len(ANSWERS)]
-        for place, text in zip(places, answers["answer"], strict=True)
+        text if place % 3 == 0 or item.startswith("fpb:dev") else ANSWERS[place // 3 % len(ANSWERS)]
+        for place, item, text in zip(places, answers["item"], answers["answer"], strict=True)
     ]
     wrong = {"fpb": "neutral", "knowledge": "D"}
     choices = [

@@ -125,14 +125,17 @@ def test_a_mixture_without_rows_is_refused() -> None:
 
 
 def test_steps_and_size_controls_match_their_mixture(params: Params) -> None:
-    chosen = dict.fromkeys(FINANCE_TASKS, "pair_headline_fpb")
-    one_target = params.study.model_copy(update={"targets": ["fpb"]})
-    confirmed = confirm_runs(params.model_copy(update={"study": one_target}), chosen)
+    chosen = {task: {"chosen": "pair_headline_fpb"} for task in FINANCE_TASKS}
+    one_target = {"targets": ["fpb"], "confirm_also": ["without_orca_math"]}
+    study = params.study.model_copy(update=one_target)
+    confirmed = confirm_runs(params.model_copy(update={"study": study}), chosen)
     found = {run.id: asked(params, run, runs=confirmed) for run in confirmed}
     assert found["steps_fpb_as_all-s101"] == found["single_fpb-s101"] == {"fpb": 5_000}
     assert found["size_fpb_as_pair_headline_fpb-s101"] == {"fpb": 5_000, "filler": 10_000}
     everything = sum(min(rows, PUBLISHED[name]) for name, rows in found["all-s101"].items())
     assert found["size_fpb_as_all-s101"]["filler"] + 3_878 == everything
+    filled, without = found["size_without_orca_math_as_all-s101"], found["without_orca_math-s101"]
+    assert filled == without | {"filler": found["all-s101"]["orca_math"]}
 
 
 def test_a_control_without_the_run_it_matches_is_refused(params: Params) -> None:
@@ -182,7 +185,7 @@ def test_the_rows_of_a_mixture_come_in_training_order(prepared: Path, small: Par
 
 
 def test_a_size_control_draws_filler_rows(prepared: Path, small: Params) -> None:
-    runs = confirm_runs(small, {"fpb": "pair_fpb_finqa"})
+    runs = confirm_runs(small, {"fpb": {"chosen": "pair_fpb_finqa"}})
     mixtures = draw_all(runs, params=small, prepared=prepared)
     control = mixtures["size_fpb_as_pair_fpb_finqa-s101"]
     assert control.sources == ("fpb", "filler")

@@ -23,7 +23,7 @@ from cocktail.compose import compose, known_studies
 from cocktail.config import check_params
 from cocktail.data.table import COLUMNS, SPLITS, write_split
 from cocktail.errors import ConfigError, DataError
-from cocktail.grid import candidates, confirm_runs, explore_runs
+from cocktail.grid import candidates, confirm_runs, dearest_choice, explore_runs
 from cocktail.planning.checks import checks
 from cocktail.planning.facts import SIZES, read_sizes, scratch_parameters
 from cocktail.planning.rows import source_rows
@@ -168,9 +168,14 @@ def asked_tokens(run: PlannedRun, plan: Plan) -> float:
     """Tokens of what a run of the paper is asked: explored, dev and samples; confirmed, whole tests."""
     targets = "|".join(FINANCE)
     of_run = re.fullmatch(rf"(?:tuned|single|chosen|steps|size)_({targets})(?:_\d+|_as_\w+)?", run.id)
-    everything = run.kind in ("base", "all") or run.id in plan.params.study.confirm_also
+    also = plan.params.study.confirm_also
+    filled = [f"size_{name}_as_all" for name in also]
+    everything = run.kind in ("base", "all") or run.id in (*also, *filled)
     if of_run and (run.stage == "confirm" or run.kind == "tuned"):
         tasks = [of_run[1]]
+    elif run.id.startswith("tuned_all"):
+        # explored: tries for every target; confirmed: the longest, which stands for the best of each target
+        tasks = list(FINANCE)
     elif run.kind == "pair" and "open_orca" not in run.id:
         tasks = list(FINANCE)
     else:
@@ -215,7 +220,11 @@ def test_no_choice_on_dev_costs_more_than_the_plan_of_confirm(paper: Callable[..
     params, bound = plan.params, plan.share(stage="confirm") * plan.once
     totals = []
     for chosen in product(*(candidates(params, target) for target in params.study.targets)):
-        runs = confirm_runs(params, dict(zip(params.study.targets, chosen, strict=True)))
+        roles = {
+            target: dearest_choice(params, target, mixture)
+            for target, mixture in zip(params.study.targets, chosen, strict=True)
+        }
+        runs = confirm_runs(params, roles)
         measured = measured_runs(runs, params, plan.rows, stage="confirm", seeds=1)
         totals.append(sum(run.tokens for run in measured))
     assert len(totals) > 80

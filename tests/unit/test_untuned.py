@@ -65,7 +65,8 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Fake
     root = tmp_path_factory.mktemp("untuned")
     (root / "params.yaml").write_text(yaml.safe_dump(PARAMS.model_dump()), encoding="utf-8")
     write_study(root, PARAMS)
-    prepared, kept = ("--prepared", "data/prepared"), ("--studies", "reports/studies")
+    prepared = ("--prepared", "data/prepared")
+    kept = ("--studies", "reports/studies", "--locks", "reports/locks")
     base, answers = ("--base", f"artifacts/base/{EXTERNAL}"), f"artifacts/answers/{EXTERNAL}"
     selected = f"artifacts/selected/{EXTERNAL}.json"
     with pytest.MonkeyPatch.context() as patch, serve(knowing) as server:

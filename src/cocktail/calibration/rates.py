@@ -88,6 +88,6 @@ def _verdict(effect: Effect, way: Way) -> Verdict:
         100 * effect.high,
         margin=MARGIN,
         confidence=CONFIDENCE,
-        equality=way == "the rule, equality claimed",
+        non_superiority=way == "the rule, equality claimed",
     )
     return found.verdict

@@ -9,7 +9,7 @@ import numpy as np
 
 from cocktail.claims.arms import Answers, ArmRuns, arm_runs, collapsed, extreme, invalid_share
 from cocktail.claims.draft import MACRO, SOME, VERSUS, Draft, joined_reasons
-from cocktail.claims.schema import Claim, ContrastTest, tasks_of
+from cocktail.claims.schema import Claim, ContrastTest, all_tasks_of, tasks_of
 from cocktail.claims.verdict import find, find_some
 from cocktail.comparison.scores import ModelScores, Reading
 from cocktail.stats.crossed import MIN_SEEDS, Arm, Effect, TaskOutcomes, crossed_macro
@@ -158,6 +158,7 @@ def _draft(setting: Setting, cases: Sequence[Case], *, scope: str) -> Draft:
     tested = [case for case in cases if not case.blocked]
     shown = tested or [case for case in cases if len(cases) == 1 and case.outcomes]
     effect = _effect(setting, shown) if shown else None
+    power = _power(setting, effect) if effect and tested else ""
     return Draft(
         model=setting.scores.model,
         scope=_scope(setting, scope),
@@ -165,7 +166,7 @@ def _draft(setting: Setting, cases: Sequence[Case], *, scope: str) -> Draft:
         effect=effect,
         p=_p(setting, effect) if effect and tested else None,
         blocked="" if tested else joined_reasons(case.blocked for case in cases),
-        note="; ".join(filter(None, (_note(cases, tested), _left_out(shown), _power(setting, effect)))),
+        note="; ".join(filter(None, (_note(setting, cases, tested), _left_out(shown), power))),
         treatment_runs=tuple(dict.fromkeys(run for case in shown for run in case.treatment.runs)),
         control_runs=tuple(dict.fromkeys(run for case in shown for run in case.control.runs)),
         partial="; ".join(dict.fromkeys(filter(None, (case.partial for case in shown)))),
@@ -228,9 +229,9 @@ def _p(setting: Setting, effect: Effect) -> float:
     return tested.p_beyond if effect.estimate > margin else min(1.0, 2 * tested.p_gain)
 
 
-def _power(setting: Setting, effect: Effect | None) -> str:
+def _power(setting: Setting, effect: Effect) -> str:
     """Say how surely a non-superiority would be shown if there were no difference at all."""
-    if setting.test.kind != "non_superiority" or effect is None:
+    if setting.test.kind != "non_superiority":
         return ""
     alpha = 1 - setting.answers.params.compare.confidence
     power = power_at(effect, setting.claim.margin / 100, alpha=alpha)
@@ -242,13 +243,14 @@ def _left_out(cases: Sequence[Case]) -> str:
     return f"seeds that lack an arm: {', '.join(map(str, seeds))}" if seeds else ""
 
 
-def _note(cases: Sequence[Case], tested: Sequence[Case]) -> str:
+def _note(setting: Setting, cases: Sequence[Case], tested: Sequence[Case]) -> str:
     """Say of how many tasks a macro mean is, and which were left out for what their scores are."""
-    if not tested or len(tested) == len(cases):
+    total = len(all_tasks_of(setting.test)) if len(cases) > 1 else len(cases)
+    if not tested or len(tested) == total:
         return ""
     left_out = [
         f"{case.blocked}: {case.task}"
         for case in cases
-        if not case.blocked.startswith("needs") and case.blocked
+        if case.blocked and not case.blocked.startswith("needs")
     ]
-    return ", ".join([f"{len(tested)} of {len(cases)} tasks", *left_out])
+    return ", ".join([f"{len(tested)} of {total} tasks", *left_out])

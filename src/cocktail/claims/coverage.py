@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from cocktail.claims.arms import arm_runs
-from cocktail.claims.schema import Claim, ContrastTest, tasks_of
+from cocktail.claims.schema import Claim, ContrastTest, all_tasks_of
 from cocktail.comparison.scores import ModelScores
 from cocktail.config import Params
 from cocktail.grid import candidates, confirm_runs, dearest_choice, explore_runs
@@ -32,7 +32,7 @@ def lacking(claims: Sequence[Claim], params: Params) -> dict[str, list[str]]:
             continue
         needs = [
             arm_runs(arm, scores, reference, task=task, params=params).missing
-            for task in tasks_of(claim.test, params.study.evaluations)
+            for task in all_tasks_of(claim.test)
             for arm in (claim.test.treatment, claim.test.control)
         ]
         for need in dict.fromkeys(filter(None, needs)):

@@ -59,7 +59,7 @@ class Draft:
 def row_of(draft: Draft, finding: Finding, *, detectable: float | None) -> dict[str, Any]:
     """Return the row as it stands in claims.json: differences in points, rounded."""
     effect = draft.effect
-    reasons = dict.fromkeys(filter(None, (finding.reason, draft.note, _collapsed(draft))))
+    reasons = dict.fromkeys(filter(None, (finding.reason, draft.note)))
     return {
         "model": draft.model,
         "scope": draft.scope,
@@ -84,15 +84,6 @@ def row_of(draft: Draft, finding: Finding, *, detectable: float | None) -> dict[
         "control_collapsed": draft.control_collapsed,
         "primary": draft.primary,
     }
-
-
-def _collapsed(draft: Draft) -> str:
-    arms = (
-        (draft.treatment_collapsed, draft.treatment_runs, "treatment"),
-        (draft.control_collapsed, draft.control_runs, "control"),
-    )
-    found = [f"{count} of {len(runs)} {arm} runs" for count, runs, arm in arms if count]
-    return f"collapsed: {', '.join(found)}" if found else ""
 
 
 def _points(share: float) -> float:

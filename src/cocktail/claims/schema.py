@@ -155,7 +155,12 @@ def tasks_of(test: ContrastTest, evaluations: Sequence[str]) -> list[str]:
     """Return the tasks of a test: of a group those that the study evaluates; else those that are named."""
     if not isinstance(test.tasks, str):
         return list(test.tasks)
-    return [task for task in evaluations if task in task_groups()[test.tasks]]
+    return [task for task in evaluations if task in all_tasks_of(test)]
+
+
+def all_tasks_of(test: ContrastTest) -> list[str]:
+    """Return the tasks that a test speaks of, in a study or not."""
+    return list(task_groups()[test.tasks] if isinstance(test.tasks, str) else test.tasks)
 
 
 def read_claims(path: Path) -> list[Claim]:

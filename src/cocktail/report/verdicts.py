@@ -11,14 +11,26 @@ from cocktail.report.standing import standing_text
 from cocktail.report.table import Table
 
 RULE = (
-    "supported: the interval lies above zero; contradicted: below zero; not supported: inside the margin; "
-    "under-powered: none of these; an equality is supported inside the margin. Primary rows need a "
-    "Holm-adjusted p as well. detectable: the true effect that the test finds in about 80 % of studies "
+    "supported: the interval lies above zero and reaches the margin; contradicted: the same below zero; "
+    "negligible: to one side of zero, but inside the margin; not supported: around zero, inside the margin; "
+    "under-powered: none of these; “not better” is supported below the margin. Primary rows need a "
+    "Holm-adjusted p as well. collapsed: runs of either arm, a task, that fell below the untuned model or are "
+    "INVALID in one answer of five. detectable: the true effect that the test finds in about 80 % of studies "
     "(reports/calibration)."
 )
 COLUMNS = (
     *("claim", "model", "on", "reading", "verdict", "reason", "effect", "adjusted p", "items", "clusters"),
-    *("seeds", "detectable", "family", "statement", "source", "caveat", "treatment runs", "control runs"),
+    *(
+        "seeds",
+        "collapsed",
+        "detectable",
+        "family",
+        "statement",
+        "source",
+        "caveat",
+        "treatment runs",
+        "control runs",
+    ),
 )
 
 Claim = Mapping[str, Any]
@@ -36,7 +48,7 @@ def verdict_tables(claims: Mapping[str, Any]) -> list[Table]:
     level = f"{claims['confidence']:.0%}"
     note = f"{claims['note']} Effects in points with {level} intervals over seeds and items. {RULE}"
     note += f" {standing_text(claims)}"
-    hidden = ("family", "statement", "source", "caveat", "treatment runs", "control runs")
+    hidden = ("collapsed", "family", "statement", "source", "caveat", "treatment runs", "control runs")
     return [
         Table(
             name="verdicts",
@@ -50,7 +62,7 @@ def verdict_tables(claims: Mapping[str, Any]) -> list[Table]:
             title="Verdicts: all rows, the headline of each claim first",
             note=note,
             frame=_frame(every),
-            hidden=hidden,
+            hidden=hidden[1:],
         ),
     ]
 
@@ -74,6 +86,7 @@ def _cells(claim: Claim, row: Row) -> dict[str, Any]:
         "effect": effect_text(row),
         "adjusted p": _p(row["p_adjusted"]),
         **{name: _count(row[f"n_{name}"]) for name in ("items", "clusters", "seeds")},
+        "collapsed": f"{row['treatment_collapsed']}, {row['control_collapsed']}" if row["n_seeds"] else "",
         "treatment runs": _runs(row, "treatment"),
         "control runs": _runs(row, "control"),
     }
