@@ -47,7 +47,8 @@ def explore(bench: Workbench, runs: Sequence[Run]) -> Measured:
     command = stage(
         "explore",
         *("--model", bench.model, "--prepared", bench.prepared, "--mixtures", bench.mixtures),
-        *("--base", bench.base, "--studies", "reports/studies", "--out", "artifacts/answers"),
+        *("--base", bench.base, "--studies", "reports/studies", "--locks", "reports/locks"),
+        *("--out", "artifacts/answers"),
     )
     measured = bench.run(command, store="store")
     for run in runs:

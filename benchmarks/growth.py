@@ -65,7 +65,8 @@ def explore(folder: Path, study: str, count: int, largest: int) -> Measured:
     command = stage(
         "explore",
         *("--model", bench.model, "--prepared", bench.prepared, "--mixtures", bench.mixtures),
-        *("--base", bench.base, "--studies", "reports/studies", "--out", "artifacts/answers"),
+        *("--base", bench.base, "--studies", "reports/studies", "--locks", "reports/locks"),
+        *("--out", "artifacts/answers"),
     )
     measured = bench.run(command, store="store")
     receipts = [read_json(path) for path in (folder / "store").glob("answers/*/*/runtime.json")]

@@ -167,14 +167,15 @@ def test_hours_and_disk_follow_from_parameters_and_tokens(paper: Callable[..., P
 def asked_tokens(run: PlannedRun, plan: Plan) -> float:
     """Tokens of what a run of the paper is asked: explored, dev and samples; confirmed, whole tests."""
     targets = "|".join(FINANCE)
-    of_run = re.fullmatch(rf"(?:tuned|single|chosen|steps|size)_({targets})(?:_\d+|_as_\w+)?", run.id)
+    kinds = "tuned|tuned_mixture|single|chosen|steps|size"
+    of_run = re.fullmatch(rf"(?:{kinds})_({targets})(?:_\d+|_as_\w+)?", run.id)
     also = plan.params.study.confirm_also
     filled = [f"size_{name}_as_all" for name in also]
     everything = run.kind in ("base", "all") or run.id in (*also, *filled)
     if of_run and (run.stage == "confirm" or run.kind == "tuned"):
         tasks = [of_run[1]]
     elif run.id.startswith("tuned_all"):
-        # explored: tries for every target; confirmed: the longest, which stands for the best of each target
+        assert run.stage == "explore", run.id  # confirmed, each target has its own best try
         tasks = list(FINANCE)
     elif run.kind == "pair" and "open_orca" not in run.id:
         tasks = list(FINANCE)

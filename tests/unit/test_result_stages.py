@@ -24,7 +24,7 @@ CALLS = {
     "compare": ["--prepared", "none", "--scores", "none", "--selected", "none", "--out", "out"],
     "claims": [
         *("--prepared", "none", "--scores", "none", "--selected", "none"),
-        *("--claims", str(CLAIMS), "--out", "out"),
+        *("--claims", str(CLAIMS), "--answers", "none", "--locks", "none", "--out", "out"),
     ],
     "report": [
         *("--reports", "none", "--raw", "none", "--prepared", "none", "--mixtures", "none"),

@@ -16,6 +16,7 @@ import yaml
 from answers_fixture import ROOT, report_answers, study_params, write_study
 from endpoint_server import KEY, FakeEndpoint, Said, completion, serve
 from html_tree import read_html
+from lock_fixture import write_lock
 
 from cocktail.claims.numbers import verdict_numbers
 from cocktail.comparison.scores import read_scores
@@ -24,6 +25,7 @@ from cocktail.endpoint.answers import answer_all
 from cocktail.errors import ConfigError, EndpointError
 from cocktail.execution.keys import base_identity
 from cocktail.grid import confirm_runs, explore_runs
+from cocktail.lock import present_lock
 from cocktail.manifest import make_manifest
 from cocktail.page.content import Inputs, gather
 from cocktail.page.render import render_page
@@ -65,6 +67,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Fake
     root = tmp_path_factory.mktemp("untuned")
     (root / "params.yaml").write_text(yaml.safe_dump(PARAMS.model_dump()), encoding="utf-8")
     write_study(root, PARAMS)
+    write_lock(root / "reports/locks", PARAMS)
     prepared = ("--prepared", "data/prepared")
     kept = ("--studies", "reports/studies", "--locks", "reports/locks")
     base, answers = ("--base", f"artifacts/base/{EXTERNAL}"), f"artifacts/answers/{EXTERNAL}"
@@ -133,7 +136,9 @@ def test_its_answers_have_the_form_of_our_own(study: tuple[Path, FakeEndpoint]) 
     assert base == {"kind": "endpoint", "served": SERVED, "identity": identity, "files": {}}
     assert receipt["base"] == identity
     assert read_json(root / f"artifacts/selected/{EXTERNAL}.json") == {}
-    assert read_json(root / f"artifacts/answers/{EXTERNAL}/confirm/index.json") == {"runs": []}
+    lock, answers = present_lock(root / "reports/locks", PARAMS), root / f"artifacts/answers/{EXTERNAL}"
+    assert read_json(answers / "explore/index.json") == {"runs": ["base"], "lock": lock}
+    assert read_json(answers / "confirm/index.json") == {"runs": [], "lock": lock}
 
 
 def test_every_table_holds_what_there_is_of_them(study: tuple[Path, FakeEndpoint]) -> None:
@@ -214,7 +219,7 @@ def test_a_second_time_nothing_is_asked(
             prepared=root / "data/prepared",
             base=root / f"artifacts/base/{EXTERNAL}",
             out=out,
-            lock="",
+            lock=present_lock(root / "reports/locks", PARAMS),
         )
 
     for name in ("COCKTAIL_ENDPOINT", "COCKTAIL_ENDPOINT_KEY"):

@@ -88,10 +88,17 @@ def _confirmed_with(
     chosen = {target: dearest_choice(params, target, choice)}
     confirmed = confirm_runs(alone, chosen)
     runs = measured_runs(confirmed, alone, rows, stage="confirm", seeds=len(study.confirm_seeds))
-    plain = [replace(run, id=run.id.removesuffix(f"-s{seed}")) for run in runs]
+    plain = [_named_for_tries(target, replace(run, id=run.id.removesuffix(f"-s{seed}"))) for run in runs]
     if choice in ("all", *study.confirm_also):  # trained anyway
         return plain
     return [_named_for(target, choice, run) for run in plain]
+
+
+def _named_for_tries(target: str, run: PlannedRun) -> PlannedRun:
+    """The best try of all sources may be another for each target."""
+    if run.id.startswith("tuned_all_"):
+        return replace(run, id=f"tuned_mixture_{target}", at_most=run.id)
+    return run
 
 
 def _named_for(target: str, choice: str, run: PlannedRun) -> PlannedRun:
