@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from cocktail.claims.verdict import Verdict as Judged
 from cocktail.config import Tier
 from cocktail.errors import RecordError
 from cocktail.records import read_json
 from cocktail.report.standing import RULE, TIER, lock_of, standing_text
-
-VerdictName = Literal["supported", "contradicted", "not supported", "under-powered", "not tested"]
 
 
 class _Read(BaseModel):
@@ -31,7 +29,7 @@ class Verdict(_Read):
     model: str
     scope: str
     reading: str
-    verdict: VerdictName
+    verdict: Judged
     reason: str
     effect: float | None
     low: float | None

@@ -21,6 +21,7 @@ from cocktail.report.verdicts import RULE
 GLYPHS = {
     "supported": "▲",
     "contradicted": "▼",
+    "negligible": "□",
     "not supported": "■",
     "under-powered": "◇",
     "not tested": "○",

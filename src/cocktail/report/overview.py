@@ -22,7 +22,7 @@ from cocktail.report.table import MISSING
 
 GROUPS = {  # what is said of a study -> the verdicts that it counts
     "Held": ("supported",),
-    "Did not hold": ("contradicted", "not supported"),
+    "Did not hold": ("contradicted", "negligible", "not supported"),
     "Undecided": ("under-powered",),
     "Not tested": ("not tested",),
 }
