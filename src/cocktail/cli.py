@@ -166,16 +166,26 @@ def verdicts_diff(arguments: argparse.Namespace) -> None:
 
 
 def calibrate(arguments: argparse.Namespace) -> None:
-    """Test the rule of verdicts on simulated studies; writes reports/calibration/ (minutes)."""
+    """Test the rule of verdicts on simulated studies; writes reports/calibration/ (ten minutes)."""
+    from cocktail.calibration.designs import DESIGNS
     from cocktail.calibration.recorded import recorded_design
-    from cocktail.calibration.study import DESIGNS
     from cocktail.calibration.study import calibrate as simulate
 
     study, designs = arguments.study, DESIGNS
+    records = sorted(path.parent for path in (REPORTS / "studies").glob("*/items.parquet"))
     if study:
-        designs = (recorded_design(REPORTS / "studies" / study),)
+        records = [REPORTS / "studies" / study]
+        designs = (recorded_design(records[0]),)
     out = REPORTS / "studies" / study / "calibration" if study else REPORTS / "calibration"
-    result = simulate(out, num_studies=arguments.studies, seed=arguments.seed, designs=designs, study=study)
+    result = simulate(
+        out,
+        num_studies=arguments.studies,
+        seed=arguments.seed,
+        designs=designs,
+        study=study,
+        records=records,
+        processes=arguments.processes,
+    )
     broken = sum("no" in row["held"].values() for row in result["rows"])
     print(f"{out}/table.md: {len(result['rows'])} rows, {broken} with a bound that is not held")
 
@@ -205,8 +215,9 @@ def main() -> None:
                 "files", nargs="+", type=Path, help="<model>/explore/base.parquet, judge/asked.parquet"
             )
         if command is calibrate:
-            sub.add_argument("--studies", type=int, default=2000, help="simulated studies of each row")
+            sub.add_argument("--studies", type=int, default=1000, help="simulated studies of each design")
             sub.add_argument("--seed", type=int, default=1)
+            sub.add_argument("--processes", type=int, default=2, help="the numbers do not depend on it")
             sub.add_argument("--study", default="", help="a recorded study: one design, of its size")
         if command is advise:
             sub.add_argument("--target", required=True, help="an evaluated task, a source or not")

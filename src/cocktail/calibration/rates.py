@@ -1,4 +1,4 @@
-"""How often the project's own rule comes to each verdict in simulated studies."""
+"""How often the project's rule, and the ways that it replaces, come to each verdict in simulated studies."""
 
 from __future__ import annotations
 
@@ -8,12 +8,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from cocktail.calibration.generator import CANDIDATES, SINGLE, Design, SimulatedStudy
+import numpy as np
+from numpy.typing import NDArray
+
+from cocktail.calibration.designs import Design
+from cocktail.calibration.generator import SINGLE, Scores, SimulatedStudy
 from cocktail.claims.verdict import Verdict, find
-from cocktail.stats.crossed import Effect, TaskOutcomes, crossed_effect, crossed_macro
+from cocktail.stats.crossed import Effect, TaskOutcomes, crossed_macro, effect_of_parts
 from cocktail.stats.power import smallest_detectable
 
-Way = Literal["the rule", "the rule, equality claimed", "no seed variance", "picked on test, one seed"]
+Way = Literal[
+    "the rule",
+    "the rule, equality claimed",
+    "seeds unpaired",
+    "no seed variance",
+    "picked on test, one seed",
+]
 MARGIN, CONFIDENCE = 2.0, 0.95  # points; those of the claims unless they say otherwise
 
 
@@ -33,53 +43,69 @@ class Rates:
         return math.sqrt(bounded * (1 - bounded) / self.num_studies)
 
 
-def judge_studies(studies: Iterable[SimulatedStudy], design: Design, *, ask_detectable: int = 0) -> Rates:
+def judge_studies(
+    studies: Iterable[SimulatedStudy], design: Design, *, ways: Sequence[Way], ask_detectable: int = 0
+) -> Rates:
     """Judge every study in each way; print the detectable effect of the first ``ask_detectable``."""
-    counts: dict[Way, Counter[Verdict]] = {}
+    counts: dict[Way, Counter[Verdict]] = {way: Counter() for way in ways}
     detectable: list[float] = []
     num_studies, num_clusters = 0, 0
     for study in studies:
-        effects = effects_of(study, design)
-        for way, effect in effects.items():
-            counts.setdefault(way, Counter())[_verdict(effect, way)] += 1
+        effects: dict[str, Effect] = {}
+        for way in ways:
+            looked_at = way.partition(",")[0] if way.startswith("the rule") else way
+            if looked_at not in effects:
+                effects[looked_at] = effect_of(study, design, way)
+            counts[way][_verdict(effects[looked_at], way)] += 1
         if num_studies < ask_detectable:
             detectable.append(100 * smallest_detectable(effects["the rule"], alpha=1 - CONFIDENCE))
         num_studies += 1
-        num_clusters += effects["the rule"].n_clusters
+        num_clusters += next(iter(effects.values())).n_clusters
     shares = {
         way: {verdict: n / num_studies for verdict, n in found.items()} for way, found in counts.items()
     }
     return Rates(shares, num_studies, tuple(detectable), num_clusters / num_studies)
 
 
-def effects_of(study: SimulatedStudy, design: Design) -> dict[Way, Effect]:
-    """Return the effect that each way looks at: the project's, and two that it is held against.
+def effect_of(study: SimulatedStudy, design: Design, way: Way) -> Effect:
+    """Return the effect that a way looks at: the project's, and three that it is held against.
 
-    "no seed variance" takes the same runs for the only ones there could be; "picked on test, one seed" is
-    the best of all explored mixtures on test against the explored single, as if it had been the only one.
+    "seeds unpaired" is the rule's first edition: an arm's part is the variance over seeds of its mean over
+    the tasks. "no seed variance" takes the same runs for the only ones there could be; "picked on test, one
+    seed" is each task's best explored mixture on test against the explored single, as if it had been the
+    only one.
     """
-    rule = crossed_macro(
-        [
-            TaskOutcomes(study.treatment[:, part], study.control[:, part], study.clusters[part])
-            for part in _parts(design)
-        ],
-        confidence=CONFIDENCE,
-    )
-    mean, single_mean = (arm.mean(axis=0)[None] for arm in (study.treatment, study.control))
-    best = int(study.explored[:CANDIDATES].mean(axis=1).argmax())
-    picked, single = study.explored[best], study.explored[SINGLE]
-    return {
-        "the rule": rule,
-        "the rule, equality claimed": rule,
-        "no seed variance": crossed_effect(mean, single_mean, study.clusters, confidence=CONFIDENCE),
-        "picked on test, one seed": crossed_effect(
-            picked[None], single[None], study.clusters, confidence=CONFIDENCE
-        ),
-    }
+    if way == "seeds unpaired":
+        return _unpaired(study)
+    arms, runs = (study.treatment, study.control), _runs(design)
+    if way == "no seed variance":
+        arms = (study.treatment.mean(axis=1, keepdims=True), study.control.mean(axis=1, keepdims=True))
+    if way == "picked on test, one seed":
+        best = study.explored[:, :SINGLE].mean(axis=2).argmax(axis=1)
+        picked = np.take_along_axis(study.explored, best[:, None, None], axis=1)
+        arms = (picked, study.explored[:, SINGLE:])
+    tasks = [TaskOutcomes(*both, treatment_runs=runs) for both in zip(*arms, study.clusters, strict=True)]
+    return crossed_macro(tasks, confidence=CONFIDENCE)
 
 
-def _parts(design: Design) -> Sequence[slice]:
-    return [slice(task * design.items, (task + 1) * design.items) for task in range(design.tasks)]
+def _runs(design: Design) -> list[str]:
+    """Ids of the treatment's runs where they answer all tasks; of runs of one task there are none to tell."""
+    return [f"all-s{seed}" for seed in range(design.seeds)] if design.one_mixture else []
+
+
+def _unpaired(study: SimulatedStudy) -> Effect:
+    arms = (study.treatment, study.control)
+    by_seed = [np.asarray(arm, dtype=np.float64).mean(axis=(0, 2)) for arm in arms]
+    num_seeds = len(by_seed[0])
+    parts = [(float(means.var(ddof=1)) / num_seeds, num_seeds - 1) for means in by_seed]
+    values = list(_mean_over_seeds(study.treatment) - _mean_over_seeds(study.control))
+    clusters = list(study.clusters)
+    return effect_of_parts(values, clusters, parts, num_seeds=num_seeds, confidence=CONFIDENCE)
+
+
+def _mean_over_seeds(arm: Scores) -> NDArray[np.float64]:
+    means: NDArray[np.float64] = np.asarray(arm, dtype=np.float64).mean(axis=1)
+    return means
 
 
 def _verdict(effect: Effect, way: Way) -> Verdict:

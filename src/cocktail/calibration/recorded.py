@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from statistics import mean
 
-from cocktail.calibration.generator import Design
+from cocktail.calibration.designs import Design
 from cocktail.errors import RecordError
 from cocktail.records import read_json
 
@@ -16,7 +16,8 @@ def recorded_design(record: Path) -> Design:
 
     The seed SD is the root mean square over all confirmed arms, a run's luck on its items included. Tasks of
     different sizes, and of clusters of different sizes, count as equal, of their mean. Not taken from the
-    record: the number of candidates, the mean score and how difficult items are.
+    record: the number of candidates, the mean score, how difficult items are, and what runs have in common
+    (three seeds do not tell a correlation): nothing, which makes pairing look worse than it is.
 
     Raises:
         RecordError: there is no such record, or it confirmed nothing with more than one seed.

@@ -1,0 +1,160 @@
+"""The effects of recorded studies, by the rule and by a second road, from the same answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cocktail.calibration.oracle import CONTROL, TREATMENT, second_road
+from cocktail.errors import RecordError
+from cocktail.records import read_json, read_table
+from cocktail.stats.crossed import Arm, Effect, TaskOutcomes, crossed_macro
+
+Row = dict[str, Any]
+ARMS: tuple[Arm, Arm] = ("treatment", "control")
+GIVEN = "base"  # the run of an untuned model: one, no draw of training
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """A recorded comparison.
+
+    Attributes:
+        name: of the contrast or the claim.
+        models, runs: of either arm; runs by task.
+        recorded: the estimate in the record, a share; rounded to 1e-6 where ``rounded``.
+    """
+
+    name: str
+    models: Mapping[Arm, str]
+    runs: Mapping[Arm, Mapping[str, Sequence[str]]]
+    recorded: float
+    rounded: bool = False
+
+    @property
+    def tasks(self) -> list[str]:
+        """The tasks that it is the mean of."""
+        return list(self.runs["treatment"])
+
+
+def compared(records: Sequence[Path]) -> list[Row]:
+    """Return one row a contrast of each record: both estimates, and the standard errors beside each other."""
+    rows = []
+    for record in records:
+        contrasts = list(recorded_contrasts(record))
+        items = read_table(record / "items.parquet") if contrasts else pd.DataFrame()
+        for contrast in contrasts:
+            answers = answers_of(items, contrast, where=record)
+            ours, theirs = rule_effect(answers), second_road(answers)
+            rows.append(
+                {
+                    "record": record.name,
+                    "contrast": contrast.name,
+                    "tasks": contrast.tasks,
+                    "headline": contrast.rounded,
+                    "recorded": contrast.recorded,
+                    "estimate": ours.estimate,
+                    "second": theirs.estimate,
+                    "se": ours.se,
+                    "summed": theirs.summed,
+                    "two_way": theirs.two_way,
+                    "pigeonhole": theirs.pigeonhole,
+                }
+            )
+    return rows
+
+
+def recorded_contrasts(record: Path) -> Iterator[Contrast]:
+    """Yield the confirmed contrasts (strict) of effects.json, then the macro headlines of claims.json.
+
+    Not the best of k tries: that is another estimator (:mod:`cocktail.stats.best_of`).
+    """
+    for row in read_json(record / "effects.json")["rows"]:
+        if row["reading"] == "strict":
+            models: dict[Arm, str] = dict.fromkeys(ARMS, row["model"])
+            runs: dict[Arm, Mapping[str, Sequence[str]]] = {
+                arm: {row["target"]: row[f"{arm}_runs"]} for arm in ARMS
+            }
+            yield Contrast(row["contrast"], models, runs, row["estimate"])
+    for claim in read_json(record / "claims.json")["claims"]:
+        strict = [row for row in claim["verdicts"] if row["reading"] == "strict"]
+        for head in strict:
+            if head["scope"].startswith("macro") and head["n_items"] and "tries" not in head["reason"]:
+                yield _headline(claim["id"], head, strict, where=record)
+
+
+def _headline(claim: str, head: Row, rows: Sequence[Row], *, where: Path) -> Contrast:
+    """The tasks of a macro mean are those whose own rows are tested with the same models."""
+    opponent = head["scope"].removeprefix("macro")
+    mine = [
+        row
+        for row in rows
+        if row["scope"] != head["scope"]
+        and row["scope"].endswith(opponent)
+        and row["model"] == head["model"]
+        and row["verdict"] != "not tested"
+    ]
+    if sum(row["n_items"] for row in mine) != head["n_items"]:
+        raise RecordError(
+            f"the tasks of claim {claim} have other items than its macro mean of {head['n_items']}",
+            where=str(where / "claims.json"),
+            fix="make record",
+        )
+    models: dict[Arm, str] = {arm: head[f"{arm}_model"] for arm in ARMS}
+    runs: dict[Arm, Mapping[str, Sequence[str]]] = {
+        arm: {row["scope"].removesuffix(opponent): row[f"{arm}_runs"] for row in mine} for arm in ARMS
+    }
+    return Contrast(claim, models, runs, head["effect"] / 100, rounded=True)
+
+
+def answers_of(items: pd.DataFrame, contrast: Contrast, *, where: Path) -> pd.DataFrame:
+    """Return the answers of both arms to the items that all of their runs were asked, one row an answer."""
+    found = []
+    for task in contrast.tasks:
+        mine = items[items["task"] == task]
+        arms = []
+        for arm in ARMS:
+            runs = contrast.runs[arm][task]
+            stage = "confirm" if all("-s" in run for run in runs) else "explore"
+            chosen = mine[
+                (mine["model"] == contrast.models[arm]) & (mine["stage"] == stage) & mine["run"].isin(runs)
+            ]
+            if chosen["run"].nunique() != len(runs):
+                raise RecordError(
+                    f"no answers of some of the runs {', '.join(runs)}", where=str(where), fix="make record"
+                )
+            arms.append(chosen.assign(arm=arm))
+        both = pd.concat(arms).astype({"run": str, "item": str, "cluster": str, "task": str})
+        asked = both.groupby("item")["run"].transform("size") == sum(
+            len(contrast.runs[arm][task]) for arm in ARMS
+        )
+        found.append(both[asked])
+    every = pd.concat(found, ignore_index=True)
+    return every.assign(ok=(every["strict"] == "ok").astype(float))
+
+
+def rule_effect(answers: pd.DataFrame) -> Effect:
+    """Return what the rule makes of the same answers."""
+    tasks = []
+    for _, mine in answers.groupby("task", sort=False):
+        tables = {
+            arm: mine[mine["arm"] == arm].pivot(index="run", columns="item", values="ok")
+            for arm in (TREATMENT, CONTROL)
+        }
+        clusters = mine.drop_duplicates("item").set_index("item")["cluster"]
+        first = tables[TREATMENT]
+        tasks.append(
+            TaskOutcomes(
+                first.to_numpy(),
+                tables[CONTROL][first.columns].to_numpy(),
+                clusters[first.columns].to_numpy(dtype=str),
+                treatment_runs=list(first.index),
+                control_runs=list(tables[CONTROL].index),
+            )
+        )
+    fixed = [arm for arm in ARMS if set(answers.loc[answers["arm"] == arm, "run"]) == {GIVEN}]
+    return crossed_macro(tasks, fixed=fixed)
