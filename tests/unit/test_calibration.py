@@ -189,9 +189,9 @@ def test_a_run_that_answers_all_tasks_is_left_unpaired() -> None:
     assert unpaired.seed_share * unpaired.se**2 == pytest.approx(seeds)
 
 
-def test_equality_is_found_where_it_is_and_seldom_at_the_margin() -> None:
+def test_no_gain_is_found_where_there_is_none_and_seldom_at_the_margin() -> None:
     design = Design(items=4000, seeds=5, seed_sd=0.1)
-    way: Way = "the rule, equality claimed"
+    way: Way = "the rule, no gain claimed"
     shares = [
         judge_studies(studies(design, num=60, effect=effect, seed=4), design, ways=[way]).shares[way]
         for effect in (0.0, 2.0)

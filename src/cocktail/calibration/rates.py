@@ -19,7 +19,7 @@ from cocktail.stats.power import smallest_detectable
 
 Way = Literal[
     "the rule",
-    "the rule, equality claimed",
+    "the rule, no gain claimed",
     "seeds unpaired",
     "no seed variance",
     "picked on test, one seed",
@@ -114,6 +114,6 @@ def _verdict(effect: Effect, way: Way) -> Verdict:
         100 * effect.high,
         margin=MARGIN,
         confidence=CONFIDENCE,
-        non_superiority=way == "the rule, equality claimed",
+        non_superiority=way == "the rule, no gain claimed",
     )
     return found.verdict

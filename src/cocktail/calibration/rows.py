@@ -24,12 +24,12 @@ BOUNDS: dict[tuple[Truth, Way, Verdict], float] = {
     ("no difference", "the rule", "supported"): BOUND,
     ("no difference", "the rule", "contradicted"): BOUND,
     ("detectable difference", "the rule", "supported"): POWER,
-    ("difference of the margin", "the rule, equality claimed", "supported"): BOUND,
+    ("difference of the margin", "the rule, no gain claimed", "supported"): BOUND,
 }
 COMPARED: dict[Truth, tuple[Way, ...]] = {
     "no difference": (
         "the rule",
-        "the rule, equality claimed",
+        "the rule, no gain claimed",
         "seeds unpaired",
         "no seed variance",
         "picked on test, one seed",
@@ -37,7 +37,7 @@ COMPARED: dict[Truth, tuple[Way, ...]] = {
     "three points": ("the rule", "seeds unpaired"),
     "five points": ("the rule", "seeds unpaired"),
     "detectable difference": ("the rule",),
-    "difference of the margin": ("the rule, equality claimed",),
+    "difference of the margin": ("the rule, no gain claimed",),
 }
 IN_FULL: tuple[Truth, ...] = ("no difference", "detectable difference")  # the others: half as many studies
 EXPLORED: Way = "picked on test, one seed"

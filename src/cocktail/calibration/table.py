@@ -25,7 +25,7 @@ HELD = (
     "false supported, false contradicted: where nothing differs; what has no bound is printed, not held "
     "to: one task alone is no headline where runs collapse. detectable: the median of the effects "
     "(points) that null studies of the design print as detectable; power: supported where that is the "
-    "truth. false equality: “equal within the margin” where the difference is the margin; equality found:"
+    "truth. false no gain: “not better” where the gain is the margin; no gain found:"
     " where nothing differs. held: yes; no, by more than two standard errors; or within error."
 )
 POWERS = (
@@ -41,7 +41,7 @@ DESIGN = {"tasks": "tasks", "items": "items", "clusters": "clusters", "seeds": "
 NULL, DETECTABLE, MARGIN = "no difference", "detectable difference", "difference of the margin"
 THREE, FIVE = "three points", "five points"
 PICKED = "picked on test, one seed"
-RULE, EQUALITY, UNPAIRED = "the rule", "the rule, equality claimed", "seeds unpaired"
+RULE, NO_GAIN, UNPAIRED = "the rule", "the rule, no gain claimed", "seeds unpaired"
 MADE_WITH = ("tasks", "items", "seeds", "seed_sd", "correlation", "over_tasks", "collapse", "treatment")
 
 Rows = Mapping[tuple[str, str], Mapping[str, Any]]
@@ -93,15 +93,15 @@ def _design(rows: Rows) -> dict[str, Any]:
 
 
 def _held(rows: Rows) -> dict[str, Any]:
-    null, found, margin = rows[NULL, RULE], rows[DETECTABLE, RULE], rows[MARGIN, EQUALITY]
+    null, found, margin = rows[NULL, RULE], rows[DETECTABLE, RULE], rows[MARGIN, NO_GAIN]
     answers = [answer for row in (null, found, margin) for answer in row["held"].values()]
     worst = next((worse for worse in ("no", "within error") if worse in answers), "yes")
     return {
         **{f"false {verdict}": _share(null, verdict) for verdict in ("supported", "contradicted")},
         "detectable": found["effect"],
         "power": _share(found, "supported"),
-        "false equality": _share(margin, "supported"),
-        "equality found": _share(rows[NULL, EQUALITY], "supported"),
+        "false no gain": _share(margin, "supported"),
+        "no gain found": _share(rows[NULL, NO_GAIN], "supported"),
         "held": worst if answers else "not held to",
     }
 
