@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from cocktail.calibration.oracle import CONTROL, TREATMENT, second_road
+from cocktail.calibration.rates import CONFIDENCE
+from cocktail.claims.draft import SOME
+from cocktail.claims.verdict import RULES, find
 from cocktail.errors import RecordError
 from cocktail.records import read_json, read_table
 from cocktail.stats.crossed import Arm, Effect, TaskOutcomes, crossed_macro
@@ -27,6 +30,7 @@ class Contrast:
         name: of the contrast or the claim.
         models, runs: of either arm; runs by task.
         recorded: the estimate in the record, a share; rounded to 1e-6 where ``rounded``.
+        verdict: of a headline that stands under an older rule, with its number; margin: its claim's, points.
     """
 
     name: str
@@ -34,6 +38,8 @@ class Contrast:
     runs: Mapping[Arm, Mapping[str, Sequence[str]]]
     recorded: float
     rounded: bool = False
+    verdict: str = ""
+    margin: float = 0.0
 
     @property
     def tasks(self) -> list[str]:
@@ -56,6 +62,8 @@ def compared(records: Sequence[Path]) -> list[Row]:
                     "contrast": contrast.name,
                     "tasks": contrast.tasks,
                     "headline": contrast.rounded,
+                    "verdict": contrast.verdict,
+                    "verdict_now": _verdict(ours, contrast),
                     "recorded": contrast.recorded,
                     "estimate": ours.estimate,
                     "second": theirs.estimate,
@@ -80,11 +88,15 @@ def recorded_contrasts(record: Path) -> Iterator[Contrast]:
                 arm: {row["target"]: row[f"{arm}_runs"]} for arm in ARMS
             }
             yield Contrast(row["contrast"], models, runs, row["estimate"])
-    for claim in read_json(record / "claims.json")["claims"]:
+    claims = read_json(record / "claims.json")
+    rule = claims.get("rule", 1)
+    for claim in claims["claims"]:
         strict = [row for row in claim["verdicts"] if row["reading"] == "strict"]
         for head in strict:
             if head["scope"].startswith("macro") and head["n_items"] and "tries" not in head["reason"]:
-                yield _headline(claim["id"], head, strict, where=record)
+                told = "" if rule == max(RULES) else f"{head['verdict']} (rule {rule})"
+                found = _headline(claim["id"], head, strict, where=record)
+                yield replace(found, verdict=told, margin=claim["margin"])
 
 
 def _headline(claim: str, head: Row, rows: Sequence[Row], *, where: Path) -> Contrast:
@@ -94,6 +106,7 @@ def _headline(claim: str, head: Row, rows: Sequence[Row], *, where: Path) -> Con
         row
         for row in rows
         if row["scope"] != head["scope"]
+        and not row["scope"].startswith(SOME)
         and row["scope"].endswith(opponent)
         and row["model"] == head["model"]
         and row["verdict"] != "not tested"
@@ -109,6 +122,14 @@ def _headline(claim: str, head: Row, rows: Sequence[Row], *, where: Path) -> Con
         arm: {row["scope"].removesuffix(opponent): row[f"{arm}_runs"] for row in mine} for arm in ARMS
     }
     return Contrast(claim, models, runs, head["effect"] / 100, rounded=True)
+
+
+def _verdict(effect: Effect, contrast: Contrast) -> str:
+    """The verdict on a headline by the rule as it is, from its interval alone: without Holm."""
+    if not contrast.verdict:
+        return ""
+    low, high = 100 * effect.low, 100 * effect.high
+    return find(low, high, margin=contrast.margin, confidence=CONFIDENCE).verdict
 
 
 def answers_of(items: pd.DataFrame, contrast: Contrast, *, where: Path) -> pd.DataFrame:

@@ -12,7 +12,8 @@ from cocktail.report.table import Table
 NOTE = (
     "Effects of the recorded studies, computed anew from the recorded answers: by the rule, and without "
     "its code (src/cocktail/calibration/oracle.py). effect, SE: in points, by the rule as it is now; "
-    "records made earlier print intervals with unpaired seeds. gap: between both estimates, in points. "
+    "records made earlier print intervals with unpaired seeds. by the rule now: the verdict on that effect's "
+    "interval, before Holm. gap: between both estimates, in points. "
     "Ratios are the rule's SE by that of the second road. same parts: statsmodels' variances by seeds and"
     " by clusters, added: 1 to half a percent, as its clusters are corrected over all tasks at once. "
     "two-way: with the part taken off that both hold (never below 1; – where nothing is left). "
@@ -46,6 +47,8 @@ def _headline(row: Row) -> dict[str, Any]:
         "tasks": " ".join(row["tasks"]),
         "effect": 100 * row["estimate"],
         "SE": 100 * row["se"],
+        "recorded verdict": row["verdict"],
+        "by the rule now": row["verdict_now"],
         "gap": _gap([row]),
         **{title: "" if found is None else f"{found:.3f}" for title, found in ratios.items()},
     }
@@ -63,6 +66,8 @@ def _summaries(rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
             "tasks": " ".join(dict.fromkeys(row["tasks"][0] for row in mine)),
             "effect": None,
             "SE": None,
+            "recorded verdict": "",
+            "by the rule now": "",
             "gap": _gap(mine),
             **{title: _span(mine, name) for name, title in RATIOS.items()},
         }
