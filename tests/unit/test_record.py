@@ -28,10 +28,11 @@ BENCHES = "".join((*marks(OVERVIEW), *marks(BENCHMARKS)))
 EMPTY = f"{BENCHES}{START}{END}"
 PARAMS = study_params()
 LORA = study_params("smoke", "study.targets=[fpb,finqa]", "method=lora")
-RUNS = 1 + 15 + 2 + 33  # base, mixtures, a tuned single of each target; confirmed: eleven a seed
+# base, mixtures, a tuned try of each target's single and of all; confirmed: fourteen a seed
+RUNS = 1 + 15 + 3 + 3 * 14
 # Base, four singles, half of six pairs, four without and all have four sets; other pairs three, tuned one;
 # of the eleven all and without_open_orca have four, the others their target's.
-SETS = 13 * 4 + 3 * 3 + 2 + 3 * (2 * 4 + 9)
+SETS = 13 * 4 + 3 * 3 + 2 + 2 + 3 * (3 * 4 + 11)
 
 
 @pytest.fixture(scope="module")

@@ -47,10 +47,17 @@ class Answers:
         self, scores: ModelScores, stage: str, runs: Sequence[str], *, task: str, reading: Reading
     ) -> Outcomes:
         """Return the outcomes of ``runs`` on the items that all of them were asked."""
+        return self._table(scores, stage, task, reading).of(runs)
+
+    def knows(self, arm: ArmRuns, *, task: str, reading: Reading) -> bool:
+        """Return whether all runs of an arm have outcomes: an endpoint's model decodes no labels."""
+        return set(arm.runs) <= set(self._table(arm.scores, arm.stage, task, reading).values.index)
+
+    def _table(self, scores: ModelScores, stage: str, task: str, reading: Reading) -> OutcomeTable:
         key = (scores.model, stage, task, reading)
         if key not in self.tables:
             self.tables[key] = scores.table(stage, task, reading)
-        return self.tables[key].of(runs)
+        return self.tables[key]
 
     def of_arm(self, arm: ArmRuns, *, task: str, reading: Reading) -> Outcomes:
         """Return the outcomes of an arm."""

@@ -98,6 +98,8 @@ def _case(setting: Setting, task: str) -> Case:
     if reading == "decoded" and not answers.evaluations[task].labels:
         return Case(task, treatment, control, blocked="needs labels")
     treatment, control, left_out = _of_common_seeds(treatment, control)
+    if not all(answers.knows(arm, task=task, reading=reading) for arm in (treatment, control)):
+        return Case(task, treatment, control, blocked="needs decoded labels of both arms")
     ours, theirs = (answers.of_arm(arm, task=task, reading=reading) for arm in (treatment, control))
     if not np.array_equal(ours.items, theirs.items):
         return Case(task, treatment, control, blocked="needs both arms to be asked the same items")

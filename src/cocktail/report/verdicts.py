@@ -77,13 +77,20 @@ def _cells(claim: Claim, row: Row) -> dict[str, Any]:
         "effect": effect_text(row),
         "adjusted p": _p(row["p_adjusted"]),
         **{name: _count(row[f"n_{name}"]) for name in ("items", "clusters", "seeds")},
-        "collapsed": f"{row['treatment_collapsed']}, {row['control_collapsed']}" if row["n_seeds"] else "",
+        "collapsed": _collapsed(row),
         "treatment runs": _runs(row, "treatment"),
         "control runs": _runs(row, "control"),
     }
     names = ("model", "reading", "verdict", "reason", "detectable")
     stated = ("family", "statement", "source", "caveat")
     return shown | {name: row[name] for name in names} | {name: claim[name] for name in stated}
+
+
+def _collapsed(row: Row) -> str:
+    """The runs of treatment and control that collapsed; records of the first edition did not count them."""
+    if not row["n_seeds"] or "treatment_collapsed" not in row:
+        return ""
+    return f"{row['treatment_collapsed']}, {row['control_collapsed']}"
 
 
 def _runs(row: Row, side: str) -> list[str]:
