@@ -135,7 +135,7 @@ def test_its_answers_have_the_form_of_our_own(study: tuple[Path, FakeEndpoint]) 
     identity = base_identity(PARAMS.model(EXTERNAL), source="")
     assert base == {"kind": "endpoint", "served": SERVED, "identity": identity, "files": {}}
     assert receipt["base"] == identity
-    assert read_json(root / f"artifacts/selected/{EXTERNAL}.json") == {}
+    assert read_json(root / f"artifacts/selected/{EXTERNAL}.json") == {"choices": {}, "floors": {}}
     lock, answers = present_lock(root / "reports/locks", PARAMS), root / f"artifacts/answers/{EXTERNAL}"
     assert read_json(answers / "explore/index.json") == {"runs": ["base"], "lock": lock}
     assert read_json(answers / "confirm/index.json") == {"runs": [], "lock": lock}
