@@ -155,6 +155,17 @@ def test_a_task_is_at_floor_where_no_arm_is_above_a_guess(studies: Path) -> None
     assert tiny.endswith("guess): finqa.<br>")  # it touches the guess
 
 
+def test_a_record_of_rule_2_says_floor_by_its_flags(studies: Path) -> None:
+    folder = studies / "tiny"
+    write_json(folder / "claims.json", {**read_json(folder / "claims.json"), "rule": 2})
+    comparison = read_json(folder / "comparison.json")
+    flags = {"fpb": "floor", "finqa": ""}
+    arms = [{**row, "flag": flags[row["task"]]} for row in comparison["arms"]]
+    write_json(folder / "comparison.json", {**comparison, "arms": arms})
+    _, tiny = (line.strip() for line in shown(studies, "small", "tiny") if "At floor" in line)
+    assert tiny.endswith("guess): fpb.<br>")
+
+
 def test_a_record_without_claims_shows_what_it_is(studies: Path) -> None:
     (studies / "small/claims.json").unlink()
     lines = shown(studies, "small", "tiny")

@@ -250,9 +250,9 @@ def _note(setting: Setting, cases: Sequence[Case], tested: Sequence[Case]) -> st
     total = len(all_tasks_of(setting.test)) if len(cases) > 1 else len(cases)
     if not tested or len(tested) == total:
         return ""
-    left_out = [
-        f"{case.blocked}: {case.task}"
-        for case in cases
-        if case.blocked and not case.blocked.startswith("needs")
-    ]
-    return ", ".join([f"{len(tested)} of {total} tasks", *left_out])
+    left_out: dict[str, list[str]] = {}
+    for case in cases:
+        if case.blocked and not case.blocked.startswith("needs"):
+            left_out.setdefault(case.blocked, []).append(case.task)
+    told = [f"{reason}: {' '.join(tasks)}" for reason, tasks in left_out.items()]
+    return ", ".join([f"{len(tested)} of {total} tasks", *told])

@@ -69,7 +69,7 @@ def _study(record: Record, claims: Sequence[ClaimLine], place: int) -> Iterator[
         f"- **[{name}](reports/studies/{name}/manifest.json)**: {data_text(params)}. "
         f"Models: {models_text(record.manifest)}. {cost_text(record.manifest)}; {seeds}.<br>"
     )
-    yield f"  **At floor** (no compared run is shown to beat a blind guess): {floor_text(record)}.<br>"
+    yield f"  **At floor** (nothing is shown to beat a blind guess): {floor_text(record)}.<br>"
     yield "  " + " ".join(_findings(claims, place))
 
 

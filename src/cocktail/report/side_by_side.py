@@ -93,11 +93,16 @@ def cost_text(manifest: Mapping[str, Any]) -> str:
 
 
 def floor_text(record: Record) -> str:
-    """Return the tasks on which no compared arm is shown to be better than a blind guess, by model."""
+    """Return the tasks at the floor, by model: nothing that was explored beats a blind guess on dev.
+
+    Records of rule 1 have no such flag: there, no compared arm is shown to beat the guess on test.
+    """
+    flagged = _claims_file(record).get("rule", 1) > 1
     beaten: dict[str, dict[str, bool]] = {}
     for row in read_json(record.folder / "comparison.json")["arms"]:
         tasks = beaten.setdefault(row["model"], {})
-        tasks[row["task"]] = tasks.get(row["task"], False) or row["low"] > row["guess"]
+        beats = row["flag"] != "floor" if flagged else row["low"] > row["guess"]
+        tasks[row["task"]] = tasks.get(row["task"], False) or beats
     lists = {
         model: ", ".join(task for task, beats in tasks.items() if not beats)
         for model, tasks in beaten.items()
