@@ -249,6 +249,25 @@ def test_arms_that_were_asked_other_items_are_not_contrasted(study: Study) -> No
     assert not [row for row in rows if row["scope"] == "twitter_sa" and "same items" in row["reason"]]
 
 
+@pytest.mark.parametrize(("lost", "seeds"), [((), 4), ((103,), 3), ((102, 103), 2)])
+def test_a_seed_that_lacks_an_arm_is_left_out_and_named(lost: tuple[int, ...], seeds: int) -> None:
+    overrides = ["model=[phi3_tiny]", "study.targets=[fpb]", "study.confirm_seeds=[101,102,103,104]"]
+    params = check_params(compose(ROOT / "conf", "tiny", overrides), where="tiny")
+    scores = made_up(params, "phi3_tiny")
+    there = tuple(run for run in scores.confirmed if run.id not in {f"single_fpb-s{seed}" for seed in lost})
+    study = Study(params, replace(scores, confirmed=there), scores)
+    (claim,) = (one for one in read_claims(CLAIMS) if one.id == "mixture_vs_single")
+    row = next(
+        row for row in judged_rows([claim], [study.scores], study.answers)[claim.id] if row["scope"] == "fpb"
+    )
+    assert row["n_seeds"] == seeds
+    assert [run[-3:] for run in row["control_runs"]] == [run[-3:] for run in row["treatment_runs"]]
+    assert len(row["control_runs"]) == seeds
+    named = f"seeds that lack an arm: {', '.join(map(str, lost))}"
+    assert (named in row["reason"]) == bool(lost)
+    assert row["reason"].startswith("seeds: fewer than 3") == (seeds < 3)
+
+
 def test_items_that_only_some_runs_were_asked_are_left_out() -> None:
     values = pd.DataFrame(
         {"a": [1.0, 0.0, 1.0], "b": [0.0, np.nan, 1.0], "c": [1.0, 1.0, np.nan], "d": [np.nan, 1.0, 0.0]},

@@ -444,6 +444,16 @@ def test_items_of_one_cluster_are_not_tested(changed: Callable[..., Result]) -> 
     assert "two clusters" in row(result, "transfer", "fpb + finqa")["reason"]
 
 
+def test_an_evaluation_without_items_is_not_tested(changed: Callable[..., Result]) -> None:
+    def change(tables: Tables) -> Tables:
+        items = tables["items"]
+        return {**tables, "items": items[(items["task"] != "fpb") | (items["stage"] == "explore")]}
+
+    result = changed(change)
+    assert row(result, "mixture_vs_single", "fpb")["reason"] == "needs answers of both arms"
+    assert row(result, "mixture_vs_single", "macro")["n_items"] == 60
+
+
 def test_dev_and_test_that_are_the_same_are_refused(study: Path, tmp_path: Path) -> None:
     prepared = tmp_path / "data/prepared"
     shutil.copytree(study / "data/prepared", prepared)

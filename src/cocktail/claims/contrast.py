@@ -3,60 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-import numpy as np
-
-from cocktail.claims.arms import Answers, ArmRuns, arm_runs, collapsed, extreme, invalid_share
+from cocktail.claims.arms import Answers, collapsed
+from cocktail.claims.cases import Case, Setting, case_of
 from cocktail.claims.draft import MACRO, SOME, VERSUS, Draft, joined_reasons
 from cocktail.claims.schema import Claim, ContrastTest, all_tasks_of, tasks_of
 from cocktail.claims.verdict import find, find_some
 from cocktail.comparison.scores import ModelScores, Reading
-from cocktail.stats.crossed import MIN_SEEDS, Arm, Effect, TaskOutcomes, crossed_macro
+from cocktail.stats.crossed import Effect, crossed_macro
 from cocktail.stats.equivalence import equivalence_test
 from cocktail.stats.multiplicity import holm
 from cocktail.stats.power import power_at
 
 READINGS: tuple[Reading, ...] = ("strict", "lenient", "decoded")
-
-
-@dataclass(frozen=True)
-class Setting:
-    """Which claim is tested with which model, against which larger one, read how."""
-
-    claim: Claim
-    test: ContrastTest
-    scores: ModelScores
-    reference: ModelScores | None
-    answers: Answers
-    reading: Reading = "strict"
-
-
-@dataclass(frozen=True)
-class Case:
-    """One task of a claim: both arms' runs and outcomes, and why it is not tested, if so.
-
-    Attributes:
-        left_out: seeds that only one arm has.
-        partial: which part of the grid the treatment was chosen from; "": the whole.
-    """
-
-    task: str
-    treatment: ArmRuns
-    control: ArmRuns
-    outcomes: TaskOutcomes | None = None
-    blocked: str = ""
-    left_out: tuple[int, ...] = ()
-    partial: str = ""
-
-    @property
-    def fixed(self) -> list[Arm]:
-        """The sides that are one given model, no draw of training."""
-        sides: list[tuple[Arm, bool]] = [
-            ("treatment", self.treatment.fixed),
-            ("control", self.control.fixed),
-        ]
-        return [side for side, fixed in sides if fixed]
 
 
 def contrast_drafts(
@@ -78,81 +38,13 @@ def contrast_drafts(
     for reference in opponents:
         for reading in READINGS:
             setting = Setting(claim, test, scores, reference, answers, reading)
-            cases = [_case(setting, task) for task in tasks]
+            cases = [case_of(setting, task) for task in tasks]
             head = _draft(setting, cases, scope=MACRO if len(cases) > 1 else cases[0].task)
             heads.append(replace(head, primary=claim.family == "primary" and reading == "strict"))
             alone = [_draft(setting, [case], scope=case.task) for case in cases if len(cases) > 1]
             some = [_some(setting, alone)] if alone and test.some and reading == "strict" else []
             others += [*some, *alone]
     return [draft for draft in (*heads, *others) if draft.effect or draft.reading == "strict"]
-
-
-def _case(setting: Setting, task: str) -> Case:
-    scores, answers, reading = setting.scores, setting.answers, setting.reading
-    treatment, control = (
-        arm_runs(arm, scores, setting.reference, task=task, params=answers.params)
-        for arm in (setting.test.treatment, setting.test.control)
-    )
-    if missing := treatment.missing or control.missing:
-        return Case(task, treatment, control, blocked=missing)
-    if reading == "decoded" and not answers.evaluations[task].labels:
-        return Case(task, treatment, control, blocked="needs labels")
-    treatment, control, left_out = _of_common_seeds(treatment, control)
-    if not all(answers.knows(arm, task=task, reading=reading) for arm in (treatment, control)):
-        return Case(task, treatment, control, blocked="needs decoded labels of both arms")
-    ours, theirs = (answers.of_arm(arm, task=task, reading=reading) for arm in (treatment, control))
-    if not np.array_equal(ours.items, theirs.items):
-        return Case(task, treatment, control, blocked="needs both arms to be asked the same items")
-    if len(set(ours.clusters)) < 2:
-        return Case(task, treatment, control, blocked="needs items of two clusters")
-    outcomes = TaskOutcomes(ours.values, theirs.values, ours.clusters, treatment.runs, control.runs)
-    case = Case(task, treatment, control, outcomes, left_out=left_out, partial=_partial(setting, task))
-    return replace(case, blocked=_forbidden(setting, case, outcomes))
-
-
-def _of_common_seeds(treatment: ArmRuns, control: ArmRuns) -> tuple[ArmRuns, ArmRuns, tuple[int, ...]]:
-    """Pair two retrained arms by seed; a seed that lacks an arm is left out, and named."""
-    if treatment.fixed or control.fixed:
-        return treatment, control, ()
-    ours, theirs = (
-        {run.seed: run.id for run in arm.scores.confirmed if run.id in arm.runs}
-        for arm in (treatment, control)
-    )
-    common = sorted(ours.keys() & theirs.keys())
-    pairs = [
-        replace(arm, runs=tuple(runs[seed] for seed in common))
-        for arm, runs in ((treatment, ours), (control, theirs))
-    ]
-    return pairs[0], pairs[1], tuple(sorted(ours.keys() ^ theirs.keys()))
-
-
-def _partial(setting: Setting, task: str) -> str:
-    """Say of how many mixtures the chosen one was chosen, where the study explored a part of the grid."""
-    selection = setting.scores.selected.get(task, {})
-    if setting.test.treatment != "chosen" or "possible" not in selection:
-        return ""
-    found, possible = len(selection["candidates"]), selection["possible"]
-    return f"chosen among {found} of {possible}" if found < possible else ""
-
-
-def _forbidden(setting: Setting, case: Case, outcomes: TaskOutcomes) -> str:
-    """Return why a task with all its runs is not tested: seeds, format, floor or ceiling; empty: it is."""
-    test, answers, reading = setting.test, setting.answers, setting.reading
-    arms = (case.treatment, case.control)
-    if any(not arm.fixed and len(arm.runs) < MIN_SEEDS for arm in arms):
-        return f"seeds: fewer than {MIN_SEEDS} that both arms have"
-    # A tuned model that gives up the format loses to a larger one; it is not equal to what it was before.
-    held = arms if test.kind == "non_superiority" else [arm for arm in arms if arm.fixed]
-    if (
-        test.invalid_limit is not None
-        and reading != "decoded"
-        and any(invalid_share(arm, task=case.task, reading=reading) > test.invalid_limit for arm in held)
-    ):
-        return "format"
-    if test.base_above_chance and answers.at_chance(setting.scores, case.task):
-        return "base at chance"
-    both = np.concatenate([np.asarray(outcomes.treatment), np.asarray(outcomes.control)])
-    return extreme(setting.scores, case.task, both)
 
 
 def _draft(setting: Setting, cases: Sequence[Case], *, scope: str) -> Draft:

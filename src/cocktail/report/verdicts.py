@@ -15,8 +15,8 @@ RULE = (
     "negligible: to one side of zero, but inside the margin; not supported: around zero, inside the margin; "
     "under-powered: none of these; “not better” is supported below the margin. Primary rows need a "
     "Holm-adjusted p as well. collapsed: runs of either arm, on a task, that fell below the untuned model or "
-    "are INVALID in one answer of five. detectable: the true effect that the test finds in about 80 % of "
-    "studies (reports/calibration)."
+    "are INVALID in one answer of five. detectable: the true effect that the test finds in at least 80 % "
+    "of studies (reports/calibration)."
 )
 COLUMNS = (
     *("claim", "model", "on", "reading", "verdict", "reason", "effect", "adjusted p", "items", "clusters"),
