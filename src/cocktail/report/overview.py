@@ -27,9 +27,12 @@ GROUPS = {  # what is said of a study -> the verdicts that it counts
     "Not tested": ("not tested",),
 }
 RULE = (
-    "Effects in points of accuracy on test, with {level} intervals over seeds and items; k of n tasks: as "
-    "many were confirmed and can be tested. Not tested: nothing is said, neither for nor against; floor: no "
-    "run is shown to beat a blind guess. The rule: [Verdicts](#verdicts)."
+    "Effects in points of accuracy on test, with {level} intervals over seeds and items. **Supported**: the "
+    "interval lies above zero and reaches the margin of 2 points; **contradicted**: the same below zero; "
+    "negligible: beyond zero, but inside the margin; not supported: around zero, inside the margin; "
+    "under-powered: the study cannot tell; not tested: nothing is said, neither for nor against (floor: "
+    "nothing explored beats a blind guess). k of n tasks: as many were confirmed and can be tested. The "
+    "whole rule: [Verdicts](#verdicts)."
 )
 MINIATURES = (
     "Models from scratch are miniatures: the method and each comparison are replicated with them, not the "
