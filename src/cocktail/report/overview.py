@@ -28,7 +28,7 @@ GROUPS = {  # what is said of a study -> the verdicts that it counts
 }
 RULE = (
     "Effects in points of accuracy on test, with {level} intervals over seeds and items. **Supported**: the "
-    "interval lies above zero and reaches the margin of 2 points; **contradicted**: the same below zero; "
+    "interval lies above zero and reaches the margin; **contradicted**: the same below zero; "
     "negligible: beyond zero, but inside the margin; not supported: around zero, inside the margin; "
     "under-powered: the study cannot tell; not tested: nothing is said, neither for nor against (floor: "
     "nothing explored beats a blind guess). k of n tasks: as many were confirmed and can be tested. The "
