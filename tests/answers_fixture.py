@@ -42,6 +42,7 @@ Skill = Callable[[Run, str], float]
 # Study smoke confirms with one seed and a part of the grid; made-up studies have all of both.
 WHOLE = ("study.include=[single,pair,without,all,tuned]", "study.confirm_seeds=[101,102,103]")
 WHOLE += ("study.confirm_also=[without_open_orca]", "study.confirm_matched=[chosen,all]")
+WHOLE += ("study.confirm_targets=live",)
 
 
 def study_params(study: str = "smoke", *overrides: str) -> Params:

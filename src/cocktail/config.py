@@ -117,8 +117,9 @@ class StudyConfig(Section):
     tasks: list[str]  # the sources that are mixed
     evaluations: list[str]
     include: list[str]  # kinds (single, pair, without, all, tuned) or single run ids
-    targets: list[str]  # finance tasks that are confirmed with fresh seeds
+    targets: list[str]  # finance tasks that are confirmed with fresh seeds, as far as confirm_targets says
     confirm_seeds: list[int]
+    confirm_targets: Literal["live", "all"] = "live"  # live: those that something explored does above chance
     confirm_also: list[str] = []  # ids of more mixtures that are confirmed with these seeds
     confirm_matched: list[Literal["chosen", "all"]] = [
         "chosen",

@@ -16,8 +16,9 @@ EXPLORE = "explore@phi3_smoke"
 def test_every_stage_ends_and_the_results_are_there(smoke: Clone) -> None:
     metrics = json.loads((smoke.root / "reports" / "metrics.json").read_text(encoding="utf-8"))
     counts = metrics["phi3_smoke"]["count"]
-    assert counts["runs_explored"] == 1 + 7 + 1  # base, seven mixtures of the grid, one tuned single
-    assert counts["runs_confirmed"] == 3 + 2  # three arms, two controls, one seed
+    assert counts["runs_explored"] == 1 + 7 + 2  # base, seven mixtures of the grid, a tuned single and all
+    tuned = counts["runs_confirmed"] - (3 + 2)  # three arms, two controls, one seed
+    assert 0 <= tuned <= 2  # the best try of the single, and of all, may be the paper's own recipe
     for kind in ("tables/main.md", "tables/main.tex", "tables/main.csv", "figures/bars_phi3_smoke.svg"):
         assert (smoke.root / "reports" / kind).stat().st_size > 0
 

@@ -84,7 +84,9 @@ def select_study(
 
 
 def confirmed_choices(selected: Path, params: Params) -> dict[str, dict[str, str]]:
-    """Return what was chosen for each target that is within reach, by role: what stage confirm trains.
+    """Return what was chosen for each target to confirm, by role: what stage confirm trains.
+
+    A target at the floor is confirmed only where ``study.confirm_targets`` is all; its claims stay untested.
 
     Args:
         selected: what :func:`select_study` wrote for a model.
@@ -93,7 +95,8 @@ def confirmed_choices(selected: Path, params: Params) -> dict[str, dict[str, str
     return {
         target: {role: content["choices"][target][role] for role in ROLES}
         for target in params.study.targets
-        if target in content["choices"] and content["floors"][target]["live"]
+        if target in content["choices"]
+        and (params.study.confirm_targets == "all" or content["floors"][target]["live"])
     }
 
 
