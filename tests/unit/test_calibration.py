@@ -314,11 +314,20 @@ def test_the_recorded_rates_are_those_that_are_asked_of_the_rule() -> None:
 
 
 def test_a_recorded_study_has_a_design_of_its_own() -> None:
-    design = recorded_design(RECORDED.parent / "studies/tiny")
-    assert (design.items, design.seeds, design.tasks, design.dev_items) == (120, 3, 2, 60)
-    assert design.mean_cluster == 1
-    arms = read_json(RECORDED.parent / "studies/tiny/comparison.json")["arms"]
-    spread = [100 * arm["seed_sd"] for arm in arms if arm["stage"] == "confirm" and arm["n_seeds"] > 1]
+    record = RECORDED.parent / "studies/tiny"
+    arms = [
+        arm
+        for arm in read_json(record / "comparison.json")["arms"]
+        if arm["stage"] == "confirm" and arm["n_seeds"] > 1
+    ]
+    items = {arm["task"]: arm["n_items"] for arm in arms}
+    clusters = {arm["task"]: arm["n_clusters"] for arm in arms}
+    spread = [100 * arm["seed_sd"] for arm in arms]
+    design = recorded_design(record)
+    assert (design.seeds, design.tasks, design.dev_items) == (3, len(items), 60)
+    assert design.items == round(sum(items.values()) / len(items))
+    assert min(items[t] / clusters[t] for t in items) <= design.mean_cluster
+    assert design.mean_cluster <= max(items[t] / clusters[t] for t in items)
     assert min(spread) < design.seed_sd < max(spread)
 
 
