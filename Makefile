@@ -11,7 +11,7 @@ export DVC_NO_ANALYTICS := 1
 .PHONY: help setup repro test check smoke bench bench-real params plan record report refetch lock
 
 help:  ## Show what make can do here
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1|/' | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY)  ## Make .venv with every pinned package (about two minutes, 2 GB)
 
