@@ -62,6 +62,7 @@ def compared(records: Sequence[Path]) -> list[Row]:
                     "contrast": contrast.name,
                     "tasks": contrast.tasks,
                     "headline": contrast.rounded,
+                    "fewest_clusters": int(answers.groupby("task")["cluster"].nunique().min()),
                     "verdict": contrast.verdict,
                     "verdict_now": _verdict(ours, contrast),
                     "recorded": contrast.recorded,

@@ -15,7 +15,7 @@ NOTE = (
     "records made earlier print intervals with unpaired seeds. by the rule now: the verdict on that effect's "
     "interval, before Holm. gap: between both estimates, in points. "
     "Ratios are the rule's SE by that of the second road. same parts: statsmodels' variances by seeds and"
-    " by clusters, added: 1 to half a percent, as its clusters are corrected over all tasks at once. "
+    " by clusters, added: 1 but for their correction, which it makes over all tasks at once. "
     "two-way: with the part taken off that both hold (never below 1; – where nothing is left). "
     "pigeonhole: seeds and clusters drawn at once, which holds that part three times (1 or less, ± 0.03 "
     "of 2,000 draws). The rule holds it twice. Single contrasts in one row a record, lowest and highest. "
