@@ -196,8 +196,9 @@ def candidates(params: Params, target: str) -> list[str]:
 
 def dearest_choice(params: Params, target: str, mixture: str) -> dict[str, str]:
     """Return what may be chosen on dev, by role, before anybody knows: ``mixture``, and the longest tries."""
+    tuned = [run for run in explore_runs(params) if run.kind == "tuned"]
     tried = {
-        role: [run for run in explore_runs(params) if run.kind == "tuned" and run.id.startswith(name)]
+        role: [run for run in tuned if run.id.startswith(name)]
         for role, name in (("tuned_single", f"tuned_{target}_"), ("tuned_mixture", "tuned_all_"))
     }
     longest = {role: max(runs, key=lambda run: run.epochs).id for role, runs in tried.items() if runs}

@@ -16,6 +16,7 @@ import cocktail.calibration.oracle as oracle
 from cocktail.calibration.agreement import (
     Contrast,
     answers_of,
+    both_roads,
     compared,
     recorded_contrasts,
     rule_effect,
@@ -112,14 +113,8 @@ def row_of(rule_sees: pd.DataFrame, second_sees: pd.DataFrame) -> dict[str, Any]
     return {
         "tasks": sorted(set(rule_sees["task"])),
         "headline": False,
-        "fewest_clusters": int(rule_sees.groupby("task")["cluster"].nunique().min()),
         "recorded": ours.estimate,
-        "estimate": ours.estimate,
-        "second": theirs.estimate,
-        "se": ours.se,
-        "summed": theirs.summed,
-        "two_way": theirs.two_way,
-        "pigeonhole": theirs.pigeonhole,
+        **both_roads(rule_sees, ours, theirs),
     }
 
 

@@ -9,12 +9,13 @@ from typing import Any
 
 import pandas as pd
 
-from cocktail.calibration.oracle import CONTROL, TREATMENT, second_road
+from cocktail.calibration.oracle import CONTROL, TREATMENT, SecondRoad, second_road
 from cocktail.calibration.rates import CONFIDENCE
-from cocktail.claims.draft import SOME
+from cocktail.claims.draft import MACRO, SOME
 from cocktail.claims.verdict import RULES, find
 from cocktail.errors import RecordError
 from cocktail.records import read_json, read_table
+from cocktail.report.standing import rule_of
 from cocktail.stats.crossed import Arm, Effect, TaskOutcomes, crossed_macro
 
 Row = dict[str, Any]
@@ -55,26 +56,33 @@ def compared(records: Sequence[Path]) -> list[Row]:
         items = read_table(record / "items.parquet") if contrasts else pd.DataFrame()
         for contrast in contrasts:
             answers = answers_of(items, contrast, where=record)
-            ours, theirs = rule_effect(answers), second_road(answers)
+            ours = rule_effect(answers)
             rows.append(
                 {
                     "record": record.name,
                     "contrast": contrast.name,
                     "tasks": contrast.tasks,
                     "headline": contrast.rounded,
-                    "fewest_clusters": int(answers.groupby("task")["cluster"].nunique().min()),
                     "verdict": contrast.verdict,
                     "verdict_now": _verdict(ours, contrast),
                     "recorded": contrast.recorded,
-                    "estimate": ours.estimate,
-                    "second": theirs.estimate,
-                    "se": ours.se,
-                    "summed": theirs.summed,
-                    "two_way": theirs.two_way,
-                    "pigeonhole": theirs.pigeonhole,
+                    **both_roads(answers, ours, second_road(answers)),
                 }
             )
     return rows
+
+
+def both_roads(answers: pd.DataFrame, ours: Effect, theirs: SecondRoad) -> Row:
+    """Return the numbers of a comparison that are held against each other."""
+    return {
+        "fewest_clusters": int(answers.groupby("task")["cluster"].nunique().min()),
+        "estimate": ours.estimate,
+        "second": theirs.estimate,
+        "se": ours.se,
+        "summed": theirs.summed,
+        "two_way": theirs.two_way,
+        "pigeonhole": theirs.pigeonhole,
+    }
 
 
 def recorded_contrasts(record: Path) -> Iterator[Contrast]:
@@ -90,11 +98,11 @@ def recorded_contrasts(record: Path) -> Iterator[Contrast]:
             }
             yield Contrast(row["contrast"], models, runs, row["estimate"])
     claims = read_json(record / "claims.json")
-    rule = claims.get("rule", 1)
+    rule = rule_of(claims)
     for claim in claims["claims"]:
         strict = [row for row in claim["verdicts"] if row["reading"] == "strict"]
         for head in strict:
-            if head["scope"].startswith("macro") and head["n_items"] and "tries" not in head["reason"]:
+            if head["scope"].startswith(MACRO) and head["n_items"] and "tries" not in head["reason"]:
                 told = "" if rule == max(RULES) else f"{head['verdict']} (rule {rule})"
                 found = _headline(claim["id"], head, strict, where=record)
                 yield replace(found, verdict=told, margin=claim["margin"])
@@ -102,7 +110,7 @@ def recorded_contrasts(record: Path) -> Iterator[Contrast]:
 
 def _headline(claim: str, head: Row, rows: Sequence[Row], *, where: Path) -> Contrast:
     """The tasks of a macro mean are those whose own rows are tested with the same models."""
-    opponent = head["scope"].removeprefix("macro")
+    opponent = head["scope"].removeprefix(MACRO)
     mine = [
         row
         for row in rows

@@ -9,7 +9,7 @@ from typing import Any
 from cocktail.records import read_json
 from cocktail.report.methods import Record
 from cocktail.report.provenance import tasks_by_status
-from cocktail.report.standing import short_standing
+from cocktail.report.standing import rule_of, short_standing
 from cocktail.report.verdicts import Claim, Row, effect_text, headlines
 
 # Recorded studies that this version cannot make, what made their base was taken out: the commit that can.
@@ -97,7 +97,7 @@ def floor_text(record: Record) -> str:
 
     Records of rule 1 have no such flag: there, no compared arm is shown to beat the guess on test.
     """
-    flagged = _claims_file(record).get("rule", 1) > 1
+    flagged = rule_of(_claims_file(record)) > 1
     beaten: dict[str, dict[str, bool]] = {}
     for row in read_json(record.folder / "comparison.json")["arms"]:
         tasks = beaten.setdefault(row["model"], {})
