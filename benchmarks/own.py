@@ -38,7 +38,7 @@ def rows_of(job: RunJob, tokenizer: Any) -> list[TrainingRow]:
         items_of(mixture_rows(job.mixture, job.prepared)),
         stop_token=job.stop_token,
         max_length=job.recipe.max_length,
-        overlong=job.overlong,
+        truncation=job.truncation,
     )
     return rows
 

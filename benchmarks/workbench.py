@@ -145,7 +145,7 @@ def write_large_base(config: ModelConfig, out: Path) -> None:
     """Write a base of Phi-3-mini's shape with random weights in bfloat16, and the tokenizer of ``config``."""
     import torch
 
-    from cocktail.sources.embedded import pretraining_text
+    from cocktail.sources.synthetic import pretraining_text
     from cocktail.training.base import new_model, save_base
     from cocktail.training.tokenizer import train_tokenizer
 

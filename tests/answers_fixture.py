@@ -9,12 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from cocktail.claims.evaluate import evaluate_claims
 from cocktail.claims.locked import study_lock
 from cocktail.comparison.study import compare_study
 from cocktail.compose import compose
-from cocktail.config import Params, check_params
+from cocktail.config import GENERAL_TASKS, Params, check_params
 from cocktail.data.table import sampled
 from cocktail.grid import Asked, Run, confirm_runs, explore_runs
 from cocktail.judge.study import judge_study
@@ -41,7 +42,7 @@ Skill = Callable[[Run, str], float]
 
 # Study smoke confirms with one seed and a part of the grid; made-up studies have all of both.
 WHOLE = ("study.include=[single,pair,without,all,tuned]", "study.confirm_seeds=[101,102,103]")
-WHOLE += ("study.confirm_also=[without_open_orca]", "study.confirm_matched=[chosen,all]")
+WHOLE += ("study.confirm_also=[without_open_orca]", "study.confirm_matched=[chosen,all,without_open_orca]")
 WHOLE += ("study.confirm_targets=live",)
 
 
@@ -163,7 +164,13 @@ def report_inputs(root: Path) -> Inputs:
 def raw_receipt(params: Params, task: str) -> dict[str, object]:
     """A fetch receipt with the contract's keys."""
     source = params.fetch.sources[task]
-    facts = {"source": task, "repo": source.repo, "revision": None, "pinned": False, "way": params.fetch.way}
+    facts = {
+        "source": task,
+        "repo": source.repo,
+        "revision": None,
+        "pinned": False,
+        "backend": params.fetch.backend,
+    }
     return {**facts, "licence": source.licence, "status": source.status, "files": []}
 
 
@@ -227,7 +234,7 @@ def receipt(run: Run, *, model: str, answered: int, method: str = "full") -> dic
         "kind": run.kind,
         "sources": list(run.sources),
         "seed": run.seed,
-        "config": {"overlong": "drop", **(recipe if run.sources else {})},
+        "config": {"truncation": "drop", **(recipe if run.sources else {})},
         "base": "0" * 64,
         "rows_digest": "1" * 64,
         "training_key": digest_text(f"{model} {run.id}") if run.sources else "",
@@ -270,6 +277,16 @@ def _examples(task: str, split: str, size: int) -> pd.DataFrame:
     )
 
 
+def _logprobs(task: str, split: str, right: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Of general test items, more where the answer is right."""
+    asked = task in GENERAL_TASKS and split == "test"
+    return (
+        np.where(right, np.float32(-0.5), np.float32(-1.0))
+        if asked
+        else np.full(len(right), np.nan, "float32")
+    )
+
+
 def _answers(prepared: Path, run: Run, asked: Asked, *, skill: float) -> pd.DataFrame:
     task, parts = asked.task, []
     rng = np.random.default_rng(int(digest_text(f"{run.id} {task}")[:8], 16))
@@ -286,6 +303,7 @@ def _answers(prepared: Path, run: Run, asked: Asked, *, skill: float) -> pd.Data
             stopped=True,
             cut=False,
             label_choice=gold["gold"].where(gold["task"].isin(LABELS) & (split == "test"), ""),
+            reference_logprob=_logprobs(task, split, right),
         )
         parts.append(kept)
     return pd.concat(parts, ignore_index=True)

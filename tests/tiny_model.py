@@ -52,9 +52,9 @@ RECIPE = Recipe(
     max_steps=0,
     warmup_steps=0,
     batch_size=2,
-    accumulation=1,
+    gradient_accumulation_steps=1,
     scheduler="cosine",
-    clip=1.0,
+    max_grad_norm=1.0,
     weight_decay=0.0,
     max_length=128,
     packing=False,
@@ -92,7 +92,7 @@ def tiny_model(tokenizer: Any, *, seed: int = 0, spread: float = 1.0) -> Any:
 
 
 def tiny_rows(tokenizer: Any, items: list[Item] = ITEMS) -> list[TrainingRow]:
-    rows, _ = training_rows(tokenizer, items, stop_token=STOP, max_length=128, overlong="fail")
+    rows, _ = training_rows(tokenizer, items, stop_token=STOP, max_length=128, truncation="fail")
     return rows
 
 

@@ -8,6 +8,7 @@ studies smoke, tiny and paper differ in data and numbers only, never in code.
 from __future__ import annotations
 
 import pkgutil
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -31,6 +32,14 @@ MixtureKind = Literal["single", "pair", "without", "all"]
 # What a verdict of the study is about: the paper's own models and data; others that stand for them; or models
 # made from scratch and generated data, which show that the method works and nothing more.
 Tier = Literal["paper", "proxy", "miniature"]
+# Names of the version before, taken with a warning until the next one.
+RENAMED = {
+    "fetch.way": "backend",
+    "judge.way": "backend",
+    "train.accumulation": "gradient_accumulation_steps",
+    "train.clip": "max_grad_norm",
+    "train.overlong": "truncation",
+}
 RELATIVE_PATH = r"^[[:alnum:]_][^/\\\x00]*(/[[:alnum:]_][^/\\\x00]*)*$"  # no part starts with a dot: no `..`
 
 
@@ -54,7 +63,7 @@ class RawFile(Section):
     path: str
     split: Literal["train", "dev", "test"]
     sha256: str | None = None  # None: not known yet; the receipt then says what was found
-    # Way hub only: its path in the repository where that is another. One `*` may stand for a part of a name,
+    # Backend hub only: its path in the repository where that is another. One `*` may stand for a part of a name,
     # as the hash in data/train-00000-of-00001-<hash>.parquet; exactly one file must match.
     remote: Annotated[str, Field(pattern=r"^[^*?\[\]]+\*?[^*?\[\]]*$")] | None = None
 
@@ -71,11 +80,11 @@ class SourceConfig(Section):
 
 
 class FetchConfig(Section):
-    """Stage ``fetch``: the way raw files come in, and which."""
+    """Stage ``fetch``: where raw files come from, and which."""
 
-    way: Literal["hub", "mirror", "embedded"]
+    backend: Literal["hub", "mirror", "synthetic"]  # synthetic: generated
     mirror: str | None = None  # folder in the Hub's layout; None: the environment's COCKTAIL_MIRROR
-    world: dict[str, int] = {}  # embedded only: seed of the world, rows of each source and split
+    world: dict[str, int] = {}  # synthetic only: seed of the world, rows of each source and split
     sources: dict[str, SourceConfig]
 
 
@@ -121,10 +130,9 @@ class StudyConfig(Section):
     confirm_seeds: list[int]
     confirm_targets: Literal["live", "all"] = "live"  # live: those that something explored does above chance
     confirm_also: list[str] = []  # ids of more mixtures that are confirmed with these seeds
-    confirm_matched: list[Literal["chosen", "all"]] = [
-        "chosen",
-        "all",
-    ]  # mixtures whose size and steps are matched
+    # chosen, all: singles are matched to them in steps and size; a mixture of confirm_also that leaves a source
+    # out: it is matched to all in size, with filler in the source's place.
+    confirm_matched: list[str] = ["chosen", "all"]
     tries: Count  # tuned singles per target, beyond the paper's own recipe
 
     @model_validator(mode="after")
@@ -148,6 +156,12 @@ class StudyConfig(Section):
             )
         if len(set(self.confirm_seeds)) < len(self.confirm_seeds):
             problems.append("confirm_seeds names a seed twice")
+        matched = ("chosen", "all", *self.confirm_also)
+        problems += [
+            f"confirm_matched: {name!r} is neither chosen, all nor in confirm_also{near(name, matched)}"
+            for name in self.confirm_matched
+            if name not in matched
+        ]
         if len(set(self.confirm_also)) < len(self.confirm_also):
             problems.append("confirm_also names a mixture twice")
         if problems:
@@ -177,14 +191,14 @@ class TrainConfig(Section):
     method: Literal["full", "lora", "qlora", "prompt_tuning"]
     learning_rate: Rate
     batch_size: Positive  # rows (packed: sequences) per step, over all its devices
-    accumulation: Positive
+    gradient_accumulation_steps: Positive
     epochs: dict[MixtureKind, Rate]
     warmup_steps: dict[MixtureKind, Count]
     scheduler: Literal["cosine", "linear", "constant"]
-    clip: Rate
+    max_grad_norm: Rate
     weight_decay: Annotated[float, Field(ge=0.0)]
     max_length: Positive  # tokens of prompt + answer + stop token
-    overlong: Literal["fail", "drop", "cut"]  # cut: the middle of the prompt's input
+    truncation: Literal["fail", "drop", "cut"]  # cut: the middle of the prompt's input
     packing: bool
     precision: Literal["fp32", "bf16"]
     checkpointing: Literal["never", "by_need", "always"]  # of activations; by_need: where memory runs out
@@ -351,14 +365,14 @@ class EndpointConfig(Section):
 class JudgeConfig(Section):
     """Stage ``judge``: who says whether a free answer is right."""
 
-    way: Literal["rules", "endpoint"]  # rules: nobody is asked beyond stage ``score``
+    backend: Literal["rules", "endpoint"]  # rules: nobody is asked beyond stage ``score``
     model: str | None = None  # the name that the endpoint knows the judge by
     max_tokens: Positive  # of a verdict; one word is asked for
 
     @model_validator(mode="after")
     def _judge_has_a_name(self) -> JudgeConfig:
-        if self.way == "endpoint" and not self.model:
-            raise ValueError("way endpoint needs a model")
+        if self.backend == "endpoint" and not self.model:
+            raise ValueError("backend endpoint needs a model")
         return self
 
 
@@ -449,10 +463,27 @@ def load_params(path: Path) -> Params:
 
 def check_params(raw: Any, *, where: str) -> Params:
     """Check an already parsed configuration; see :func:`load_params`."""
+    raw = _with_new_names(raw, where=where)
     try:
         return Params.model_validate(raw)
     except ValidationError as error:
         raise ConfigError([_line(dict(item), raw) for item in error.errors()], where=where) from None
+
+
+def _with_new_names(raw: Any, *, where: str) -> Any:
+    """Rename keys that an earlier version knew by another name, and say so on stderr."""
+    if not isinstance(raw, dict):
+        return raw
+    renamed = dict(raw)
+    for old, new in RENAMED.items():
+        section, key = old.split(".")
+        if isinstance(renamed.get(section), dict) and key in renamed[section]:
+            given = dict(renamed[section])
+            value = given.pop(key)
+            given.setdefault(new, "synthetic" if value == "embedded" else value)
+            renamed[section] = given
+            print(f"{where}: {old} is called {section}.{new} now; cocktail params writes it", file=sys.stderr)
+    return renamed
 
 
 def _line(item: dict[str, Any], raw: Any) -> str:

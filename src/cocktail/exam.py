@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cocktail.config import GENERAL_TASKS
 from cocktail.data.table import read_split, sampled
 from cocktail.errors import DataError
 from cocktail.grid import Asked
@@ -63,6 +64,14 @@ class ExamSheet:
         others = (example for origin, example in self.examples.get(task, ()) if origin != cluster)
         return tuple(example for _, example in zip(range(self.shots), others, strict=False))
 
+    def references(self) -> list[str | None]:
+        """Return the answer whose likelihood is asked: of test items of what is not trained on; else None."""
+        columns = (self.table[name] for name in ("task", "split", "answer"))
+        return [
+            answer if task in GENERAL_TASKS and split == "test" else None
+            for task, split, answer in zip(*columns, strict=True)
+        ]
+
     def digest(self) -> str:
         """Return the digest of what the model is asked; gold answers play no part."""
         asked = self.table[["item", "split", "cluster", "instruction", "input"]]
@@ -72,7 +81,9 @@ class ExamSheet:
             for task, examples in self.examples.items()
             for origin, one in examples
         ]
-        return digest_value([asked.to_numpy().tolist(), settings, *([self.shots, shown] if shown else [])])
+        references = {"references": self.references()} if any(self.references()) else None
+        parts = [asked.to_numpy().tolist(), settings, *([self.shots, shown] if shown else []), references]
+        return digest_value([part for part in parts if part is not None])
 
 
 def read_exam(prepared: Path, asked: Asked, shots: Shots = NO_SHOTS) -> ExamSheet:

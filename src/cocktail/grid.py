@@ -163,17 +163,17 @@ def confirm_runs(params: Params, chosen: Mapping[str, Mapping[str, str]], *, mod
         for target in targets:
             single = _seeded(_mixture_run(params, "single", (target,)), seed)
             best = {role: _seeded(grid[run], seed) for role, run in chosen[target].items() if run}
-            matched = [{**best, "all": everything}[name] for name in params.study.confirm_matched]
+            known = {**best, "all": everything}
+            matched = [known[name] for name in params.study.confirm_matched if name in known]
             controls = [_matched(kind, single, like) for like in matched for kind in ("steps", "size")]
             for run in (single, *best.values(), everything, *controls):
                 _ask(runs, run, (Asked(target, False, None),))
         for mixture in (*([every] if params.study.targets else []), *also):
             _ask(runs, _seeded(mixture, seed), _asked_whole(params, dev=False))
-        if "all" in params.study.confirm_matched:
-            for mixture in also:
-                if mixture.kind == "without":
-                    filled = _matched("size", _seeded(mixture, seed), everything)
-                    _ask(runs, filled, _asked_whole(params, dev=False))
+        for mixture in also:
+            if mixture.kind == "without" and mixture.id in params.study.confirm_matched:
+                filled = _matched("size", _seeded(mixture, seed), everything)
+                _ask(runs, filled, _asked_whole(params, dev=False))
     # Stable: what is matched first, so that its steps and rows are known when its controls start.
     return sorted(runs.values(), key=lambda run: bool(run.like))
 

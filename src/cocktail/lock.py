@@ -35,7 +35,7 @@ FREE = (
     "endpoint.backoff_seconds",
     "fetch.mirror",  # a folder; what lies in it is named and digested under fetch.sources
     "train.batch_size",  # with accumulation: rows_per_step is locked in their place
-    "train.accumulation",
+    "train.gradient_accumulation_steps",
     "train.checkpointing",
     "train.attention",
     "train.compile",
@@ -95,7 +95,7 @@ def locked_params(params: Params) -> dict[str, Any]:
             found[section].pop(name, None)
         else:
             del found[section]
-    found["train"]["rows_per_step"] = params.train.batch_size * params.train.accumulation
+    found["train"]["rows_per_step"] = params.train.batch_size * params.train.gradient_accumulation_steps
     return found
 
 

@@ -52,7 +52,7 @@ def params_with_the_line(mirror: Path) -> Any:
     chosen = {"tasks": ["fpb", NAME], "evaluations": ["fpb", NAME], "targets": ["fpb"]}
     return make_params(
         study=chosen,
-        fetch={"way": "mirror", "mirror": str(mirror), "sources": empty | line},
+        fetch={"backend": "mirror", "mirror": str(mirror), "sources": empty | line},
         mix={"caps": {NAME: 5}},
     )
 

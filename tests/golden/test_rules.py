@@ -46,7 +46,9 @@ from cocktail.training.sft import fine_tune  # noqa: E402
 GOLDEN = HERE.parent / "reference/golden_rules.json"
 RECIPES = {
     "full": recipe(epochs=3.0, warmup_steps=2, tree_tokens=64),
-    "lora": recipe(method="lora", lora=LoraShape(2, 4, 0.0), batch_size=1, accumulation=4, epochs=2.0),
+    "lora": recipe(
+        method="lora", lora=LoraShape(2, 4, 0.0), batch_size=1, gradient_accumulation_steps=4, epochs=2.0
+    ),
     "packed": recipe(packing=True, group_by_length=False, max_length=256, epochs=4.0),
     "prompt tuning, bf16": recipe(method="prompt_tuning", virtual_tokens=3, precision="bf16"),
 }
@@ -110,7 +112,7 @@ def keys() -> dict[str, str]:
     """Keys of made-up work, which no refactoring may change; library versions left out."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("cocktail.execution.keys.versions", lambda names: dict.fromkeys(names, "1"))
-        given = {"base": "b", "rows": "r", "stop_token": STOP, "overlong": "cut"}
+        given = {"base": "b", "rows": "r", "stop_token": STOP, "truncation": "cut"}
         found = {f"training, {name}": training_key(one, **given) for name, one in RECIPES.items()}
         found["answers"] = answers_key(
             "m", sheet=sheet(), stop_token=STOP, bf16=False, max_prompt=40, vllm=False
@@ -183,7 +185,7 @@ def test_keys_outlive_a_refactoring(recorded: dict[str, Any]) -> None:
 
 
 def test_facts_of_a_machine_are_in_no_key() -> None:
-    given = {"base": "b", "rows": "r", "stop_token": STOP, "overlong": "cut"}
+    given = {"base": "b", "rows": "r", "stop_token": STOP, "truncation": "cut"}
     one = RECIPES["full"]
     key = training_key(one, **given)
     same: list[dict[str, Any]] = [
@@ -191,11 +193,17 @@ def test_facts_of_a_machine_are_in_no_key() -> None:
         {"devices": 4},
         {"tree_tokens": None},
         {"checkpointing": "always"},
-        {"batch_size": 1, "accumulation": 2},
+        {"batch_size": 1, "gradient_accumulation_steps": 2},
     ]
     for changes in same:
         assert training_key(replace(one, **changes), **given) == key, changes
-    for changes in ({"seed": 7}, {"precision": "bf16"}, {"clip": 0.5}, {"batch_size": 4}, {"max_steps": 3}):
+    for changes in (
+        {"seed": 7},
+        {"precision": "bf16"},
+        {"max_grad_norm": 0.5},
+        {"batch_size": 4},
+        {"max_steps": 3},
+    ):
         assert training_key(replace(one, **changes), **given) != key, changes
 
 

@@ -67,7 +67,7 @@ def test_bos_stands_once_whoever_puts_it(template: str, adds: bool, expected: in
     bos = tokenizer.bos_token_id
     assert prompt.ids.count(bos) == prompt.text.count("<bos>") == expected
     assert (prompt.ids[0] == bos) is bool(expected)
-    rows, _ = training_rows(tokenizer, [ITEM], stop_token=STOP, max_length=100, overlong="fail")
+    rows, _ = training_rows(tokenizer, [ITEM], stop_token=STOP, max_length=100, truncation="fail")
     assert rows[0].input_ids.count(bos) == expected
 
 
@@ -101,7 +101,7 @@ def test_the_text_of_special_tokens_inside_the_data_stays_text(place: str, famil
     item = replace(
         ITEM, shots=(shot,), **({place: marked} if place in ("instruction", "input", "answer") else {})
     )
-    rows, _ = training_rows(tokenizer, [item], stop_token=stop, max_length=10**6, overlong="fail")
+    rows, _ = training_rows(tokenizer, [item], stop_token=stop, max_length=10**6, truncation="fail")
     (row,) = rows
     (prompt,) = render_prompts(tokenizer, [item], max_length=10**6)
     assert row.prompt == prompt.ids
@@ -139,7 +139,7 @@ def test_a_seam_within_a_word_is_the_same_in_training_answering_and_label_decodi
     tokenizer = settled(byte_like(CHATML.replace("assistant\n", "assistant\n posi")))
     items = [replace(ITEM, answer=answer) for answer in ("tive", "tion")]
     prompts = render_prompts(tokenizer, items, max_length=100)
-    rows, _ = training_rows(tokenizer, items, stop_token=STOP, max_length=100, overlong="fail")
+    rows, _ = training_rows(tokenizer, items, stop_token=STOP, max_length=100, truncation="fail")
     whole = tokenizer(prompts[0].text + "tive", add_special_tokens=False)["input_ids"]
     assert tuple(whole[: len(prompts[0].ids)]) != prompts[0].ids
     trie = label_trie(tokenizer, {"yes": "tive", "no": "tion"}, prompt=prompts[0], stop_token=STOP)

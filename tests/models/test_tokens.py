@@ -73,7 +73,7 @@ def test_a_stop_token_without_the_rank_of_a_special_one_gets_it(tmp_path: Path) 
     stop = token_id(tokenizer, "<|stop|>")
     assert stop in special_ids(tokenizer)
     item = Item("t:0", "t", "Say <|stop|>", "or <|stop|>.", "a <|stop|> b")
-    rows, _ = training_rows(tokenizer, [item], stop_token="<|stop|>", max_length=200, overlong="fail")
+    rows, _ = training_rows(tokenizer, [item], stop_token="<|stop|>", max_length=200, truncation="fail")
     assert (rows[0].prompt.count(stop), rows[0].completion.count(stop)) == (1, 1)
     check_completions(tokenizer, rows, "<|stop|>")
 

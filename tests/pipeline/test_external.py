@@ -11,7 +11,7 @@ import pytest
 from clone import Clone, copy_work_tree
 from endpoint_server import KEY, Said, completion, serve
 
-STUDY = ("model=[gpt_4o]", "judge.way=endpoint", "judge.model=judge-1", "endpoint.backoff_seconds=0.0")
+STUDY = ("model=[gpt_4o]", "judge.backend=endpoint", "judge.model=judge-1", "endpoint.backoff_seconds=0.0")
 STUDY += ("study.evaluations=[fpb,financebench]",)
 
 

@@ -125,14 +125,16 @@ def test_a_refactoring_trains_nothing(smoke: Clone) -> None:
     for name in ("sft.py", "trainer.py", "proof.py"):
         edit(f"training/{name}", ("training.pieces", "training.parts"))
     edit(
-        "training/sft.py", ("SCHEDULERS = ", "# a comment\nSCHEDULERS = "), ("recipe.clip", "recipe.max_norm")
+        "training/sft.py",
+        ("SCHEDULERS = ", "# a comment\nSCHEDULERS = "),
+        ("recipe.max_grad_norm", "recipe.max_norm"),
     )
     edit("training/sft.py", ("def _check_taken", "def _checked"), ("    _check_taken(", "    _checked("))
-    edit("training/recipe.py", ("    clip: float\n", "    max_norm: float\n"))
+    edit("training/recipe.py", ("    max_grad_norm: float\n", "    max_norm: float\n"))
     edit("training/recipe.py", ("    devices: int = 1\n", "    devices: int = 1\n    new: bool = False\n"))
-    edit("training/base.py", ("clip=1.0", "max_norm=1.0"))
-    edit("execution/plan.py", ("clip=train.clip", "max_norm=train.clip"))
-    edit("execution/keys.py", ("recipe.clip", "recipe.max_norm"))
+    edit("training/base.py", ("max_grad_norm=1.0", "max_norm=1.0"))
+    edit("execution/plan.py", ("max_grad_norm=train.max_grad_norm", "max_norm=train.max_grad_norm"))
+    edit("execution/keys.py", ("recipe.max_grad_norm", "recipe.max_norm"))
     smoke.done("cocktail", "params", "smoke", "study.evaluations=[fpb,finqa,convfinqa,knowledge,gsm8k]")
     smoke.done("dvc", "repro")
     assert smoke.stored("runs") == trained

@@ -1,6 +1,6 @@
 """Texts of our own on which a converted model is compared with llama.cpp: generated ones and nasty ones.
 
-Nothing here is anybody's data: the generated texts are raw fields of the embedded world, with its quirks
+Nothing here is anybody's data: the generated texts are raw fields of the generated world, with its quirks
 (links, HTML entities, tables, line breaks), the others were written by hand to trip a tokenizer. The same
 seed gives the same texts; :func:`digest` tells when the generator has changed, and with it the reference
 numbers must be written anew (see ``llama_cpp.py`` beside this file).
@@ -15,9 +15,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cocktail.config import RawFile
-from cocktail.sources.embedded import LAYOUT, pretraining_text, world_keys
-from cocktail.sources.embedded.files import raw_rows
-from cocktail.sources.embedded.streams import stream
+from cocktail.sources.synthetic import LAYOUT, pretraining_text, world_keys
+from cocktail.sources.synthetic.files import raw_rows
+from cocktail.sources.synthetic.streams import stream
 
 SEED = 2410
 NUM_TEXTS = 500

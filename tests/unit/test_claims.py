@@ -221,6 +221,27 @@ def test_label_decoded_rows_stand_beside_strict_ones(result: Result) -> None:
     assert (only["scope"], only["n_items"], only["effect"], only["reason"]) == ("fpb", 60, 0, "ceiling")
 
 
+def test_what_is_not_trained_on_has_a_thermometer(result: Result, changed: Callable[..., Result]) -> None:
+    """It is read where accuracy is at chance, and where an answer is not in the format."""
+    only = {row["scope"] for row in rows(result, "regulariser", reading="logprob")}
+    assert only == {"macro", "financebench", "knowledge", "gsm8k"}
+    assert not rows(result, "mixture_vs_single", reading="logprob")  # of a target it is not asked
+    warm = row(result, "regulariser", "knowledge", "logprob")
+    strict = row(result, "regulariser", "knowledge")
+    assert warm["effect"] == pytest.approx(strict["effect"] / 2)  # the fixture's: half a nat where right
+    assert not warm["primary"]
+    at_chance = changed(answered("wrong", "knowledge", run="base"))
+    assert row(at_chance, "regulariser", "knowledge")["reason"] == "base at chance"
+    assert row(at_chance, "regulariser", "knowledge", "logprob") == warm
+
+    def endpoint(tables: Tables) -> Tables:
+        table = tables["items"]
+        table.loc[table["task"] == "knowledge", "reference_logprob"] = np.nan
+        return tables
+
+    assert not rows(changed(endpoint), "regulariser", scope="knowledge", reading="logprob")
+
+
 def test_collapsed_runs_are_counted_by_arm(result: Result) -> None:
     found = row(result, "mixture_vs_single", "fpb")  # 0.97 and 0.6; the untuned model has 0.85
     assert (found["treatment_collapsed"], found["control_collapsed"]) == (0, 3)

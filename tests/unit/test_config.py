@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cocktail.compose import compose
-from cocktail.config import check_params, load_params
+from cocktail.config import RENAMED, check_params, load_params
 from cocktail.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
@@ -66,6 +66,12 @@ def test_confirmation_needs_fresh_seeds(tiny: dict[str, Any]) -> None:
     assert "names a seed twice" in problems(raw)
 
 
+def test_what_is_matched_is_confirmed(tiny: dict[str, Any]) -> None:
+    raw = copy.deepcopy(tiny)
+    raw["study"]["confirm_also"] = ["without_open_orca"]
+    assert "'without_orca_math' is neither chosen, all nor in confirm_also" in problems(raw)
+
+
 def test_a_target_must_be_a_finance_task_of_the_study(tiny: dict[str, Any]) -> None:
     raw = copy.deepcopy(tiny)
     raw["study"]["targets"] = ["orca_math"]
@@ -102,6 +108,18 @@ def test_an_unknown_model_is_named_with_its_nearest(tiny: dict[str, Any]) -> Non
     assert params.model("phi3_tiny").kind == "scratch"
     with pytest.raises(ConfigError, match="no model 'phi_tiny'; did you mean 'phi3_tiny'"):
         params.model("phi_tiny")
+
+
+def test_old_names_are_taken_with_a_warning(tiny: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    old = copy.deepcopy(tiny)
+    for key, new in RENAMED.items():
+        section, name = key.split(".")
+        old[section][name] = old[section].pop(new)
+    old["fetch"]["way"] = "embedded"
+    assert check_params(old, where="params.yaml") == check_params(tiny, where="params.yaml")
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == len(RENAMED)
+    assert "params.yaml: train.clip is called train.max_grad_norm now; cocktail params writes it" in said
 
 
 def test_a_missing_or_broken_file_is_a_clear_error(tmp_path: Path) -> None:

@@ -28,9 +28,9 @@ http = import_module(hub_errors.HTTPError.__module__.partition(".")[0])  # the H
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
-def config(way: str, **fields: Any) -> FetchConfig:
+def config(backend: str, **fields: Any) -> FetchConfig:
     source = make_source(("data/train.jsonl", "train")) | fields.pop("source", {})
-    return FetchConfig.model_validate({"way": way, "sources": {"fpb": source}} | fields)
+    return FetchConfig.model_validate({"backend": backend, "sources": {"fpb": source}} | fields)
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_a_mirror_is_copied_with_a_receipt(folder: Path, tmp_path: Path) -> None
         "repo": "org/name",
         "revision": None,
         "pinned": False,
-        "way": "mirror",
+        "backend": "mirror",
         "licence": "MIT",
         "status": "original",
         "files": [
@@ -118,7 +118,7 @@ def test_a_failed_fetch_leaves_what_was_there(folder: Path, tmp_path: Path) -> N
 
 def test_verify_names_every_file_that_changed_or_is_gone(folder: Path, tmp_path: Path) -> None:
     sources = {name: make_source(("data/train.jsonl", "train")) for name in ("fpb", "finqa", "headline")}
-    fetch = FetchConfig.model_validate({"way": "mirror", "mirror": str(folder), "sources": sources})
+    fetch = FetchConfig.model_validate({"backend": "mirror", "mirror": str(folder), "sources": sources})
     raw = tmp_path / "raw"
     fetch_sources(raw, fetch)
     verify_raw(raw, fetch)
@@ -168,7 +168,7 @@ def test_the_hub_gives_named_files_at_the_pinned_commit(cached: list[Any], tmp_p
         {"repo": "org/name", "path": "data/train.jsonl", "repo_type": "dataset", "revision": COMMIT}
     ]
     receipt = read_json(tmp_path / "raw/fpb/receipt.json")
-    assert (receipt["revision"], receipt["pinned"], receipt["way"]) == (COMMIT, True, "hub")
+    assert (receipt["revision"], receipt["pinned"], receipt["backend"]) == (COMMIT, True, "hub")
 
 
 @pytest.mark.parametrize("revision", [None, "eb23236", "main"])
@@ -287,7 +287,7 @@ def test_without_network_the_stage_ends_with_one_message(tmp_path: Path, revisio
     """The real library, told to stay offline, in the real stage script."""
     sources = make_params().model_dump()["fetch"]["sources"]
     sources["headline"] |= {"revision": revision}
-    params = make_params(fetch={"way": "hub", "sources": sources}).model_dump()
+    params = make_params(fetch={"backend": "hub", "sources": sources}).model_dump()
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-P", str(ROOT / "stages/fetch.py"), "--params", "params.yaml", "--out", "raw"],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -217,6 +219,57 @@ def test_labels_that_are_written_alike_are_an_error(tokenizer: Any) -> None:
     prompt = Prompt("<|assistant|>", (tokenizer.convert_tokens_to_ids("<|assistant|>"),), cut=False)
     with pytest.raises(RunError):
         label_trie(tokenizer, {"up": "rose", "high": "rose"}, prompt=prompt, stop_token=STOP)
+
+
+@pytest.mark.parametrize("tokens", [1000, 25])
+@pytest.mark.parametrize("name", MODELS)
+def test_a_reference_is_as_likely_as_in_its_row_alone(name: str, tokens: int) -> None:
+    """Beside free answers and labels, whatever shares a batch, and where a window slides."""
+    torch.manual_seed(3)
+    model = AutoModelForCausalLM.from_config(MODELS[name], attn_implementation="sdpa").eval()
+    for parameter in model.parameters():
+        parameter.data *= 3.0
+    rng = np.random.default_rng(3)
+    prompts = [tuple(rng.integers(6, 60, size).tolist()) for size in (12, 3, 25, 9, 14)]
+    prompts += [prompts[0][:8] + prompts[1], prompts[0]]
+    references = [tuple(rng.integers(6, 60, size).tolist()) for size in (9, 1, 0, 14, 2, 6, 1)]
+    trie = {7: {8: "a", 9: {5: "b"}}, 10: "c"}
+    questions = [
+        Question(prompt, 5, trie if n % 2 else None, reference)
+        for n, (prompt, reference) in enumerate(zip(prompts, references, strict=True))
+    ]
+    found = generate(model, questions, stop=5, batch_size=4, tokens=tokens)
+    asked_less = generate(model, [replace(q, reference=()) for q in questions], stop=5, batch_size=4)
+    assert [replace(one, reference_logprob=math.nan) for one in found] == asked_less
+    for question, answer in zip(questions, found, strict=True):
+        if not question.reference:
+            assert math.isnan(answer.reference_logprob)
+            continue
+        row = torch.tensor([[*question.prompt, *question.reference]])
+        scored = model(row).logits[0, len(question.prompt) - 1 : -1].log_softmax(dim=-1)
+        alone = scored.gather(1, row[0, len(question.prompt) :, None]).mean()
+        assert answer.reference_logprob == pytest.approx(float(alone), abs=1e-5)
+
+
+def test_references_are_asked_of_what_is_not_trained_on(tokenizer: Any) -> None:
+    table = pd.DataFrame(
+        {
+            "item": ["gsm8k:dev:0", "gsm8k:test:0", "fpb:test:0", "gsm8k:test:1"],
+            "task": ["gsm8k", "gsm8k", "fpb", "gsm8k"],
+            "split": ["dev", "test", "test", "test"],
+            "cluster": ["a", "b", "c", "d"],
+            "instruction": "Add.",
+            "input": ["1 and 2", "3 and 4", "Orders fell.", "5 and 6"],
+            "answer": ["3", "3 + 4 = 7", "negative", " ".join(["5 + 6 = 11"] * 9)],
+        }
+    )
+    asked = ExamSheet(table, {"gsm8k": TaskSettings(8, {}), "fpb": TaskSettings(4, {})})
+    exam = prepare_exam(tokenizer, asked, max_prompt=40, stop_token=STOP)
+    assert tokenizer.decode(exam.references[1]) == "3 + 4 = 7"
+    assert [len(one) for one in exam.references] == [0, len(exam.references[1]), 0, 8]
+    other = ExamSheet(table.assign(answer=table["answer"].replace("3 + 4 = 7", "7")), asked.tasks)
+    gold = ExamSheet(table.assign(answer=table["answer"].replace("negative", "positive")), asked.tasks)
+    assert other.digest() != asked.digest() == gold.digest()
 
 
 def sheet() -> ExamSheet:

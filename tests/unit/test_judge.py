@@ -28,7 +28,7 @@ from cocktail.scoring.score import score_study
 OVERRIDES = ("study.evaluations=[fpb,financebench]", "study.targets=[fpb]", "study.include=[single,all]")
 OVERRIDES += ("study.tries=0", "study.confirm_seeds=[101]", "endpoint.backoff_seconds=0.0")
 RULES = study_params("smoke", *OVERRIDES)
-ASKING = study_params("smoke", *OVERRIDES, "judge.way=endpoint", "judge.model=judge-1")
+ASKING = study_params("smoke", *OVERRIDES, "judge.backend=endpoint", "judge.model=judge-1")
 
 
 def given(body: dict[str, Any]) -> dict[str, str]:
@@ -113,7 +113,7 @@ def test_a_verdict_is_one_of_two_words(text: str, verdict: str) -> None:
 def test_by_rules_nobody_is_asked(study: Path, tmp_path: Path, server: FakeEndpoint) -> None:
     counts = judge(study, tmp_path / "judge", RULES)
     assert server.bodies == []
-    assert (counts["way"], counts["rows"], counts["agreement"], counts["runs"]) == ("rules", 0, [], [])
+    assert (counts["backend"], counts["rows"], counts["agreement"], counts["runs"]) == ("rules", 0, [], [])
     assert len(read_table(tmp_path / "judge/verdicts.parquet")) == 0
     for table in judge_tables(tmp_path / "judge", note="Study x."):
         assert "No endpoint was asked" in table.note and table.frame.empty
@@ -129,7 +129,7 @@ def test_the_stage_by_rules_needs_no_network_library(study: Path, tmp_path: Path
     settings = {name: value for name, value in os.environ.items() if not name.startswith("COCKTAIL_")}
     done = subprocess.run([sys.executable, "-P", "-c", code], cwd=tmp_path, env=settings, check=False)
     assert done.returncode == 0
-    assert read_json(tmp_path / "out/counts.json")["way"] == "rules"
+    assert read_json(tmp_path / "out/counts.json")["backend"] == "rules"
 
 
 def test_each_distinct_answer_is_asked_about_once(study: Path, tmp_path: Path, server: FakeEndpoint) -> None:
@@ -232,6 +232,6 @@ def test_answers_that_were_not_scored_are_refused(study: Path, tmp_path: Path, s
 
 def test_a_judge_without_a_name_is_refused() -> None:
     raw = RULES.model_dump()
-    raw["judge"]["way"] = "endpoint"
+    raw["judge"]["backend"] = "endpoint"
     with pytest.raises(ConfigError, match="needs a model"):
         check_params(raw, where="test")

@@ -525,7 +525,7 @@ def test_a_judge_needs_the_texts(elsewhere: Path, made: list[str]) -> None:
     score(elsewhere)
     folders = [elsewhere / name for name in ("data/prepared", "artifacts/answers", "artifacts/scores", "out")]
     assert judge_study(*folders, params=PARAMS)["rows"] == 0
-    asking = PARAMS.judge.model_copy(update={"way": "endpoint", "model": "judge-1"})
+    asking = PARAMS.judge.model_copy(update={"backend": "endpoint", "model": "judge-1"})
     with pytest.raises(RecordError, match="kept as codes, and this needs the text"):
         judge_study(*folders, params=PARAMS.model_copy(update={"judge": asking}))
 

@@ -24,7 +24,7 @@ from cocktail.records import write_json
 from cocktail.training.recipe import LoraShape, Recipe
 
 PARAMS = study_params("smoke")
-TRAINING: dict[str, Any] = {"base": "b", "rows": "r", "stop_token": "<|end|>", "overlong": "cut"}
+TRAINING: dict[str, Any] = {"base": "b", "rows": "r", "stop_token": "<|end|>", "truncation": "cut"}
 ANSWERING: dict[str, Any] = {"stop_token": "<|end|>", "bf16": False, "max_prompt": 240, "vllm": False}
 # What a training learns does not hang on these, but for rounding.
 FACTS = {"checkpointing", "attention", "compile", "liger", "devices", "tree_tokens"}
@@ -83,8 +83,8 @@ def test_names_and_form_of_keys_are_frozen(versions: None, sheet: ExamSheet) -> 
 @pytest.mark.parametrize("field", [one.name for one in fields(Recipe)])
 def test_every_field_of_a_recipe_is_in_the_key_or_is_known_to_change_nothing(field: str) -> None:
     changed = key(**{field: another(field)})
-    if field in ("batch_size", "accumulation"):  # their product is the step
-        assert changed != key() == key(batch_size=1, accumulation=RECIPE.batch_size)
+    if field in ("batch_size", "gradient_accumulation_steps"):  # their product is the step
+        assert changed != key() == key(batch_size=1, gradient_accumulation_steps=RECIPE.batch_size)
     else:
         assert (changed == key()) == (field in FACTS)
 
@@ -105,10 +105,16 @@ def test_what_is_at_its_default_is_absent(monkeypatch: pytest.MonkeyPatch, versi
     seen: list[dict[str, Any]] = []
     monkeypatch.setattr(keys, "digest_value", lambda facts: seen.append(facts) or "")
     key()
-    given = {"max_steps": 0, "warmup_steps": 0, "weight_decay": 0.0, "clip": 1.0, "precision": "fp32"}
+    given = {
+        "max_steps": 0,
+        "warmup_steps": 0,
+        "weight_decay": 0.0,
+        "max_grad_norm": 1.0,
+        "precision": "fp32",
+    }
     assert {name: getattr(RECIPE, name) for name in given} == given
     assert set(seen[0]) & set(keys.DEFAULTS) == set()
-    key(warmup_steps=1, weight_decay=0.1, clip=0.5, precision="bf16", max_steps=3)
+    key(warmup_steps=1, weight_decay=0.1, max_grad_norm=0.5, precision="bf16", max_steps=3)
     assert set(seen[1]) - set(seen[0]) == {
         "warmup_steps", "weight_decay", "max_grad_norm", "bf16", "optimiser_steps",
     }  # fmt: skip

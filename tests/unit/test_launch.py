@@ -80,7 +80,7 @@ def test_two_processes_learn_what_one_does(tokenizer: Any, base: Path, tmp_path:
 @pytest.mark.slow
 def test_the_reason_of_a_failed_process_arrives(tokenizer: Any, base: Path, tmp_path: Path) -> None:
     with pytest.raises(RunError) as caught:
-        several(tokenizer, base, tmp_path, learning_rate=1e30, clip=1e30, epochs=20.0)
+        several(tokenizer, base, tmp_path, learning_rate=1e30, max_grad_norm=1e30, epochs=20.0)
     assert "loss" in caught.value.what
     assert "learning_rate" in caught.value.fix
 

@@ -82,7 +82,7 @@ def test_another_margin_unlocks(root: Path) -> None:
         ("study.tier=paper", "study.tier: None → paper"),
         ("study.confirm_seeds=[7]", "study.confirm_seeds: [101, 102, 103] → [7]"),
         ("endpoint.max_tokens=7", "endpoint.max_tokens: 256 → 7"),
-        ("train.accumulation=2", "train.rows_per_step: 8 → 16"),
+        ("train.gradient_accumulation_steps=2", "train.rows_per_step: 8 → 16"),
     ],
 )
 def test_what_decides_results_unlocks(root: Path, override: str, told: str) -> None:
@@ -97,7 +97,7 @@ def test_what_decides_results_unlocks(root: Path, override: str, told: str) -> N
         ["answer.batch_size=7"],
         ["endpoint.concurrency=1", "endpoint.tries=1", "endpoint.timeout_seconds=1"],
         ["fetch.mirror=/elsewhere"],
-        ["train.batch_size=4", "train.accumulation=2"],
+        ["train.batch_size=4", "train.gradient_accumulation_steps=2"],
         ["train.attention=sdpa", "train.checkpointing=always"],
     ],
 )

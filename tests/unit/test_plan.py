@@ -66,7 +66,7 @@ def typed() -> dict[str, Any]:
 
 def hub_tokens() -> dict[str, float]:
     """Tokens that each source of the paper gives to a mixture, from sizes.yaml and the paper's rules."""
-    sizes = {one["source"]: one for one in typed()["sources"] if one["way"] == "hub"}
+    sizes = {one["source"]: one for one in typed()["sources"] if one["backend"] == "hub"}
     settings = yaml.safe_load((CONF / "config.yaml").read_text(encoding="utf-8"))
     rows = {}
     for name in FINANCE:
@@ -192,7 +192,7 @@ def asked_tokens(run: PlannedRun, plan: Plan) -> float:
 
 
 def test_rows_are_capped_by_the_split_and_by_the_caps(paper: Callable[..., Plan]) -> None:
-    fpb = next(one for one in typed()["sources"] if (one["way"], one["source"]) == ("hub", "fpb"))
+    fpb = next(one for one in typed()["sources"] if (one["backend"], one["source"]) == ("hub", "fpb"))
     raw = fpb["rows"]["train"]
 
     def single_fpb(*overrides: str) -> tuple[int, int]:
@@ -284,7 +284,7 @@ def test_a_source_without_a_size_is_a_clear_error(
     assert ended.value.code == 2
     said = capsys.readouterr()
     assert not said.out
-    assert said.err.startswith("error: no size is known of source 'headline' by way of hub\n")
+    assert said.err.startswith("error: no size is known of source 'headline' from backend hub\n")
     assert "to mend it" in said.err
 
 

@@ -204,7 +204,7 @@ def tuned(tokenizer: Any, folder: Path, **changes: Any) -> tuple[dict[str, torch
         {},
         {"method": "lora", "lora": LORA},
         {"method": "prompt_tuning", "virtual_tokens": 3},
-        {"batch_size": 1, "accumulation": 4},
+        {"batch_size": 1, "gradient_accumulation_steps": 4},
         {"checkpointing": "always"},
     ],
     ids=str,
@@ -225,7 +225,7 @@ def test_a_run_with_sharing_is_the_run_without(
 def test_accumulation_gives_the_same_trees(tokenizer: Any, tmp_path: Path) -> None:
     chosen = recipe(batch_size=4, tree_tokens=64, group_by_length=False)
     steps = []
-    for one in (chosen, replace(chosen, batch_size=1, accumulation=4)):
+    for one in (chosen, replace(chosen, batch_size=1, gradient_accumulation_steps=4)):
         rows = tiny_rows(tokenizer)
         trainer = make_trainer(tiny_model(tokenizer), tokenizer, rows, recipe=one, workdir=tmp_path)
         steps.append([[p["input_ids"].tolist() for p in s["pieces"]] for s in trainer.get_train_dataloader()])

@@ -34,7 +34,7 @@ class Study:
 
     def params(self, **config: Any) -> Params:
         sources = {name: make_source() for name in make_params().fetch.sources} | self.sources
-        return make_params(prepare=config, fetch={"way": "mirror", "sources": sources})
+        return make_params(prepare=config, fetch={"backend": "mirror", "sources": sources})
 
     def prepare(self, **config: Any) -> None:
         prepare(self.raw, self.out, params=self.params(**config))

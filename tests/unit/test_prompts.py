@@ -21,7 +21,7 @@ LONG = Item(
 
 
 def test_two_rows_have_exactly_these_labels(tokenizer: Any) -> None:
-    rows, counts = training_rows(tokenizer, ITEMS[:2], stop_token=STOP, max_length=128, overlong="fail")
+    rows, counts = training_rows(tokenizer, ITEMS[:2], stop_token=STOP, max_length=128, truncation="fail")
     stop = tokenizer.convert_tokens_to_ids(STOP)
     for row, word in zip(rows, ("Ġpositive", "Ġnegative"), strict=True):
         word_id = tokenizer.convert_tokens_to_ids(word)
@@ -39,7 +39,7 @@ def test_prompt_text_is_exactly_this(tokenizer: Any) -> None:
 
 
 def test_training_and_answering_see_the_same_prompt(tokenizer: Any) -> None:
-    rows, _ = training_rows(tokenizer, ITEMS, stop_token=STOP, max_length=128, overlong="fail")
+    rows, _ = training_rows(tokenizer, ITEMS, stop_token=STOP, max_length=128, truncation="fail")
     prompts = render_prompts(tokenizer, ITEMS, max_length=128)
     assert [row.prompt for row in rows] == [prompt.ids for prompt in prompts]
 
@@ -49,7 +49,7 @@ def test_training_and_answering_see_the_same_prompt(tokenizer: Any) -> None:
 )
 def test_templates_of_hub_models_keep_the_seam(template: str, stop: str, eats: bool) -> None:
     tokenizer = hub_like(template, stop, eats_line_break=eats)
-    rows, _ = training_rows(tokenizer, ITEMS, stop_token=stop, max_length=400, overlong="fail")
+    rows, _ = training_rows(tokenizer, ITEMS, stop_token=stop, max_length=400, truncation="fail")
     check_completions(tokenizer, rows, stop)
     assert {row.completion[-1] for row in rows} == {token_id(tokenizer, stop)}
 
@@ -62,7 +62,7 @@ def test_a_seam_in_the_middle_of_a_word_is_kept(tokenizer: Any) -> None:
     (prompt,) = render_prompts(broken, [item], max_length=400)
     merged = broken(prompt.text + item.answer, add_special_tokens=False)["input_ids"]
     assert tuple(merged[: len(prompt.ids)]) != prompt.ids
-    rows, _ = training_rows(broken, [item], stop_token=STOP, max_length=400, overlong="fail")
+    rows, _ = training_rows(broken, [item], stop_token=STOP, max_length=400, truncation="fail")
     assert rows[0].prompt == prompt.ids
     assert broken.decode(rows[0].completion) == item.answer + STOP
     check_completions(broken, rows, STOP)
@@ -71,12 +71,12 @@ def test_a_seam_in_the_middle_of_a_word_is_kept(tokenizer: Any) -> None:
 def test_a_long_row_fails_is_dropped_or_is_cut_but_never_silently(tokenizer: Any) -> None:
     items = [ITEMS[0], LONG]
     with pytest.raises(RunError) as caught:
-        training_rows(tokenizer, items, stop_token=STOP, max_length=80, overlong="fail")
+        training_rows(tokenizer, items, stop_token=STOP, max_length=80, truncation="fail")
     assert caught.value.where == "t:train:9"
-    rows, counts = training_rows(tokenizer, items, stop_token=STOP, max_length=80, overlong="drop")
+    rows, counts = training_rows(tokenizer, items, stop_token=STOP, max_length=80, truncation="drop")
     assert len(rows) == 1
     assert counts["t"].as_record() == {"in": 1, "kept": 0, "cut": 0, "dropped": 1}
-    rows, counts = training_rows(tokenizer, items, stop_token=STOP, max_length=80, overlong="cut")
+    rows, counts = training_rows(tokenizer, items, stop_token=STOP, max_length=80, truncation="cut")
     assert counts["t"].as_record() == {"in": 1, "kept": 1, "cut": 1, "dropped": 0}
     assert counts["tone"].as_record() == {"in": 1, "kept": 1, "cut": 0, "dropped": 0}
     text = tokenizer.decode(rows[1].input_ids)
@@ -87,7 +87,7 @@ def test_a_long_row_fails_is_dropped_or_is_cut_but_never_silently(tokenizer: Any
 
 
 def test_a_row_of_which_nothing_can_be_cut_is_dropped_and_counted(tokenizer: Any) -> None:
-    rows, counts = training_rows(tokenizer, [LONG], stop_token=STOP, max_length=8, overlong="cut")
+    rows, counts = training_rows(tokenizer, [LONG], stop_token=STOP, max_length=8, truncation="cut")
     assert rows == []
     assert counts["t"].as_record() == {"in": 1, "kept": 0, "cut": 0, "dropped": 1}
 
@@ -105,7 +105,7 @@ def test_a_long_prompt_is_cut_in_the_middle_when_answering(tokenizer: Any) -> No
 
 
 def test_check_finds_a_completion_that_is_not_the_answer(tokenizer: Any) -> None:
-    (row,), _ = training_rows(tokenizer, ITEMS[:1], stop_token=STOP, max_length=128, overlong="fail")
+    (row,), _ = training_rows(tokenizer, ITEMS[:1], stop_token=STOP, max_length=128, truncation="fail")
     check_completions(tokenizer, [row], STOP)
     without_stop = replace(row, completion=row.completion[:-1])
     other_answer = replace(row, answer="neutral")

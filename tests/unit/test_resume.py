@@ -28,7 +28,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "grouped": {},
     "ungrouped": {"group_by_length": False},
     "packed": {"packing": True, "group_by_length": False, "epochs": 60.0},
-    "accumulated": {"batch_size": 1, "accumulation": 2},
+    "accumulated": {"batch_size": 1, "gradient_accumulation_steps": 2},
     "lora": LORA,
     "prompt_tuning": PROMPT,
     "matched steps": {"max_steps": 35},

@@ -85,8 +85,8 @@ def test_our_loss_is_the_loss_of_trl(tokenizer: Any, tmp_path: Path) -> None:
 def test_accumulation_equals_one_large_batch(tokenizer: Any, tmp_path: Path, rows: int) -> None:
     """Rows of unequal answer length: only a mean over tokens, not over batches, gives the same."""
     changes = {"group_by_length": False, "epochs": 3.0}
-    many, _ = tuned(tokenizer, tmp_path, batch_size=1, accumulation=rows, **changes)
-    once, _ = tuned(tokenizer, tmp_path, batch_size=rows, accumulation=1, **changes)
+    many, _ = tuned(tokenizer, tmp_path, batch_size=1, gradient_accumulation_steps=rows, **changes)
+    once, _ = tuned(tokenizer, tmp_path, batch_size=rows, gradient_accumulation_steps=1, **changes)
     assert differ(many, once) < 1e-4
 
 
@@ -199,7 +199,12 @@ def test_steps_overrule_epochs(tokenizer: Any, tmp_path: Path) -> None:
 
 def test_learning_rate_and_warmup_matter(tokenizer: Any, tmp_path: Path) -> None:
     plain, _ = tuned(tokenizer, tmp_path)
-    for changes in ({"learning_rate": 1e-3}, {"warmup_steps": 2}, {"scheduler": "constant"}, {"clip": 1e-3}):
+    for changes in (
+        {"learning_rate": 1e-3},
+        {"warmup_steps": 2},
+        {"scheduler": "constant"},
+        {"max_grad_norm": 1e-3},
+    ):
         assert differ(plain, tuned(tokenizer, tmp_path, **changes)[0]) > 0.0, changes
 
 
@@ -215,7 +220,7 @@ def test_an_adapter_trains_few_weights_and_ends_in_the_model(tokenizer: Any, tmp
 def test_a_loss_that_is_no_number_fails_the_run(tokenizer: Any, tmp_path: Path) -> None:
     """Steps 2 to 6 are not logged one by one: the mean over all steps tells."""
     with pytest.raises(RunError) as caught:
-        tuned(tokenizer, tmp_path, epochs=2.0, learning_rate=1e30, clip=1e30)
+        tuned(tokenizer, tmp_path, epochs=2.0, learning_rate=1e30, max_grad_norm=1e30)
     assert caught.value.fix
 
 

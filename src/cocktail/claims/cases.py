@@ -64,7 +64,7 @@ def case_of(setting: Setting, task: str) -> Case:
         return Case(task, treatment, control, blocked="needs labels")
     treatment, control, left_out = _of_common_seeds(treatment, control)
     if not all(answers.knows(arm, task=task, reading=reading) for arm in (treatment, control)):
-        what = "decoded labels" if reading == "decoded" else "answers"
+        what = {"decoded": "decoded labels", "logprob": "reference_logprob"}.get(reading, "answers")
         return Case(task, treatment, control, blocked=f"needs {what} of both arms")
     ours, theirs = (answers.of_arm(arm, task=task, reading=reading) for arm in (treatment, control))
     if not np.array_equal(ours.items, theirs.items):
@@ -107,6 +107,8 @@ def _forbidden(setting: Setting, case: Case, outcomes: TaskOutcomes) -> str:
     arms = (case.treatment, case.control)
     if any(not arm.fixed and len(arm.runs) < MIN_SEEDS for arm in arms):
         return f"seeds: fewer than {MIN_SEEDS} that both arms have"
+    if reading == "logprob":  # neither format nor chance decides how likely a reference answer is
+        return ""
     # A tuned model that gives up the format loses to a larger one; it is not equal to what it was before.
     held = arms if test.kind == "non_superiority" else [arm for arm in arms if arm.fixed]
     if (

@@ -16,7 +16,7 @@ from cocktail.stats.equivalence import equivalence_test
 from cocktail.stats.multiplicity import holm
 from cocktail.stats.power import power_at
 
-READINGS: tuple[Reading, ...] = ("strict", "lenient", "decoded")
+READINGS: tuple[Reading, ...] = ("strict", "lenient", "decoded", "logprob")
 
 
 def contrast_drafts(

@@ -15,11 +15,18 @@ from cocktail.config import Params
 from cocktail.errors import RecordError
 from cocktail.grid import Run, confirm_runs, explore_runs
 from cocktail.records import read_json, read_table
+from cocktail.scoring.items import LOGPROB
 from cocktail.scoring.selection import confirmed_choices
 
-Reading = Literal["strict", "lenient", "decoded"]
-READINGS: tuple[Reading, ...] = ("strict", "lenient")  # of free answers; decoded: by label decoding
-CODES: Mapping[Reading, str] = {"strict": "strict", "lenient": "lenient", "decoded": "knowledge"}
+Reading = Literal["strict", "lenient", "decoded", "logprob"]
+"""Of free answers, strictly or leniently; by label decoding; or how likely the reference answer is (nats a token)."""
+READINGS: tuple[Reading, ...] = ("strict", "lenient")  # of free answers
+COLUMNS: Mapping[Reading, str] = {
+    "strict": "strict",
+    "lenient": "lenient",
+    "decoded": "knowledge",
+    "logprob": LOGPROB,
+}
 
 
 @dataclass(frozen=True)
@@ -27,7 +34,7 @@ class Outcomes:
     """Outcomes of some runs on the same items.
 
     Attributes:
-        values: 0 or 1, shape (runs, items).
+        values: 0 or 1, or nats a token, shape (runs, items).
         items: their ids.
         clusters: of each item.
     """
@@ -92,11 +99,13 @@ class ModelScores:
         return self.table(stage, task, reading).of(runs)
 
     def table(self, stage: str, task: str, reading: Reading) -> OutcomeTable:
-        """Return the outcomes of every run of a stage asked a task; none is decoded without labels."""
+        """Return the outcomes of every run of a stage asked a task; none where the reading has nothing to read."""
         rows = self.items[(self.items["stage"] == stage) & (self.items["task"] == task)]
-        codes = rows[CODES[reading]].astype(str)
-        rows, codes = rows[codes != ""], codes[codes != ""]
-        values = rows.assign(ok=(codes == "ok").astype(float)).pivot(index="run", columns="item", values="ok")
+        found = rows.get(COLUMNS[reading], pd.Series(np.nan, index=rows.index))  # old records lack a column
+        if reading != "logprob":
+            found = (found == "ok").astype(float).where(found != "")
+        rows = rows.assign(outcome=found.astype(float)).dropna(subset="outcome")
+        values = rows.pivot(index="run", columns="item", values="outcome")
         clusters = rows.drop_duplicates("item").set_index("item")["cluster"]
         return OutcomeTable(values, clusters)
 

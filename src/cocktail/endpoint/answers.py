@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from cocktail.config import ModelConfig, Params
@@ -110,4 +111,5 @@ def _answer_table(
         stopped=[reply.stopped for reply in given],
         cut=False,
         label_choice="",
+        reference_logprob=np.float32("nan"),
     )

@@ -56,7 +56,7 @@ class RunJob:
     mixture: Mixture | None
     recipe: Recipe | None
     half: bool
-    overlong: Literal["fail", "drop", "cut"]
+    truncation: Literal["fail", "drop", "cut"]
     base: Path
     prepared: Path
     shots: Shots
@@ -165,7 +165,7 @@ def _train(job: RunJob, mixture: Mixture, recipe: Recipe, tokenizer: Tokenizer) 
         items_of(mixture_rows(mixture, job.prepared)),
         stop_token=job.stop_token,
         max_length=recipe.max_length,
-        overlong=job.overlong,
+        truncation=job.truncation,
     )
     checkpoints = Checkpoints(_checkpoints(job), job.checkpoint_seconds)
 

@@ -46,7 +46,7 @@ DEFAULTS: Mapping[str, Any] = {
 }
 
 
-def training_key(recipe: Recipe, *, base: str, rows: str, stop_token: str, overlong: str) -> str:
+def training_key(recipe: Recipe, *, base: str, rows: str, stop_token: str, truncation: str) -> str:
     """Return the key of a training.
 
     Args:
@@ -61,7 +61,7 @@ def training_key(recipe: Recipe, *, base: str, rows: str, stop_token: str, overl
             "base": base,
             "rows": rows,
             "stop_token": stop_token,
-            "truncation": overlong,
+            "truncation": truncation,
             "method": recipe.method,
             "seed": recipe.seed,
             "learning_rate": recipe.learning_rate,
@@ -70,7 +70,7 @@ def training_key(recipe: Recipe, *, base: str, rows: str, stop_token: str, overl
             "warmup_steps": recipe.warmup_steps,
             "rows_per_step": recipe.rows_per_step,
             "scheduler": recipe.scheduler,
-            "max_grad_norm": recipe.clip,
+            "max_grad_norm": recipe.max_grad_norm,
             "weight_decay": recipe.weight_decay,
             "max_tokens": recipe.max_length,
             "packed": recipe.packing,

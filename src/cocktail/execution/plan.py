@@ -46,8 +46,8 @@ class Planner:
         rows, stop = self._rows_digest(mixture), params.model(self.model).stop_token
         key = self._base
         if recipe:
-            overlong = params.train.overlong
-            key = training_key(recipe, base=self._base, rows=rows, stop_token=stop, overlong=overlong)
+            truncation = params.train.truncation
+            key = training_key(recipe, base=self._base, rows=rows, stop_token=stop, truncation=truncation)
         shots, half = Shots(run.shots, params.study.seed), params.train.precision == "bf16"
         answers = tuple(
             (
@@ -70,7 +70,7 @@ class Planner:
             mixture=mixture,
             recipe=recipe,
             half=half,
-            overlong=params.train.overlong,
+            truncation=params.train.truncation,
             base=self.base.resolve(),
             prepared=self.prepared.resolve(),
             shots=shots,
@@ -97,9 +97,9 @@ class Planner:
             max_steps=max_steps,
             warmup_steps=run.warmup_steps,
             batch_size=train.batch_size,
-            accumulation=train.accumulation,
+            gradient_accumulation_steps=train.gradient_accumulation_steps,
             scheduler=train.scheduler,
-            clip=train.clip,
+            max_grad_norm=train.max_grad_norm,
             weight_decay=train.weight_decay,
             max_length=train.max_length,
             packing=train.packing,
@@ -127,7 +127,7 @@ class Planner:
         if mixture is None:
             return answered
         once = sum(self._train_rows[item][1] for item in mixture.rows)
-        batch = self.params.train.batch_size * self.params.train.accumulation
+        batch = self.params.train.batch_size * self.params.train.gradient_accumulation_steps
         passes = max_steps * batch / len(mixture.rows) if max_steps else run.epochs
         # A training step costs three forward passes.
         return answered + round(3 * once * passes)

@@ -151,7 +151,7 @@ def about(job: RunJob) -> dict[str, Any]:
         "config": {
             **(job.recipe.as_record() if job.recipe else {}),
             "half": job.half,
-            "overlong": job.overlong,
+            "truncation": job.truncation,
             "answer": {**job.answer.model_dump(), "shots": job.shots.count},
         },
         **job.identity,

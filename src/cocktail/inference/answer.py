@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from cocktail.errors import RunError
 from cocktail.exam import ExamSheet
 from cocktail.inference.engine import Engine, Question
 from cocktail.inference.labels import Trie, label_trie
-from cocktail.prompts import Prompt, Tokenizer, fit_shots, render_prompts
+from cocktail.prompts import Prompt, Tokenizer, completions, fit_shots, render_prompts
 from cocktail.records import digest_text
 
 
 @dataclass(frozen=True)
 class Exam:
-    """An exam sheet with its prompts rendered, ready for any model with this tokenizer."""
+    """An exam sheet with its prompts rendered, ready for any model with this tokenizer.
+
+    Attributes:
+        references: token ids of the reference answer of each item, () where its likelihood is not asked.
+    """
 
     sheet: ExamSheet
     prompts: tuple[Prompt, ...]
     tries: Mapping[str, Trie]
+    references: tuple[tuple[int, ...], ...]
 
 
 def prepare_exam(tokenizer: Tokenizer, sheet: ExamSheet, *, max_prompt: int, stop_token: str) -> Exam:
@@ -39,11 +45,25 @@ def prepare_exam(tokenizer: Tokenizer, sheet: ExamSheet, *, max_prompt: int, sto
         spellings = sheet.tasks[task].spellings
         if spellings and task not in tries:
             tries[task] = label_trie(tokenizer, spellings, prompt=prompt, stop_token=stop_token)
-    return Exam(sheet, tuple(prompts), tries)
+    references = _references(tokenizer, sheet, prompts, stop_token)
+    return Exam(sheet, tuple(prompts), tries, references)
+
+
+def _references(
+    tokenizer: Tokenizer, sheet: ExamSheet, prompts: Sequence[Prompt], stop_token: str
+) -> tuple[tuple[int, ...], ...]:
+    """Tokenise reference answers, without the stop token, up to the length that an answer may have."""
+    answers = [reference or "" for reference in sheet.references()]
+    limits = [sheet.tasks[task].max_new_tokens for task in sheet.table["task"]]
+    written = completions(tokenizer, prompts, answers, stop_token)
+    return tuple(
+        ids[:-1][:limit] if answer else ()
+        for ids, answer, limit in zip(written, answers, limits, strict=True)
+    )
 
 
 def answer_exam(engine: Engine, tokenizer: Tokenizer, exam: Exam) -> pd.DataFrame:
-    """Answer every item freely, and label items of the test split by label decoding as well.
+    """Answer every item freely; on the test split decode labels, and ask how likely references are, as well.
 
     Returns:
         One row per item, in the order of the exam.
@@ -57,8 +77,11 @@ def answer_exam(engine: Engine, tokenizer: Tokenizer, exam: Exam) -> pd.DataFram
             prompt.ids,
             tasks[task].max_new_tokens,
             exam.tries.get(task) if split == "test" else None,
+            reference,
         )
-        for prompt, task, split in zip(exam.prompts, table["task"], table["split"], strict=True)
+        for prompt, task, split, reference in zip(
+            exam.prompts, table["task"], table["split"], exam.references, strict=True
+        )
     ]
     written = engine.generate(questions)
     texts = tokenizer.batch_decode([answer.ids for answer in written], skip_special_tokens=True)
@@ -71,4 +94,5 @@ def answer_exam(engine: Engine, tokenizer: Tokenizer, exam: Exam) -> pd.DataFram
         stopped=[answer.stopped for answer in written],
         cut=[prompt.cut for prompt in exam.prompts],
         label_choice=[answer.label for answer in written],
+        reference_logprob=np.float32([answer.reference_logprob for answer in written]).round(4),
     )

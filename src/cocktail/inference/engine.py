@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import nan
 from typing import Protocol
 
 from cocktail.inference.labels import Trie
@@ -17,20 +18,30 @@ class Question:
         prompt: token ids.
         limit: at most so many tokens are generated.
         labels: if given, the label that the model prefers is found as well (label decoding).
+        reference: token ids of the reference answer; if there are any, the model says how likely they are.
     """
 
     prompt: tuple[int, ...]
     limit: int
     labels: Trie | None = None
+    reference: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class Generated:
-    """What was generated: ids without the stop token, whether it came, and the preferred label, or ""."""
+    """What was generated.
+
+    Attributes:
+        ids: without the stop token.
+        stopped: whether the stop token came.
+        label: the preferred label, or "".
+        reference_logprob: mean log-probability of the reference answer's tokens, in nats; NaN without one.
+    """
 
     ids: tuple[int, ...]
     stopped: bool
     label: str = ""
+    reference_logprob: float = nan
 
 
 class Engine(Protocol):

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from math import nan
 
 import torch
 from transformers import DynamicCache, PreTrainedModel
@@ -84,12 +85,18 @@ class Memory:
         return self.read(tree.input_ids[known:], tree.depths[known:], seen[known:], leaves)
 
     def extend(
-        self, rows: Sequence[int], chains: Sequence[Sequence[int]], depths: Sequence[int]
+        self,
+        rows: Sequence[int],
+        chains: Sequence[Sequence[int]],
+        depths: Sequence[int],
+        *,
+        every: bool = False,
     ) -> torch.Tensor:
         """Read some more tokens of some rows; return the scores after the last one of each.
 
         Args:
             depths: position of the first new token of each row.
+            every: return the scores after each new token.
         """
         device = self._model.device
         sizes = torch.tensor([len(one) for one in chains], device=device)
@@ -102,7 +109,7 @@ class Memory:
             owner == torch.arange(len(rows), device=device)[:, None]
         )
         places = [depth + n for depth, one in zip(depths, chains, strict=True) for n in range(len(one))]
-        last = (sizes.cumsum(0) - 1).tolist()
+        last = [*range(len(owner))] if every else (sizes.cumsum(0) - 1).tolist()
         return self.read([*chain.from_iterable(chains)], places, seen, last)
 
     def keep(self, path: Sequence[int]) -> None:
@@ -168,7 +175,8 @@ class TorchEngine:
             yield chosen, tree, known, []
 
     def _answer(self, questions: Sequence[Question], memory: Memory, scores: torch.Tensor) -> list[Generated]:
-        """Answer one batch, whose prompts were read; then find the labels that no free answer came to."""
+        """Answer one batch, whose prompts were read; then what else is asked: labels, and references."""
+        after_prompts = scores.log_softmax(dim=-1)
         walks = [Walk(question.labels or {}) for question in questions]
         prompts_seen = memory.seen
         written: list[list[int]] = [[] for _ in questions]
@@ -193,8 +201,10 @@ class TorchEngine:
                 scores = memory.extend(alive, [[written[index][-1]] for index in alive], places)
         memory.seen = torch.nn.functional.pad(prompts_seen, (0, memory.seen.shape[1] - prompts_seen.shape[1]))
         self._decode(questions, walks, memory)
+        rated = self._rate(questions, memory, prompts_seen, after_prompts)
         return [
-            Generated(tuple(w), s, walk.label) for w, s, walk in zip(written, stopped, walks, strict=True)
+            Generated(tuple(ids), ended, walk.label, logprob)
+            for ids, ended, walk, logprob in zip(written, stopped, walks, rated, strict=True)
         ]
 
     def _decode(self, questions: Sequence[Question], walks: Sequence[Walk], memory: Memory) -> None:
@@ -210,6 +220,46 @@ class TorchEngine:
                 read[row] = len(walks[row].path)
                 walks[row].take(_best_of(scored, walks[row].choices))
                 walks[row].to_choice()
+
+    def _rate(
+        self, questions: Sequence[Question], memory: Memory, prompts_seen: torch.Tensor, first: torch.Tensor
+    ) -> list[float]:
+        """Return the mean log-probability of each reference answer, NaN where there is none.
+
+        Args:
+            prompts_seen: what each row saw of the tree of prompts.
+            first: (rows, vocabulary), log-probabilities of the first token of an answer.
+        """
+        tree = range(prompts_seen.shape[1] - memory.virtual)
+        found = [nan] * len(questions)
+        for rows in self._readable([question.reference for question in questions]):
+            references = [questions[row].reference for row in rows]
+            places = [len(questions[row].prompt) for row in rows]
+            memory.keep(tree)
+            memory.seen = prompts_seen
+            chains = [reference[:-1] for reference in references]
+            later = memory.extend(rows, chains, places, every=True) if any(chains) else first[:0]
+            parts = later.log_softmax(dim=-1).split([len(chain) for chain in chains])
+            for row, reference, part in zip(rows, references, parts, strict=True):
+                scored = torch.cat([first[row][None], part])
+                tokens = torch.tensor(reference, device=scored.device)
+                found[row] = float(scored.gather(1, tokens[:, None]).mean())
+        return found
+
+    def _readable(self, references: Sequence[Sequence[int]]) -> Iterator[list[int]]:
+        """Yield the rows that have a reference, as many at a time as may be read at once."""
+        most = self.tree_tokens or TREE_TOKENS[self.model.device.type]
+        rows, size = list[int](), 0
+        for row, reference in enumerate(references):
+            if not reference:
+                continue
+            if rows and size + len(reference) > most:
+                yield rows
+                rows, size = [], 0
+            rows.append(row)
+            size += len(reference)
+        if rows:
+            yield rows
 
 
 def _best_of(scores: torch.Tensor, tokens: Sequence[int]) -> int:

@@ -27,7 +27,7 @@ _EMPTY = pd.DataFrame(columns=[*COLUMNS, "question", "gold", "answer"], dtype="s
 def judge_study(prepared: Path, answers: Path, scores: Path, out: Path, *, params: Params) -> dict[str, Any]:
     """Write ``verdicts.parquet``, ``asked.parquet`` and ``counts.json`` below ``out``; return the counts.
 
-    With ``judge.way: rules`` nobody is asked and the tables are empty. The same answer to the same question
+    With ``judge.backend: rules`` nobody is asked and the tables are empty. The same answer to the same question
     is asked about once, whoever gave it.
 
     Raises:
@@ -35,11 +35,11 @@ def judge_study(prepared: Path, answers: Path, scores: Path, out: Path, *, param
         RecordError: answers or scores are missing, or of a run only codes are there.
     """
     rows, replies = _EMPTY[COLUMNS], dict[str, Reply]()
-    if params.judge.way == "endpoint":
+    if params.judge.backend == "endpoint":
         rows, replies = _judged(_free_answers(prepared, answers, scores, params=params), params=params)
     distinct = rows.drop_duplicates("prompt_hash")["verdict"].value_counts()
     counts = {
-        "way": params.judge.way,
+        "backend": params.judge.backend,
         "model": params.judge.model,
         "rows": len(rows),
         "distinct": len(replies),

@@ -25,16 +25,16 @@ def _claims(plan: Plan) -> Iterator[str]:
 def _pins(plan: Plan) -> Iterator[str]:
     fetch, models = plan.params.fetch, plan.params.models
     used = dict.fromkeys((*plan.params.study.tasks, *plan.params.study.evaluations))
-    if fetch.way == "embedded":
+    if fetch.backend == "synthetic":
         yield "Sources: generated, nothing to pin."
     else:
-        pin = "revision" if fetch.way == "hub" else "sha256"
+        pin = "revision" if fetch.backend == "hub" else "sha256"
         loose = [
             name
             for name in used
             if not (
                 fetch.sources[name].revision
-                if fetch.way == "hub"
+                if fetch.backend == "hub"
                 else all(file.sha256 for file in fetch.sources[name].files)
             )
         ]
@@ -48,7 +48,7 @@ def _pins(plan: Plan) -> Iterator[str]:
 def _gates(plan: Plan) -> Iterator[str]:
     models, fetch = plan.params.models, plan.params.fetch
     gated = [n for n, model in models.items() if model.kind == "hub" and plan.sizes.model(model).gated]
-    gated += [name for name, source in fetch.sources.items() if source.gated and fetch.way == "hub"]
+    gated += [name for name, source in fetch.sources.items() if source.gated and fetch.backend == "hub"]
     if gated:
         yield f"Gated: {_list(gated)}; accept the terms on the Hub's page and set HF_TOKEN."
 

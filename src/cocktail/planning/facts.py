@@ -15,7 +15,7 @@ from cocktail.config import FetchConfig, ModelConfig, Params
 from cocktail.errors import DataError
 
 SIZES = Path("data/reference/sizes.yaml")
-Way = Literal["hub", "mirror", "embedded"]
+Backend = Literal["hub", "mirror", "synthetic"]
 Split = Literal["train", "dev", "test"]
 Origin = Annotated[str, Field(min_length=10)]
 Amount = Annotated[float, Field(gt=0)]
@@ -30,7 +30,7 @@ class Fact(BaseModel):
 class SourceSize(Fact):
     """Raw rows of a source by split (None: ``fetch.world`` says), and how long its rows are."""
 
-    way: Way
+    backend: Backend
     source: str
     rows: dict[Split, Annotated[int, Field(ge=0)]] | None
     rows_from: Origin
@@ -79,16 +79,16 @@ class Sizes(Fact):
     gpu: Gpu
     assumptions: Assumptions
 
-    def source(self, name: str, way: Way) -> SourceSize:
-        """Return the size of a source as it comes in by ``way``.
+    def source(self, name: str, backend: Backend) -> SourceSize:
+        """Return the size of a source as it comes from ``backend``.
 
         Raises:
             DataError: nobody has typed it yet.
         """
-        found = next((one for one in self.sources if (one.source, one.way) == (name, way)), None)
+        found = next((one for one in self.sources if (one.source, one.backend) == (name, backend)), None)
         if found is None:
             raise DataError(
-                f"no size is known of source {name!r} by way of {way}",
+                f"no size is known of source {name!r} from backend {backend}",
                 where=str(SIZES),
                 fix="add its rows and characters with their origin; or dvc repro prepare, and plan again",
             )

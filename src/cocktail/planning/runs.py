@@ -142,4 +142,4 @@ def measured_runs(
 def _epoch_steps(params: Params, *, rows: int, tokens: float) -> int:
     """Steps of one pass; packed sequences are taken as full, as best-fit packing nearly makes them."""
     sequences = ceil(tokens / params.train.max_length) if params.train.packing else rows
-    return ceil(sequences / (params.train.batch_size * params.train.accumulation))
+    return ceil(sequences / (params.train.batch_size * params.train.gradient_accumulation_steps))

@@ -43,7 +43,7 @@ def made_tables(plan: Plan, root: Path) -> dict[str, str]:
             where=str(root / "data/prepared"),
             fix=f"cocktail params {plan.command} && dvc repro mix",
         )
-    note, study = data_note(plan.params), f"{plan.params.study.name}_{plan.params.fetch.way}"
+    note, study = data_note(plan.params), f"{plan.params.study.name}_{plan.params.fetch.backend}"
     made = (
         data_table(root / "data/raw", root / "data/prepared", note=note),
         mixtures_table(root / "artifacts/mixtures", note=note),

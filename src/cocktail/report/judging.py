@@ -37,7 +37,7 @@ COLUMNS = {
 def judge_tables(judge: Path, *, note: str) -> list[Table]:
     """Return agreement of judge and rules, and each run's accuracy by both; empty where nobody was asked."""
     counts: Mapping[str, Any] = read_json(judge / "counts.json")
-    who = NOBODY if counts["way"] == "rules" else f"Judge: {counts['model']}."
+    who = NOBODY if counts["backend"] == "rules" else f"Judge: {counts['model']}."
     frames = {key: pd.DataFrame(counts[key], columns=columns) for key, columns in COLUMNS.items()}
     kappa = frames["agreement"]["kappa"].map("{:.2f}".format, na_action="ignore")
     return [

@@ -18,6 +18,10 @@ RULE = (
     "are INVALID in one answer of five. detectable: the true effect that the test finds in at least 80 % "
     "of studies (reports/calibration)."
 )
+LOGPROB = (
+    "reading logprob, of what is not trained on: the mean log-probability a token of the reference answer, in "
+    "hundredths of a nat: one is about one per cent of its likelihood. It moves where accuracy is at the floor."
+)
 COLUMNS = (
     *("claim", "model", "on", "reading", "verdict", "reason", "effect", "adjusted p", "items", "clusters"),
     *("seeds", "collapsed", "detectable", "family", "statement", "source", "caveat"),
@@ -51,7 +55,7 @@ def verdict_tables(claims: Mapping[str, Any]) -> list[Table]:
         Table(
             name="verdict_rows",
             title="Verdicts: all rows, the headline of each claim first",
-            note=note,
+            note=f"{note} {LOGPROB}",
             frame=_frame(every),
             hidden=hidden[1:],
         ),

@@ -20,7 +20,8 @@ from cocktail.scoring.answers import Evaluation, asked_items, check_whole
 from cocktail.scoring.outcome import INVALID, RULES, Code, Tolerance, judge
 
 BASIS = "basis"  # the column that a kept table has more
-COLUMNS = ["item", "strict", "lenient", "read", "label_choice", "stopped", "empty"]
+COLUMNS = ["item", "strict", "lenient", "read", "label_choice", "stopped", "empty", "reference_logprob"]
+_TYPES = {"stopped": bool, "empty": bool, "reference_logprob": "float32"}
 _ITEM = re.compile(r"\w+:\w+:\d+")
 
 
@@ -40,7 +41,7 @@ def code_answers(
     Returns:
         One row per item in the order of the prepared data: item; strict, lenient; read, the label that was
         read strictly (``INVALID`` where none was, "" where the task has no labels); label_choice; stopped;
-        empty.
+        empty; reference_logprob (float32, NaN where it was not asked).
 
     Raises:
         RecordError: the run does not answer each item exactly once, or its codes were made otherwise.
@@ -51,12 +52,12 @@ def code_answers(
     for task, made_with in coded.groupby(coded["item"].map(task_of))[BASIS] if len(coded) else ():
         _check_basis(made_with, basis(evaluations[str(task)], tolerance=tolerance), run=run)
     given = answers[_texts(answers)].set_index("item")
-    parts = [coded.reindex(columns=COLUMNS).astype({"stopped": bool, "empty": bool})]
+    parts = [coded.reindex(columns=COLUMNS).astype(_TYPES)]
     for one in asked:
         rows = asked_items(evaluations[one.task], one)
         mine = rows[rows["item"].isin(given.index)]
         if len(mine):
-            columns = given[["answer", "label_choice", "stopped"]]
+            columns = given[["answer", "label_choice", "stopped", "reference_logprob"]]
             parts.append(_coded(columns, mine, evaluations[one.task], tolerance=tolerance))
     codes = pd.concat([part for part in parts if len(part)], ignore_index=True)[COLUMNS]
     order = {item: n for n, item in enumerate(i for e in evaluations.values() for i in e.gold["item"])}
@@ -82,7 +83,7 @@ def check_text(answers: pd.DataFrame, *, run: str) -> None:
     if is_coded(answers):
         raise RecordError(
             f"run {run} is kept as codes, and this needs the text of its answers",
-            fix="judge.way=rules; or take the run's files out of reports/studies/ and repeat its stage with "
+            fix="judge.backend=rules; or take the run's files out of reports/studies/ and repeat its stage with "
             "dvc repro --force: it is trained again",
         )
 
@@ -115,7 +116,7 @@ def check_codes(codes: pd.DataFrame, evaluations: Mapping[str, Evaluation]) -> N
     """
     wrong = [] if list(codes.columns) == COLUMNS else [f"the columns are not {', '.join(COLUMNS)}"]
     if not wrong:
-        wrong = [name for name in ("stopped", "empty") if codes[name].dtype != bool]
+        wrong = [name for name, kind in _TYPES.items() if codes[name].dtype != kind]
         ours = {item for one in evaluations.values() for item in one.gold["item"]}
         if not all(item in ours and _ITEM.fullmatch(item) for item in codes["item"]):
             wrong.append("item")
@@ -167,4 +168,6 @@ def _coded(
     columns = {"strict": [one.strict for one in outcomes], "lenient": [one.lenient for one in outcomes]}
     codes = pd.DataFrame({**columns, "read": read}, index=rows.index, dtype="str")
     empty = (rows["answer"].str.strip() == "").astype(bool)
-    return pd.concat([rows[["item", "label_choice", "stopped"]], codes], axis=1).assign(empty=empty)
+    return pd.concat([rows[["item", "label_choice", "stopped", "reference_logprob"]], codes], axis=1).assign(
+        empty=empty
+    )

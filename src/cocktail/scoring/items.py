@@ -12,6 +12,7 @@ from cocktail.scoring.codes import code_answers
 from cocktail.scoring.outcome import Tolerance
 
 CODES = ["strict", "lenient", "knowledge"]
+LOGPROB = "reference_logprob"  # nats a token, on test items of what is not trained on
 
 
 def score_items(
@@ -26,7 +27,7 @@ def score_items(
 
     Returns:
         One row per item in the order of the prepared data: task, split, item, cluster, gold, the codes, and
-        read, label_choice, stopped, empty.
+        read, label_choice, stopped, empty, reference_logprob.
 
     Raises:
         RecordError: the run does not answer each item exactly once, or its codes were made otherwise.

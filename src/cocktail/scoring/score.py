@@ -10,7 +10,7 @@ import pandas as pd
 from cocktail.errors import RecordError
 from cocktail.records import write_table
 from cocktail.scoring.answers import SPLITS, STAGES, Evaluation, read_answers, read_asked, read_evaluations
-from cocktail.scoring.items import CODES, score_items
+from cocktail.scoring.items import CODES, LOGPROB, score_items
 from cocktail.scoring.outcome import Tolerance
 from cocktail.scoring.summary import Summariser
 
@@ -38,7 +38,7 @@ def score_study(
                 asked = read_asked(folder, run)
                 scored = score_items(table, evaluations, run=run, asked=asked, tolerance=tolerance)
                 scored = scored.assign(**where)
-                items.append(scored[[*KEYS, "task", "split", "item", "cluster", *CODES]])
+                items.append(scored[[*KEYS, "task", "split", "item", "cluster", *CODES, LOGPROB]])
                 summary += [{**where, **row} for row in _rows(scored, evaluations, summariser)]
     all_items, all_rows = pd.concat(items, ignore_index=True), pd.DataFrame(summary)
     write_table(out / "items.parquet", all_items)

@@ -24,11 +24,13 @@ def fetch_sources(raw: Path, fetch: FetchConfig) -> None:
     with Progress(*columns, console=Console(stderr=True)) as progress:
         bar = progress.add_task("", total=len(fetch.sources))
         for number, name in enumerate(fetch.sources, start=1):
-            progress.update(bar, description=f"fetch {name} ({fetch.way}), {number} of {len(fetch.sources)}")
+            progress.update(
+                bar, description=f"fetch {name} ({fetch.backend}), {number} of {len(fetch.sources)}"
+            )
             with fresh_folder(raw / name) as folder:
                 origin = _write_files(folder, name=name, fetch=fetch)
                 source = fetch.sources[name]
-                write_receipt(folder, name=name, source=source, way=fetch.way, origin=origin)
+                write_receipt(folder, name=name, source=source, backend=fetch.backend, origin=origin)
             progress.advance(bar)
 
 
@@ -55,13 +57,13 @@ def verify_raw(raw: Path, fetch: FetchConfig) -> None:
 def _write_files(folder: Path, *, name: str, fetch: FetchConfig) -> Origin:
     """Write a source's files; return where they came from."""
     source = fetch.sources[name]
-    if fetch.way == "embedded":
-        from cocktail.sources.embedded import write_source
+    if fetch.backend == "synthetic":
+        from cocktail.sources.synthetic import write_source
 
         write_source(name, folder, files=source.files, world=fetch.world)
         # Pinned: a function of the package and of fetch.world, the same everywhere.
         return Origin(source.revision, pinned=True)
-    if fetch.way == "mirror":
+    if fetch.backend == "mirror":
         from cocktail.sources import mirror
 
         place = mirror.mirror_folder(fetch)

@@ -124,7 +124,7 @@ def _unreachable(source: SourceConfig, what: str) -> SourceError:
     return SourceError(
         f"the Hub cannot be reached, and {what} is not in the local cache",
         where=PAGE + source.repo,
-        fix="connect to the network and unset HF_HUB_OFFLINE, or use source=mirror or source=embedded",
+        fix="connect to the network and unset HF_HUB_OFFLINE, or use source=mirror or source=synthetic",
     )
 
 

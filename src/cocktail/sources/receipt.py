@@ -26,7 +26,7 @@ class Origin:
     remote: Mapping[str, str] = field(default_factory=dict)
 
 
-def write_receipt(folder: Path, *, name: str, source: SourceConfig, way: str, origin: Origin) -> None:
+def write_receipt(folder: Path, *, name: str, source: SourceConfig, backend: str, origin: Origin) -> None:
     """Write ``receipt.json`` into a source's folder; counts rows with the reader that prepare uses.
 
     Raises:
@@ -56,7 +56,7 @@ def write_receipt(folder: Path, *, name: str, source: SourceConfig, way: str, or
         "repo": source.repo,
         "revision": origin.revision,
         "pinned": origin.pinned,
-        "way": way,
+        "backend": backend,
         "licence": source.licence,
         "status": source.status,
         "files": files,

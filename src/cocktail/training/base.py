@@ -210,7 +210,7 @@ def _instruct(
     """The instruction phase, through the same function as every run of the study."""
     pretrain = pretrain_config(config)
     rows, _ = training_rows(
-        tokenizer, instructions, stop_token=config.stop_token, max_length=config.context, overlong="fail"
+        tokenizer, instructions, stop_token=config.stop_token, max_length=config.context, truncation="fail"
     )
     recipe = Recipe(
         method="full",
@@ -220,9 +220,9 @@ def _instruct(
         max_steps=0,
         warmup_steps=0,
         batch_size=8,
-        accumulation=1,
+        gradient_accumulation_steps=1,
         scheduler="cosine",
-        clip=1.0,
+        max_grad_norm=1.0,
         weight_decay=0.0,
         max_length=config.context,
         packing=False,

@@ -44,9 +44,9 @@ class Recipe:
     max_steps: int
     warmup_steps: int
     batch_size: int
-    accumulation: int
+    gradient_accumulation_steps: int
     scheduler: str
-    clip: float
+    max_grad_norm: float
     weight_decay: float
     max_length: int
     packing: bool
@@ -64,7 +64,7 @@ class Recipe:
     @property
     def rows_per_step(self) -> int:
         """Rows (packed: sequences) of one optimiser step, over all devices."""
-        return self.batch_size * self.accumulation
+        return self.batch_size * self.gradient_accumulation_steps
 
     @property
     def half(self) -> bool:

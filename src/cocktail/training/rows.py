@@ -52,13 +52,13 @@ def training_rows(
     *,
     stop_token: str,
     max_length: int,
-    overlong: Literal["fail", "drop", "cut"],
+    truncation: Literal["fail", "drop", "cut"],
 ) -> tuple[list[TrainingRow], dict[str, RowCounts]]:
     """Tokenise ``items`` for training.
 
     Args:
         max_length: tokens of prompt, answer and stop token together.
-        overlong: what is done with a longer row. ``cut`` takes the middle of the input out, and drops and
+        truncation: what is done with a longer row. ``cut`` takes the middle of the input out, and drops and
             counts a row of which instruction and answer alone are too long.
 
     Returns:
@@ -76,14 +76,14 @@ def training_rows(
         count.rows_in += 1
         length = len(prompt.ids) + len(completion)
         if length > max_length:
-            if overlong == "fail":
+            if truncation == "fail":
                 raise RunError(
                     f"{length} tokens, but train.max_length is {max_length}",
                     where=item.item,
-                    fix="train.overlong=drop or cut, or a larger train.max_length",
+                    fix="train.truncation=drop or cut, or a larger train.max_length",
                 )
             room = max_length - len(completion)
-            shorter = shortened(tokenizer, item, room=room) if overlong == "cut" else None
+            shorter = shortened(tokenizer, item, room=room) if truncation == "cut" else None
             if shorter is None:
                 count.dropped += 1
                 continue

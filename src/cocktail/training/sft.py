@@ -77,7 +77,7 @@ def train(
             machine cannot run.
     """
     if not rows:
-        raise RunError("a run without rows", fix="mix.caps, train.overlong")
+        raise RunError("a run without rows", fix="mix.caps, train.truncation")
     longest = max(len(row.input_ids) for row in rows)
     if longest > recipe.max_length:
         raise RunError(f"a row of {longest} tokens is over train.max_length {recipe.max_length}")
@@ -196,7 +196,7 @@ def sft_config(recipe: Recipe, *, workdir: Path) -> SFTConfig:
         lr_scheduler_type=SCHEDULERS[recipe.scheduler],
         per_device_train_batch_size=recipe.rows_per_step // recipe.devices,
         gradient_accumulation_steps=1,  # a step is cut into pieces by the collator
-        max_grad_norm=recipe.clip,
+        max_grad_norm=recipe.max_grad_norm,
         weight_decay=recipe.weight_decay,
         optim="adamw_torch_fused",
         adam_beta1=0.9,

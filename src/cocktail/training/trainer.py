@@ -144,7 +144,7 @@ class LossWatch(TrainerCallback):  # type: ignore[misc]  # transformers is untyp
         if loss > self._bound:
             raise RunError(
                 f"the loss exploded: {loss:.3g} at step {state.global_step}, over {self._bound:.3g}",
-                fix="a smaller train.learning_rate, or train.clip",
+                fix="a smaller train.learning_rate, or train.max_grad_norm",
             )
 
 

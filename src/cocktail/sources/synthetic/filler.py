@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from cocktail.sources.embedded.streams import stream
-from cocktail.sources.embedded.words import pick, pick_some
+from cocktail.sources.synthetic.streams import stream
+from cocktail.sources.synthetic.words import pick, pick_some
 
 NOUNS = (
     "cat", "dog", "fox", "hen", "owl", "pig", "cow", "bee", "ant", "elk", "plum", "pear", "fig", "lime",

@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from cocktail.sources.embedded.filings import LAST, THIS, Page, page, pages
-from cocktail.sources.embedded.streams import draw, stream
-from cocktail.sources.embedded.words import chance, pick, pick_some
+from cocktail.sources.synthetic.filings import LAST, THIS, Page, page, pages
+from cocktail.sources.synthetic.streams import draw, stream
+from cocktail.sources.synthetic.words import chance, pick, pick_some
 
 FINQA_INSTRUCTION = "Answer the question about this filing."
 CONVERSATION_INSTRUCTION = "Answer the last question from the context and the conversation."

@@ -7,11 +7,11 @@ from itertools import islice
 
 import pytest
 
-from cocktail.sources.embedded import LAYOUT, instruction_rows, pretraining_text
-from cocktail.sources.embedded import files as embedded_files
-from cocktail.sources.embedded.forms import LINES
-from cocktail.sources.embedded.streams import plain
-from cocktail.sources.embedded.topics import TOPICS
+from cocktail.sources.synthetic import LAYOUT, instruction_rows, pretraining_text
+from cocktail.sources.synthetic import files as synthetic_files
+from cocktail.sources.synthetic.forms import LINES
+from cocktail.sources.synthetic.streams import plain
+from cocktail.sources.synthetic.topics import TOPICS
 from cocktail.tasks import load_task
 
 PIECE = re.compile(r"\d|\w+|[^\w\s]")
@@ -50,14 +50,14 @@ def test_its_sums_are_right(text: list[str]) -> None:
 def test_no_test_text_occurs_in_it(text: list[str], world_seed: int) -> None:
     """The text a test row asks about is its cluster: sentence, headline, message, page, problem, question."""
     all_text = " " + plain("\n".join(text))
-    world = dict.fromkeys(embedded_files.world_keys(), 60) | {"seed": world_seed}
+    world = dict.fromkeys(synthetic_files.world_keys(), 60) | {"seed": world_seed}
     for source, files in LAYOUT.items():
         task = load_task(source)
         for path, split in files.items():
             if split != "test":
                 continue
-            file = embedded_files.RawFile.model_validate({"path": path, "split": split})
-            for row in embedded_files.raw_rows(source, file, world=world):
+            file = synthetic_files.RawFile.model_validate({"path": path, "split": split})
+            for row in synthetic_files.raw_rows(source, file, world=world):
                 example = task.example(row)
                 asked = example.input if source == "financebench" else example.cluster
                 page = asked.partition("\nQuestion:")[0].partition("\nA. ")[0]
@@ -74,9 +74,9 @@ def test_the_words_of_prompts_and_labels_occur_in_it(text: list[str]) -> None:
         words = set(re.findall(r"[A-Za-z]{2,}", " ".join(task.labels or ())))
         file = next(iter(LAYOUT[source]))
         split = LAYOUT[source][file]
-        raw = embedded_files.RawFile.model_validate({"path": file, "split": split})
-        world = dict.fromkeys(embedded_files.world_keys(), 30) | {"seed": 7}
-        for row in embedded_files.raw_rows(source, raw, world=world):
+        raw = synthetic_files.RawFile.model_validate({"path": file, "split": split})
+        world = dict.fromkeys(synthetic_files.world_keys(), 30) | {"seed": 7}
+        for row in synthetic_files.raw_rows(source, raw, world=world):
             words |= set(re.findall(r"[A-Za-z]{2,}", re.sub("'.*?'", "", task.example(row).instruction)))
         assert words <= known, (source, words - known)
 

@@ -15,8 +15,8 @@ Some labels are wrong or settled by a coin, as among human annotators, so no tas
 Sizes and difficulty follow the floor and ceiling of base and single-task runs, never a mixing result.
 """
 
-from cocktail.sources.embedded.files import LAYOUT, world_keys, write_source
-from cocktail.sources.embedded.phase import instruction_rows
-from cocktail.sources.embedded.text import pretraining_text
+from cocktail.sources.synthetic.files import LAYOUT, world_keys, write_source
+from cocktail.sources.synthetic.phase import instruction_rows
+from cocktail.sources.synthetic.text import pretraining_text
 
 __all__ = ["LAYOUT", "instruction_rows", "pretraining_text", "world_keys", "write_source"]

@@ -12,17 +12,17 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from cocktail.sources.embedded.agreements import agreement
-from cocktail.sources.embedded.arithmetic import problem, step_text
-from cocktail.sources.embedded.filings import LAST, THIS, one_sided
-from cocktail.sources.embedded.forms import forms
-from cocktail.sources.embedded.headlines import headline
-from cocktail.sources.embedded.primer import copies, facts, pairs, sums, words
-from cocktail.sources.embedded.sentences import NEGATIVE, POSITIVE, sentence
-from cocktail.sources.embedded.streams import draw, stream
-from cocktail.sources.embedded.topics import TOPICS
-from cocktail.sources.embedded.tweets import BEARISH, BULLISH, sentiment_message, topic_message
-from cocktail.sources.embedded.words import pick, pick_some
+from cocktail.sources.synthetic.agreements import agreement
+from cocktail.sources.synthetic.arithmetic import problem, step_text
+from cocktail.sources.synthetic.filings import LAST, THIS, one_sided
+from cocktail.sources.synthetic.forms import forms
+from cocktail.sources.synthetic.headlines import headline
+from cocktail.sources.synthetic.primer import copies, facts, pairs, sums, words
+from cocktail.sources.synthetic.sentences import NEGATIVE, POSITIVE, sentence
+from cocktail.sources.synthetic.streams import draw, stream
+from cocktail.sources.synthetic.topics import TOPICS
+from cocktail.sources.synthetic.tweets import BEARISH, BULLISH, sentiment_message, topic_message
+from cocktail.sources.synthetic.words import pick, pick_some
 
 _PIECE = re.compile(r"\d|\w+|[^\w\s]")
 _REMARKS = {

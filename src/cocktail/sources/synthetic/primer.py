@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from cocktail.sources.embedded.entities import (
+from cocktail.sources.synthetic.entities import (
     CITY_GOODS,
     CITY_RIVERS,
     COMPANIES,
     METAL_CITIES,
     METAL_COLOURS,
 )
-from cocktail.sources.embedded.knowledge import OPPOSITES
-from cocktail.sources.embedded.words import (
+from cocktail.sources.synthetic.knowledge import OPPOSITES
+from cocktail.sources.synthetic.words import (
     CITIES,
     COLOURS,
     FIRST_NAMES,

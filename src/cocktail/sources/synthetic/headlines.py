@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from cocktail.sources.embedded.entities import company, person, slots
-from cocktail.sources.embedded.streams import draw_distinct, stream
-from cocktail.sources.embedded.words import MAIN_METAL, chance, fill, pick
+from cocktail.sources.synthetic.entities import company, person, slots
+from cocktail.sources.synthetic.streams import draw_distinct, stream
+from cocktail.sources.synthetic.words import MAIN_METAL, chance, fill, pick
 
 ASPECTS = {
     "price": "the price",

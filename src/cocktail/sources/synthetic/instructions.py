@@ -12,12 +12,21 @@ from itertools import islice
 
 import numpy as np
 
-from cocktail.sources.embedded.agreements import agreement
-from cocktail.sources.embedded.entities import company, person, slots
-from cocktail.sources.embedded.headlines import headline
-from cocktail.sources.embedded.sentences import sentence
-from cocktail.sources.embedded.streams import draw, draw_distinct, stream
-from cocktail.sources.embedded.words import BANKS, CITIES, FIRST_NAMES, LEXICON, chance, fill, pick, pick_some
+from cocktail.sources.synthetic.agreements import agreement
+from cocktail.sources.synthetic.entities import company, person, slots
+from cocktail.sources.synthetic.headlines import headline
+from cocktail.sources.synthetic.sentences import sentence
+from cocktail.sources.synthetic.streams import draw, draw_distinct, stream
+from cocktail.sources.synthetic.words import (
+    BANKS,
+    CITIES,
+    FIRST_NAMES,
+    LEXICON,
+    chance,
+    fill,
+    pick,
+    pick_some,
+)
 
 _SYSTEMS = ("", "You are a helpful assistant.", "Answer in as few words as you can.", "Think, then answer.")
 

@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from cocktail.sources.embedded.entities import company, person, slots
-from cocktail.sources.embedded.filler import NOUNS
-from cocktail.sources.embedded.streams import stream
-from cocktail.sources.embedded.words import CITIES, COLOURS, METALS, chance, fill, pick, pick_some
+from cocktail.sources.synthetic.entities import company, person, slots
+from cocktail.sources.synthetic.filler import NOUNS
+from cocktail.sources.synthetic.streams import stream
+from cocktail.sources.synthetic.words import CITIES, COLOURS, METALS, chance, fill, pick, pick_some
 
 _PROVERBS = (
     "still water runs deep", "a new broom sweeps clean", "the early bird gets the worm", "no rain no rainbow",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cocktail.sources.embedded.words import CITIES, COLOURS, FIRST_NAMES, LAST_NAMES, LEXICON, METALS, pick
+from cocktail.sources.synthetic.words import CITIES, COLOURS, FIRST_NAMES, LAST_NAMES, LEXICON, METALS, pick
 
 SECTORS = ("oil", "banking", "foods", "mining", "chips", "travel")
 _STEMS = (

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from cocktail.sources.embedded import agreements, filing_questions, headlines
-from cocktail.sources.embedded.topics import TOPICS
-from cocktail.sources.embedded.words import chance, pick_some
+from cocktail.sources.synthetic import agreements, filing_questions, headlines
+from cocktail.sources.synthetic.topics import TOPICS
+from cocktail.sources.synthetic.words import chance, pick_some
 
 LINES = (
     "What is the sentiment of this financial text: negative, neutral or positive?",

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from cocktail.errors import SourceError
-from cocktail.sources.embedded.entities import (
+from cocktail.sources.synthetic.entities import (
     CITY_GOODS,
     CITY_RIVERS,
     COMPANIES,
@@ -21,8 +21,8 @@ from cocktail.sources.embedded.entities import (
     RIVERS,
     SECTORS,
 )
-from cocktail.sources.embedded.streams import stream
-from cocktail.sources.embedded.words import CITIES, COLOURS, LEXICON, METALS, pick_some
+from cocktail.sources.synthetic.streams import stream
+from cocktail.sources.synthetic.words import CITIES, COLOURS, LEXICON, METALS, pick_some
 
 OPPOSITES = {
     "up": "down",

@@ -8,7 +8,7 @@ from itertools import pairwise, product
 import numpy as np
 import pytest
 
-from cocktail.sources.embedded import (
+from cocktail.sources.synthetic import (
     agreements,
     arithmetic,
     filing_questions,
@@ -19,10 +19,10 @@ from cocktail.sources.embedded import (
     sentences,
     tweets,
 )
-from cocktail.sources.embedded.entities import COMPANIES
-from cocktail.sources.embedded.streams import draw, draw_distinct, held_out
-from cocktail.sources.embedded.topics import TOPICS
-from cocktail.sources.embedded.words import LEXICON
+from cocktail.sources.synthetic.entities import COMPANIES
+from cocktail.sources.synthetic.streams import draw, draw_distinct, held_out
+from cocktail.sources.synthetic.topics import TOPICS
+from cocktail.sources.synthetic.words import LEXICON
 from cocktail.tasks import load_task
 
 MOVES = {word: kind for kind in ("up", "down") for word in LEXICON[kind]}

@@ -13,10 +13,10 @@ from itertools import islice
 
 import numpy as np
 
-from cocktail.sources.embedded.entities import company, person, slots
-from cocktail.sources.embedded.streams import draw_distinct, stream
-from cocktail.sources.embedded.topics import TOPICS
-from cocktail.sources.embedded.words import chance, fill, pick
+from cocktail.sources.synthetic.entities import company, person, slots
+from cocktail.sources.synthetic.streams import draw_distinct, stream
+from cocktail.sources.synthetic.topics import TOPICS
+from cocktail.sources.synthetic.words import chance, fill, pick
 
 BEARISH, BULLISH, NEUTRAL = 0, 1, 2
 _SENTIMENTS: tuple[tuple[str, ...], ...] = (

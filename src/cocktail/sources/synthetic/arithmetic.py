@@ -11,8 +11,8 @@ from itertools import islice
 
 import numpy as np
 
-from cocktail.sources.embedded.streams import draw_distinct, stream
-from cocktail.sources.embedded.words import FIRST_NAMES, LEXICON, chance, fill, pick, pick_some
+from cocktail.sources.synthetic.streams import draw_distinct, stream
+from cocktail.sources.synthetic.words import FIRST_NAMES, LEXICON, chance, fill, pick, pick_some
 
 _START = (
     "{who} has {a} {thing}.",
