@@ -63,8 +63,8 @@ class RawFile(Section):
     path: str
     split: Literal["train", "dev", "test"]
     sha256: str | None = None  # None: not known yet; the receipt then says what was found
-    # Backend hub only: its path in the repository where that is another. One `*` may stand for a part of a name,
-    # as the hash in data/train-00000-of-00001-<hash>.parquet; exactly one file must match.
+    # Backend hub only: its path in the repository where that is another. One `*` may stand for a part of a
+    # name, as the hash in data/train-00000-of-00001-<hash>.parquet; exactly one file must match.
     remote: Annotated[str, Field(pattern=r"^[^*?\[\]]+\*?[^*?\[\]]*$")] | None = None
 
 
@@ -130,8 +130,8 @@ class StudyConfig(Section):
     confirm_seeds: list[int]
     confirm_targets: Literal["live", "all"] = "live"  # live: those that something explored does above chance
     confirm_also: list[str] = []  # ids of more mixtures that are confirmed with these seeds
-    # chosen, all: singles are matched to them in steps and size; a mixture of confirm_also that leaves a source
-    # out: it is matched to all in size, with filler in the source's place.
+    # chosen, all: singles are matched to them in steps and size; a mixture of confirm_also that leaves a
+    # source out: it is matched to all in size, with filler in the source's place.
     confirm_matched: list[str] = ["chosen", "all"]
     tries: Count  # tuned singles per target, beyond the paper's own recipe
 

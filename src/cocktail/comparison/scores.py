@@ -19,7 +19,7 @@ from cocktail.scoring.items import LOGPROB
 from cocktail.scoring.selection import confirmed_choices
 
 Reading = Literal["strict", "lenient", "decoded", "logprob"]
-"""Of free answers, strictly or leniently; by label decoding; or how likely the reference answer is (nats a token)."""
+"""Of free answers, strictly or leniently; by label decoding; how likely the reference answer is (nats)."""
 READINGS: tuple[Reading, ...] = ("strict", "lenient")  # of free answers
 COLUMNS: Mapping[Reading, str] = {
     "strict": "strict",
@@ -99,7 +99,7 @@ class ModelScores:
         return self.table(stage, task, reading).of(runs)
 
     def table(self, stage: str, task: str, reading: Reading) -> OutcomeTable:
-        """Return the outcomes of every run of a stage asked a task; none where the reading has nothing to read."""
+        """Return the outcomes of every run of a stage asked a task; none where there is nothing to read."""
         rows = self.items[(self.items["stage"] == stage) & (self.items["task"] == task)]
         found = rows.get(COLUMNS[reading], pd.Series(np.nan, index=rows.index))  # old records lack a column
         if reading != "logprob":

@@ -20,7 +20,8 @@ def shortage(error: Exception, root: Path) -> RunError | None:
     if is_out_of_memory(error):
         return RunError(
             f"out of memory ({said})",
-            fix="train.checkpointing=by_need, a smaller train.batch_size with more train.gradient_accumulation_steps",
+            fix="train.checkpointing=by_need; a smaller train.batch_size with more "
+            "train.gradient_accumulation_steps",
         )
     full = isinstance(error, OSError) and error.errno in NO_ROOM
     if full or "No space left" in str(error) or shutil.disk_usage(root).free < LITTLE:

@@ -27,8 +27,8 @@ _EMPTY = pd.DataFrame(columns=[*COLUMNS, "question", "gold", "answer"], dtype="s
 def judge_study(prepared: Path, answers: Path, scores: Path, out: Path, *, params: Params) -> dict[str, Any]:
     """Write ``verdicts.parquet``, ``asked.parquet`` and ``counts.json`` below ``out``; return the counts.
 
-    With ``judge.backend: rules`` nobody is asked and the tables are empty. The same answer to the same question
-    is asked about once, whoever gave it.
+    With ``judge.backend: rules`` nobody is asked and the tables are empty. The same answer to the same
+    question is asked about once, whoever gave it.
 
     Raises:
         EndpointError: a verdict is not in the store, and the endpoint gives none.

@@ -19,8 +19,9 @@ RULE = (
     "of studies (reports/calibration)."
 )
 LOGPROB = (
-    "reading logprob, of what is not trained on: the mean log-probability a token of the reference answer, in "
-    "hundredths of a nat: one is about one per cent of its likelihood. It moves where accuracy is at the floor."
+    "reading logprob, of what is not trained on: the mean log-probability a token of the reference answer, "
+    "in hundredths of a nat; one is about one per cent of its likelihood. It moves where accuracy is at the "
+    "floor."
 )
 COLUMNS = (
     *("claim", "model", "on", "reading", "verdict", "reason", "effect", "adjusted p", "items", "clusters"),

@@ -83,8 +83,8 @@ def check_text(answers: pd.DataFrame, *, run: str) -> None:
     if is_coded(answers):
         raise RecordError(
             f"run {run} is kept as codes, and this needs the text of its answers",
-            fix="judge.backend=rules; or take the run's files out of reports/studies/ and repeat its stage with "
-            "dvc repro --force: it is trained again",
+            fix="judge.backend=rules; or take the run's files out of reports/studies/ and repeat its stage "
+            "with dvc repro --force: it is trained again",
         )
 
 
