@@ -120,7 +120,8 @@ def _sources(plan: Plan) -> Table:
         )
     note = (
         f"Data from backend {plan.params.fetch.backend}. raw: rows of the train files; train: left for "
-        "mixtures; exam: dev and test rows; chars, tokens: of a mean row (instruction, input, answer); M tokens: of T."
+        "mixtures; exam: dev and test rows; chars, tokens: of a mean row (instruction, input, answer); "
+        "M tokens: of T."
     )
     return Table(name="sources", title="Sources", note=note, frame=pd.DataFrame(rows))
 
