@@ -1,1 +1,1 @@
-"""Tables and figures of a study, and the README's blocks."""
+"""Tables and figures of a study, and what documents show of results."""
