@@ -21,7 +21,7 @@ from common import STUDIES, Measured, alternate, finish, made_with, parser, say,
 from workbench import Workbench, make_workbench
 
 from cocktail.errors import RunError
-from cocktail.execution.environment import WORKER_SETTINGS, visible_gpus
+from cocktail.training.environment import WORKER_SETTINGS, visible_gpus
 from cocktail.report.benchmarks import Benchmark, Comparison, Goal, Series
 from cocktail.stage import run_command
 
@@ -116,7 +116,7 @@ def compare(folder: Path, arguments: argparse.Namespace) -> Benchmark:
         comparisons=tuple(_compared(one, found, same.get(one.name, {})) for one in measured if one != OURS),
         made_with=made_with(),
         notes=(
-            f"Exam of study {study}, {found[OURS.name][0].said['rows']} items, at most 64 tokens each; "
+            f"RenderedSet of study {study}, {found[OURS.name][0].said['rows']} items, at most 64 tokens each; "
             f"batches of {bench.params.answer.batch_size}{'' if on_gpu else ', one thread'}. "
             f"One at a time: every {SINGLE_EVERY}th item.",
             *(

@@ -23,9 +23,9 @@ from rich.console import Console
 from rich.table import Table
 
 from cocktail.errors import RunError
-from cocktail.execution.environment import library_versions
-from cocktail.manifest import hardware
-from cocktail.records import read_json, write_json
+from cocktail.training.environment import library_versions
+from cocktail.studies.manifest import hardware
+from cocktail.files.records import read_json, write_json
 from cocktail.report.benchmarks import Benchmark, comparison_cells
 
 ROOT = Path(__file__).resolve().parents[1]

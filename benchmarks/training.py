@@ -19,8 +19,8 @@ from recipes import ON_GPU, Variant, variants
 from workbench import Workbench, make_workbench, plain_command
 
 from cocktail.errors import RunError
-from cocktail.execution.environment import WORKER_SETTINGS, device_name, visible_gpus
-from cocktail.grid import Run, explore_runs
+from cocktail.training.environment import WORKER_SETTINGS, device_name, visible_gpus
+from cocktail.data.grid import Run, explore_runs
 from cocktail.report.benchmarks import Benchmark, Comparison, Goal, Series
 from cocktail.stage import run_command
 

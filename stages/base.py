@@ -8,11 +8,11 @@ import shutil
 from pathlib import Path
 
 from cocktail.config import load_params
-from cocktail.execution.environment import LIBRARY_SETTINGS
-from cocktail.execution.keys import base_identity
-from cocktail.records import fresh_folder, write_json
+from cocktail.training.environment import LIBRARY_SETTINGS
+from cocktail.training.keys import base_identity
+from cocktail.files.records import fresh_folder, write_json
 from cocktail.stage import run_stage
-from cocktail.store import UNCHECKED, Store, store_root
+from cocktail.files.store import UNCHECKED, Store, store_root
 
 
 def main() -> None:
@@ -32,7 +32,7 @@ def main() -> None:
             }
             write_json(folder / "base.json", {**facts, "files": {}})
         elif config.kind == "scratch":
-            from cocktail.models.scratch import from_scratch
+            from cocktail.training.bases.scratch import from_scratch
 
             minutes = params.execute.checkpoint_minutes
             entry = from_scratch(config, store=store, checkpoint_minutes=minutes)
@@ -40,7 +40,7 @@ def main() -> None:
                 if file.name not in UNCHECKED:
                     shutil.copyfile(file, folder / file.name)
         else:
-            from cocktail.models.make import make_base
+            from cocktail.training.bases.make import make_base
 
             make_base(name, config, out=folder, store=store)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from cocktail.comparison.study import compare_study
+from cocktail.analysis.study import compare_study
 from cocktail.config import load_params
 from cocktail.stage import run_stage
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from cocktail.config import load_params
-from cocktail.judge.study import judge_study
+from cocktail.analysis.judge.study import judge_study
 from cocktail.stage import run_stage
 
 

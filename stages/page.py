@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 
 from cocktail.config import load_params
-from cocktail.page.content import Inputs
-from cocktail.page.render import write_page
+from cocktail.report.page.content import Inputs
+from cocktail.report.page.render import write_page
 from cocktail.stage import run_stage
 
 

@@ -282,7 +282,7 @@ class WeightsPackage(Section):
 class ModelConfig(Section):
     """One base model: from scratch, from the Hub, from packages, from a folder, or behind an endpoint.
 
-    All but the endpoint become one folder in the Hub's layout (:mod:`cocktail.models`).
+    All but the endpoint become one folder in the Hub's layout (:mod:`cocktail.training.bases`).
     """
 
     kind: Literal["scratch", "hub", "package", "folder", "endpoint"]

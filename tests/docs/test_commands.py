@@ -17,7 +17,7 @@ from clone import Clone, copy_work_tree
 from shown_commands import DOCUMENTS, ROOT, Line, lines_of, mentions, shown_lines
 
 from cocktail import cli
-from cocktail.compose import compose
+from cocktail.config.compose import compose
 from cocktail.config import check_params
 
 LINES = shown_lines()

@@ -9,7 +9,7 @@ from typing import get_args
 import pytest
 
 from cocktail.claims.verdict import Verdict
-from cocktail.records import read_json
+from cocktail.files.records import read_json
 from cocktail.report.methods import FULL, read_studies
 from cocktail.report.readme import BENCHMARKS, OUTCOME, OVERVIEW, RESULTS, marks, render_documents
 

@@ -148,7 +148,7 @@ def test_a_refactoring_trains_nothing(smoke: Clone) -> None:
 
 def test_what_another_type_of_cpu_made_is_done(smoke: Clone) -> None:
     """Played: this machine says that it is another; with execute.accept=same_type it trusts itself only."""
-    environment = smoke.root / "src/cocktail/execution/environment.py"
+    environment = smoke.root / "src/cocktail/training/environment.py"
     text = environment.read_text(encoding="utf-8")
     environment.write_text(text + '\n\ndef cpu_name() -> str:\n    return "another"\n', encoding="utf-8")
     trained, stage = smoke.stored("runs"), ("dvc", "repro", "--single-item", EXPLORE)

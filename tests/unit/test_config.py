@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cocktail.compose import compose
+from cocktail.config.compose import compose
 from cocktail.config import RENAMED, check_params, load_params
 from cocktail.errors import ConfigError
 

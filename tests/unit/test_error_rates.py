@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from cocktail.records import write_json
+from cocktail.files.records import write_json
 from cocktail.report.error_rates import DETECTABLE, NULL, RULE, error_rates
 
 

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from cocktail.config import FetchConfig
 from cocktail.errors import SourceError
-from cocktail.records import digest_file, read_json
+from cocktail.files.records import digest_file, read_json
 from cocktail.sources import hub
 from cocktail.sources.fetch import fetch_sources, verify_raw
 

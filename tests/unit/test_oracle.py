@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import cocktail.calibration.oracle as oracle
-from cocktail.calibration.agreement import (
+import cocktail.studies.simulation.oracle as oracle
+from cocktail.studies.simulation.agreement import (
     Contrast,
     answers_of,
     both_roads,
@@ -21,10 +21,10 @@ from cocktail.calibration.agreement import (
     recorded_contrasts,
     rule_effect,
 )
-from cocktail.calibration.agreement_table import agreement_tables, ratio
-from cocktail.calibration.oracle import DRAWS, second_road
+from cocktail.studies.simulation.agreement_table import agreement_tables, ratio
+from cocktail.studies.simulation.oracle import DRAWS, second_road
 from cocktail.errors import RecordError
-from cocktail.records import read_json, read_table, write_json
+from cocktail.files.records import read_json, read_table, write_json
 from cocktail.report.table import to_markdown
 
 STUDIES = Path(__file__).parents[2] / "reports/studies"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from claims_fixture import claim, verdict
 
-from cocktail.records import read_json, write_json
+from cocktail.files.records import read_json, write_json
 from cocktail.report.in_full import render_results
 from cocktail.report.methods import Record, read_studies
 from cocktail.report.overview import MINIATURES, outcome, overview

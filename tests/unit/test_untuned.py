@@ -19,17 +19,17 @@ from html_tree import read_html
 from lock_fixture import write_lock
 
 from cocktail.claims.numbers import verdict_numbers
-from cocktail.comparison.scores import read_scores
+from cocktail.analysis.scores import read_scores
 from cocktail.config import Params, check_params
-from cocktail.endpoint.answers import answer_all
+from cocktail.runs.endpoint_answers import answer_all
 from cocktail.errors import ConfigError, EndpointError
-from cocktail.execution.keys import base_identity
-from cocktail.grid import confirm_runs, explore_runs
-from cocktail.lock import present_lock
-from cocktail.manifest import make_manifest
-from cocktail.page.content import Inputs, gather
-from cocktail.page.render import render_page
-from cocktail.records import digest_folder, read_json, read_table
+from cocktail.training.keys import base_identity
+from cocktail.data.grid import confirm_runs, explore_runs
+from cocktail.runs.lock import present_lock
+from cocktail.studies.manifest import make_manifest
+from cocktail.report.page.content import Inputs, gather
+from cocktail.report.page.render import render_page
+from cocktail.files.records import digest_folder, read_json, read_table
 from cocktail.report.verdicts import headlines
 
 TUNED, REFERENCE, EXTERNAL = "phi3_smoke", "phi3_tiny_large", "gpt_4o"

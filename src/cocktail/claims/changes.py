@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cocktail.errors import RecordError
-from cocktail.records import read_json
+from cocktail.files.records import read_json
 
 Row = Mapping[str, Any]
 OPPOSITES = {"supported", "contradicted"}

@@ -10,11 +10,11 @@ from cocktail.claims.cases import Case, Setting, case_of
 from cocktail.claims.draft import MACRO, SOME, VERSUS, Draft, joined_reasons
 from cocktail.claims.schema import Claim, ContrastTest, all_tasks_of, tasks_of
 from cocktail.claims.verdict import find, find_some
-from cocktail.comparison.scores import ModelScores, Reading
-from cocktail.stats.crossed import Effect, crossed_macro
-from cocktail.stats.equivalence import equivalence_test
-from cocktail.stats.multiplicity import holm
-from cocktail.stats.power import power_at
+from cocktail.analysis.scores import ModelScores, Reading
+from cocktail.analysis.stats.crossed import Effect, crossed_macro
+from cocktail.analysis.stats.equivalence import equivalence_test
+from cocktail.analysis.stats.multiplicity import holm
+from cocktail.analysis.stats.power import power_at
 
 READINGS: tuple[Reading, ...] = ("strict", "lenient", "decoded", "logprob")
 

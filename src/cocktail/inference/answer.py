@@ -9,28 +9,28 @@ import numpy as np
 import pandas as pd
 
 from cocktail.errors import RunError
-from cocktail.exam import ExamSheet
+from cocktail.data.evaluation_set import EvaluationSet
 from cocktail.inference.engine import Engine, Question
 from cocktail.inference.labels import Trie, label_trie
-from cocktail.prompts import Prompt, Tokenizer, completions, fit_shots, render_prompts
-from cocktail.records import digest_text
+from cocktail.data.prompts import Prompt, Tokenizer, completions, fit_shots, render_prompts
+from cocktail.files.records import digest_text
 
 
 @dataclass(frozen=True)
-class Exam:
+class RenderedSet:
     """An exam sheet with its prompts rendered, ready for any model with this tokenizer.
 
     Attributes:
         references: token ids of the reference answer of each item, () where its likelihood is not asked.
     """
 
-    sheet: ExamSheet
+    sheet: EvaluationSet
     prompts: tuple[Prompt, ...]
     tries: Mapping[str, Trie]
     references: tuple[tuple[int, ...], ...]
 
 
-def prepare_exam(tokenizer: Tokenizer, sheet: ExamSheet, *, max_prompt: int, stop_token: str) -> Exam:
+def render_set(tokenizer: Tokenizer, sheet: EvaluationSet, *, max_prompt: int, stop_token: str) -> RenderedSet:
     """Render and tokenise all prompts once; a worker uses them for all its runs.
 
     Args:
@@ -42,15 +42,15 @@ def prepare_exam(tokenizer: Tokenizer, sheet: ExamSheet, *, max_prompt: int, sto
     prompts = render_prompts(tokenizer, items, max_length=max_prompt)
     tries: dict[str, Trie] = {}
     for task, prompt in zip(sheet.table["task"], prompts, strict=True):
-        spellings = sheet.tasks[task].spellings
-        if spellings and task not in tries:
-            tries[task] = label_trie(tokenizer, spellings, prompt=prompt, stop_token=stop_token)
+        verbalizers = sheet.tasks[task].verbalizers
+        if verbalizers and task not in tries:
+            tries[task] = label_trie(tokenizer, verbalizers, prompt=prompt, stop_token=stop_token)
     references = _references(tokenizer, sheet, prompts, stop_token)
-    return Exam(sheet, tuple(prompts), tries, references)
+    return RenderedSet(sheet, tuple(prompts), tries, references)
 
 
 def _references(
-    tokenizer: Tokenizer, sheet: ExamSheet, prompts: Sequence[Prompt], stop_token: str
+    tokenizer: Tokenizer, sheet: EvaluationSet, prompts: Sequence[Prompt], stop_token: str
 ) -> tuple[tuple[int, ...], ...]:
     """Tokenise reference answers, without the stop token, up to the length that an answer may have."""
     answers = [reference or "" for reference in sheet.references()]
@@ -62,7 +62,7 @@ def _references(
     )
 
 
-def answer_exam(engine: Engine, tokenizer: Tokenizer, exam: Exam) -> pd.DataFrame:
+def answer_set(engine: Engine, tokenizer: Tokenizer, exam: RenderedSet) -> pd.DataFrame:
     """Answer every item freely; on the test split decode labels, and ask how likely references are, as well.
 
     Returns:

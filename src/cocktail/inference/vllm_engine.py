@@ -19,12 +19,12 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from cocktail.errors import RunError, first_line
-from cocktail.execution.environment import environment, visible_gpus
-from cocktail.inference.answer import Exam
+from cocktail.training.environment import environment, visible_gpus
+from cocktail.inference.answer import RenderedSet
 from cocktail.inference.engine import Generated, Question
 from cocktail.inference.labels import choose_labels
 from cocktail.life import ticking
-from cocktail.prompts import Tokenizer
+from cocktail.data.prompts import Tokenizer
 
 if TYPE_CHECKING:
     from cocktail.training.methods import Answering
@@ -51,7 +51,7 @@ def check_vllm(method: str) -> None:
         raise RunError("vLLM is not installed", fix=f"pip install 'cocktail[vllm]', or {BUILTIN}")
 
 
-def needed_context(exam: Exam) -> int:
+def needed_context(exam: RenderedSet) -> int:
     """Return the tokens that an exam's longest prompt and what may follow it take together."""
     tasks = exam.sheet.tasks
     return max(

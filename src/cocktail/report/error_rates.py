@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cocktail.records import read_json
+from cocktail.files.records import read_json
 
 RULE, NULL, DETECTABLE = "the rule", "no difference", "detectable difference"
 

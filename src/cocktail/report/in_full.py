@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 from cocktail.config import MixtureKind
-from cocktail.records import read_json
+from cocktail.files.records import read_json
 from cocktail.report.methods import FULL, Record, methods_block, ordered_studies
 from cocktail.report.overview import GROUPS, claims_table
 from cocktail.report.side_by_side import (

@@ -15,8 +15,8 @@ import pandas as pd
 
 from cocktail.data.table import sampled
 from cocktail.errors import RecordError
-from cocktail.grid import Asked
-from cocktail.records import read_json, read_table
+from cocktail.data.grid import Asked
+from cocktail.files.records import read_json, read_table
 from cocktail.scoring.outcome import Kind
 
 SPLITS = ("dev", "test")

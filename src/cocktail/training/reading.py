@@ -7,7 +7,7 @@ from typing import TypedDict
 
 from cocktail.config import ModelConfig, PretrainConfig
 from cocktail.errors import RunError
-from cocktail.prompts import Item
+from cocktail.data.prompts import Item
 from cocktail.sources.synthetic import instruction_rows, pretraining_text
 
 
