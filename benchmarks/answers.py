@@ -21,9 +21,9 @@ from own import job_of, tune
 from cocktail.config import Params, load_params
 from cocktail.data.evaluation_set import read_evaluation_set
 from cocktail.data.grid import Asked
-from cocktail.inference.engine import Question
 from cocktail.data.prompts import token_id
 from cocktail.files.records import read_json, write_json
+from cocktail.inference.engine import Question
 
 LIMIT = 64  # tokens of an answer, for all tasks
 RUN = "all"

@@ -23,10 +23,10 @@ from rich.console import Console
 from rich.table import Table
 
 from cocktail.errors import RunError
-from cocktail.training.environment import library_versions
-from cocktail.studies.manifest import hardware
 from cocktail.files.records import read_json, write_json
 from cocktail.report.benchmarks import Benchmark, comparison_cells
+from cocktail.studies.manifest import hardware
+from cocktail.training.environment import library_versions
 
 ROOT = Path(__file__).resolve().parents[1]
 HERE = ROOT / "benchmarks"

@@ -15,10 +15,10 @@ from training import SPEED, series
 from workbench import Workbench, make_workbench, plain_command
 
 from cocktail.config.compose import compose
-from cocktail.training.environment import WORKER_SETTINGS, visible_gpus
 from cocktail.data.grid import explore_runs
 from cocktail.report.benchmarks import Comparison, Goal, Series
 from cocktail.sources.mirror import VARIABLE
+from cocktail.training.environment import WORKER_SETTINGS, visible_gpus
 
 STUDY, WORKERS = "tiny", 1 if visible_gpus() else 2
 SHORT = ("headline", "fpb", "twitter_topics", "twitter_sa")

@@ -8,11 +8,11 @@ import shutil
 from pathlib import Path
 
 from cocktail.config import load_params
+from cocktail.files.records import fresh_folder, write_json
+from cocktail.files.store import UNCHECKED, Store, store_root
+from cocktail.stage import run_stage
 from cocktail.training.environment import LIBRARY_SETTINGS
 from cocktail.training.keys import base_identity
-from cocktail.files.records import fresh_folder, write_json
-from cocktail.stage import run_stage
-from cocktail.files.store import UNCHECKED, Store, store_root
 
 
 def main() -> None:

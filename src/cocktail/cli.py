@@ -16,8 +16,8 @@ def params(arguments: argparse.Namespace) -> None:
     """Write params.yaml for a study."""
     from cocktail.claims.coverage import lacking
     from cocktail.claims.schema import read_claims
-    from cocktail.config.compose import compose, write_params
     from cocktail.config import check_params
+    from cocktail.config.compose import compose, write_params
 
     composed = compose(CONF, arguments.study, arguments.override)
     found = check_params(composed, where=f"conf/ with study={arguments.study}")
@@ -32,10 +32,10 @@ def plan(arguments: argparse.Namespace) -> None:
     """What a study asks for before anything is downloaded: runs, rows, tokens, steps, hours, disk."""
     from rich.console import Console
 
+    from cocktail.files.records import fresh_file
     from cocktail.studies.planning.checks import on_this_machine
     from cocktail.studies.planning.show import WIDTH, made_tables, plan_markdown, print_plan
     from cocktail.studies.planning.study import plan_study
-    from cocktail.files.records import fresh_file
 
     planned = plan_study(CONF, arguments.study, arguments.override, root=Path())
     files = {arguments.out: plan_markdown(planned)} if arguments.out else {}
@@ -80,8 +80,8 @@ def lock(arguments: argparse.Namespace) -> None:
 def keep_runs(arguments: argparse.Namespace) -> None:
     """Keep the finished runs of a study, as receipts and codes, in git: they need no training elsewhere."""
     from cocktail.config import load_params
-    from cocktail.studies.keep import keep_runs as keep
     from cocktail.runs.kept import runs_folder
+    from cocktail.studies.keep import keep_runs as keep
 
     study = load_params(PARAMS)
     kept = runs_folder(REPORTS / "studies", study)
@@ -116,8 +116,8 @@ def mend(arguments: argparse.Namespace) -> None:
 
 def replies(arguments: argparse.Namespace) -> None:
     """Take an endpoint's replies from another machine's outputs into the run store."""
-    from cocktail.inference.endpoint.replies import Replies
     from cocktail.files.store import store_root
+    from cocktail.inference.endpoint.replies import Replies
 
     for file in arguments.files:
         print(f"{file}: {Replies(store_root()).take(file)} replies are in {store_root()}")
@@ -143,10 +143,10 @@ def advise(arguments: argparse.Namespace) -> None:
 
 def card(arguments: argparse.Namespace) -> None:
     """Model card and dataset card of a run, in the Hub's format."""
+    from cocktail.config import load_params
+    from cocktail.config.compose import compose, differences
     from cocktail.report.cards.facts import read_run
     from cocktail.report.cards.render import make_cards, write_cards
-    from cocktail.config.compose import compose, differences
-    from cocktail.config import load_params
 
     study = load_params(PARAMS)
     changed = list(differences(study.model_dump(), compose(CONF, study.study.name)))

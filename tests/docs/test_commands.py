@@ -17,8 +17,8 @@ from clone import Clone, copy_work_tree
 from shown_commands import DOCUMENTS, ROOT, Line, lines_of, mentions, shown_lines
 
 from cocktail import cli
-from cocktail.config.compose import compose
 from cocktail.config import check_params
+from cocktail.config.compose import compose
 
 LINES = shown_lines()
 COMMANDS = {command: line for line in LINES for command in line.commands}

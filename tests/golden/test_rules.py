@@ -26,8 +26,12 @@ sys.path[:0] = [str(HERE.parent), str(HERE.parents[1] / "src")]
 
 from tiny_model import ITEMS, MODEL, STOP, recipe, tiny_model, tiny_rows, tiny_tokenizer  # noqa: E402
 
-from cocktail.data.evaluation_set import EvaluationSet, TaskSettings# noqa: E402
-from cocktail.training.environment import cpu_name# noqa: E402
+from cocktail.data.evaluation_set import EvaluationSet, TaskSettings  # noqa: E402
+from cocktail.files.records import digest_value, write_json  # noqa: E402
+from cocktail.inference.answer import answer_set, render_set  # noqa: E402
+from cocktail.inference.generate import TorchEngine  # noqa: E402
+from cocktail.training.checkpoints import Checkpoints  # noqa: E402
+from cocktail.training.environment import cpu_name  # noqa: E402
 from cocktail.training.keys import (  # noqa: E402
     ANSWERING_RULES,
     BASE_RULES,
@@ -36,10 +40,6 @@ from cocktail.training.keys import (  # noqa: E402
     base_identity,
     training_key,
 )
-from cocktail.inference.answer import answer_set, render_set  # noqa: E402
-from cocktail.inference.generate import TorchEngine  # noqa: E402
-from cocktail.files.records import digest_value, write_json# noqa: E402
-from cocktail.training.checkpoints import Checkpoints  # noqa: E402
 from cocktail.training.recipe import LoraShape  # noqa: E402
 from cocktail.training.sft import fine_tune  # noqa: E402
 

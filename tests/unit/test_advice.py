@@ -17,8 +17,8 @@ from cocktail.analysis.advice.gain import Sources, fit_gain, fitting_sets
 from cocktail.analysis.advice.heldout import HeldOut, held_out_record
 from cocktail.analysis.advice.scores import Outcomes, target_scores
 from cocktail.analysis.advice.show import advice_row, advice_text
-from cocktail.errors import RecordError
 from cocktail.data.grid import mixtures
+from cocktail.errors import RecordError
 from cocktail.files.records import write_json, write_table
 
 TASKS = ("fpb", "finqa", "headline", "open_orca", "fin_ner_cls", "twitter_sa")

@@ -14,21 +14,21 @@ import pandas as pd
 import pytest
 from answers_fixture import CLAIMS, ROOT, study_params, write_prepared
 
-from cocktail.claims.arms import Answers, arm_runs
-from cocktail.claims.cells import cell_drafts
-from cocktail.claims.coverage import lacking
-from cocktail.claims.evaluate import judged_rows
-from cocktail.claims.schema import CellsTest, ContrastTest, all_tasks_of, read_claims
 from cocktail.analysis.advised import advice_rows
 from cocktail.analysis.budget import budget_rows
 from cocktail.analysis.effects import CONTRASTS, effect_rows
 from cocktail.analysis.explored import curse_rows, leave_one_out_rows, transfer_rows
 from cocktail.analysis.scores import ModelScores, OutcomeTable, confirmed_arms
-from cocktail.config.compose import compose
+from cocktail.claims.arms import Answers, arm_runs
+from cocktail.claims.cells import cell_drafts
+from cocktail.claims.coverage import lacking
+from cocktail.claims.evaluate import judged_rows
+from cocktail.claims.schema import CellsTest, ContrastTest, all_tasks_of, read_claims
 from cocktail.config import FINANCE_TASKS, Params, check_params
-from cocktail.data.table import sampled
+from cocktail.config.compose import compose
 from cocktail.data.evaluation_set import read_evaluation_set
 from cocktail.data.grid import Asked, Run, candidates, confirm_runs, dearest_choice, explore_runs
+from cocktail.data.table import sampled
 from cocktail.scoring.answers import Evaluation, asked_items, read_evaluations
 
 TEST_ITEMS = [f"row:{number:02d}" for number in range(24)]
@@ -317,7 +317,10 @@ def test_two_sizes_of_a_sample_are_two_exams(tmp_path: Path) -> None:
     write_prepared(tmp_path, params)
     asked = [Asked("fpb", dev, rows) for dev in (True, False) for rows in (7, 8, None)]
     assert len({read_evaluation_set(tmp_path, one).digest() for one in asked}) == len(asked)
-    assert read_evaluation_set(tmp_path, Asked("fpb", True, 60)).digest() == read_evaluation_set(tmp_path, asked[2]).digest()
+    assert (
+        read_evaluation_set(tmp_path, Asked("fpb", True, 60)).digest()
+        == read_evaluation_set(tmp_path, asked[2]).digest()
+    )
 
 
 def test_no_run_is_asked_a_set_twice(study: Study) -> None:

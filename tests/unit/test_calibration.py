@@ -11,6 +11,9 @@ import pytest
 from matplotlib.figure import Figure
 from scipy import stats
 
+from cocktail.errors import RecordError
+from cocktail.files.records import digest_folder, read_json, write_json
+from cocktail.report.table import to_markdown
 from cocktail.studies.simulation.ability import ACCURACY, ability_for
 from cocktail.studies.simulation.designs import DESIGNS, Design
 from cocktail.studies.simulation.figure import draw_rates
@@ -20,9 +23,6 @@ from cocktail.studies.simulation.recorded import recorded_design
 from cocktail.studies.simulation.rows import design_rows, held, studies_of
 from cocktail.studies.simulation.study import _all_rows, calibrate
 from cocktail.studies.simulation.table import MADE_WITH, all_tables
-from cocktail.errors import RecordError
-from cocktail.files.records import digest_folder, read_json, write_json
-from cocktail.report.table import to_markdown
 
 RECORDED = Path(__file__).parents[2] / "reports/calibration"
 RESULT = {

@@ -19,12 +19,12 @@ from cocktail.analysis.advised import advice_rows
 from cocktail.analysis.budget import budget_rows
 from cocktail.analysis.explored import curse_rows
 from cocktail.analysis.scores import ModelScores, read_scores
+from cocktail.analysis.stats.snooping import snooping_test
 from cocktail.files.records import read_json
 from cocktail.report.choices import advice_table, budget_table, curse_table
 from cocktail.report.curves import draw_budget, draw_curse
 from cocktail.report.pictures import write_figures
 from cocktail.scoring.answers import read_evaluations
-from cocktail.analysis.stats.snooping import snooping_test
 
 PARAMS = study_params()
 

@@ -16,11 +16,11 @@ import yaml
 from answers_fixture import ROOT, study_params, tolerance, write_study
 from endpoint_server import KEY, FakeEndpoint, Said, completion, serve
 
-from cocktail.config import Params, check_params
-from cocktail.errors import ConfigError, EndpointError, RecordError
 from cocktail.analysis.judge.agreement import agreement_rows, run_rows
 from cocktail.analysis.judge.prompt import case, read_verdict
 from cocktail.analysis.judge.study import judge_study
+from cocktail.config import Params, check_params
+from cocktail.errors import ConfigError, EndpointError, RecordError
 from cocktail.files.records import digest_folder, read_json, read_table, write_table
 from cocktail.report.judging import judge_tables
 from cocktail.scoring.score import score_study

@@ -17,24 +17,24 @@ import yaml
 from answers_fixture import ROOT, finish_study, study_params, tolerance
 from lock_fixture import write_lock
 
-from cocktail.config.compose import write_params
-from cocktail.config import Params
-from cocktail.errors import RecordError
-from cocktail.runs import runs as execution
-from cocktail.runs.pool import Job
-from cocktail.runs.runs import StageInputs, run_all
-from cocktail.data.grid import Run, confirm_runs, explore_runs
 from cocktail.analysis.judge.study import judge_study
-from cocktail.studies.keep import keep_runs, needs_keeping
-from cocktail.runs.kept import KeptRuns, runs_folder
-from cocktail.studies.record import record, verify
+from cocktail.analysis.selection import select_study
+from cocktail.config import Params
+from cocktail.config.compose import write_params
+from cocktail.data.grid import Run, confirm_runs, explore_runs
+from cocktail.errors import RecordError
 from cocktail.files.records import digest_folder, read_json, read_table, write_json, write_table
 from cocktail.report.methods import read_studies
+from cocktail.runs import runs as execution
+from cocktail.runs.kept import KeptRuns, runs_folder
+from cocktail.runs.pool import Job
+from cocktail.runs.runs import StageInputs, run_all
 from cocktail.scoring.answers import Evaluation, read_evaluations
 from cocktail.scoring.codes import check_codes, code_answers, has_text, is_coded
 from cocktail.scoring.outcome import INVALID, Tolerance
 from cocktail.scoring.score import score_study
-from cocktail.analysis.selection import select_study
+from cocktail.studies.keep import keep_runs, needs_keeping
+from cocktail.studies.record import record, verify
 
 OVERRIDES = ("study.evaluations=[fpb,finqa,knowledge,financebench]", "study.include=[single,all]")
 OVERRIDES += ("study.tries=0", "study.confirm_seeds=[101]", "study.confirm_also=[]")

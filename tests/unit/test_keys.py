@@ -15,12 +15,12 @@ from tiny_model import MODEL, RECIPE
 
 from cocktail.config import Params
 from cocktail.data.evaluation_set import EvaluationSet, read_evaluation_set
-from cocktail.training import keys
-from cocktail.runs.jobs import RunJob
-from cocktail.training.keys import answers_key, base_identity, training_key
-from cocktail.runs.runs import StageInputs
 from cocktail.data.grid import Asked, explore_runs
 from cocktail.files.records import write_json
+from cocktail.runs.jobs import RunJob
+from cocktail.runs.runs import StageInputs
+from cocktail.training import keys
+from cocktail.training.keys import answers_key, base_identity, training_key
 from cocktail.training.recipe import LoraShape, Recipe
 
 PARAMS = study_params("smoke")

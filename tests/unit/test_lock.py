@@ -17,9 +17,9 @@ from cocktail.claims.schema import read_claims
 from cocktail.claims.verdict import RULES
 from cocktail.config import Params
 from cocktail.errors import RecordError
+from cocktail.files.records import digest_file, read_json, write_json
 from cocktail.runs.lock import FREE, STAGES, LockState, lock_path, locked_params, present_lock, read_lock
 from cocktail.studies.lock_study import lock_study
-from cocktail.files.records import digest_file, read_json, write_json
 
 TARGETS = "study.targets=[fpb,finqa]"
 PARAMS = study_params("smoke", TARGETS)

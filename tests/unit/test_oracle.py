@@ -13,6 +13,9 @@ import pandas as pd
 import pytest
 
 import cocktail.studies.simulation.oracle as oracle
+from cocktail.errors import RecordError
+from cocktail.files.records import read_json, read_table, write_json
+from cocktail.report.table import to_markdown
 from cocktail.studies.simulation.agreement import (
     Contrast,
     answers_of,
@@ -23,9 +26,6 @@ from cocktail.studies.simulation.agreement import (
 )
 from cocktail.studies.simulation.agreement_table import agreement_tables, ratio
 from cocktail.studies.simulation.oracle import DRAWS, second_road
-from cocktail.errors import RecordError
-from cocktail.files.records import read_json, read_table, write_json
-from cocktail.report.table import to_markdown
 
 STUDIES = Path(__file__).parents[2] / "reports/studies"
 RECORDS = sorted(path.parent for path in STUDIES.glob("*/items.parquet"))

@@ -17,6 +17,7 @@ from claims_fixture import made_up_claims, verdict
 from html_tree import Node, read_html
 
 from cocktail.errors import RecordError
+from cocktail.files.records import read_json, write_json
 from cocktail.report.page.claims import Verdict, read_claims
 from cocktail.report.page.content import Inputs
 from cocktail.report.page.figures import inline_svg, slug
@@ -25,9 +26,8 @@ from cocktail.report.page.render import write_page
 from cocktail.report.page.sections import FROM_CLAIMS
 from cocktail.report.page.tables import read_shown
 from cocktail.report.page.traces import read_traces
-from cocktail.studies.record import record
-from cocktail.files.records import read_json, write_json
 from cocktail.report.table import Table, write_table_files
+from cocktail.studies.record import record
 
 PARAMS = study_params()
 MODEL = "phi3_smoke"

@@ -13,16 +13,16 @@ import pytest
 from answers_fixture import CLAIMS, ROOT, default_skill, finish_study, study_params
 from lock_fixture import DATE, write_lock
 
-from cocktail.studies import record as module
 from cocktail.claims.locked import study_lock
 from cocktail.claims.verdict import RULES
-from cocktail.errors import RecordError
 from cocktail.data.grid import Run
-from cocktail.studies.record import differences, record, record_name, verify
+from cocktail.errors import RecordError
 from cocktail.files.records import digest_folder, read_json, write_json
+from cocktail.files.store import Store
 from cocktail.report.in_full import NONE, render_results
 from cocktail.report.readme import BENCHMARKS, OUTCOME, OVERVIEW, marks, render_readme
-from cocktail.files.store import Store
+from cocktail.studies import record as module
+from cocktail.studies.record import differences, record, record_name, verify
 
 START, END = marks(OVERVIEW)
 OTHERS = "".join((*marks(OUTCOME), *marks(BENCHMARKS)))

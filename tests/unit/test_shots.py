@@ -10,11 +10,11 @@ import pytest
 from answers_fixture import study_params
 
 from cocktail.config import load_params
-from cocktail.data.table import COLUMNS, write_split
 from cocktail.data.evaluation_set import NO_SHOTS, Shots, read_evaluation_set
 from cocktail.data.grid import Asked, explore_runs
-from cocktail.inference.answer import render_set
+from cocktail.data.table import COLUMNS, write_split
 from cocktail.files.records import write_json
+from cocktail.inference.answer import render_set
 
 ROOT = Path(__file__).parents[2]
 NUM_TRAIN, COUNT = 12, 3

@@ -18,19 +18,19 @@ from endpoint_server import KEY, FakeEndpoint, Said, completion, serve
 from html_tree import read_html
 from lock_fixture import write_lock
 
-from cocktail.claims.numbers import verdict_numbers
 from cocktail.analysis.scores import read_scores
+from cocktail.claims.numbers import verdict_numbers
 from cocktail.config import Params, check_params
-from cocktail.runs.endpoint_answers import answer_all
-from cocktail.errors import ConfigError, EndpointError
-from cocktail.training.keys import base_identity
 from cocktail.data.grid import confirm_runs, explore_runs
-from cocktail.runs.lock import present_lock
-from cocktail.studies.manifest import make_manifest
+from cocktail.errors import ConfigError, EndpointError
+from cocktail.files.records import digest_folder, read_json, read_table
 from cocktail.report.page.content import Inputs, gather
 from cocktail.report.page.render import render_page
-from cocktail.files.records import digest_folder, read_json, read_table
 from cocktail.report.verdicts import headlines
+from cocktail.runs.endpoint_answers import answer_all
+from cocktail.runs.lock import present_lock
+from cocktail.studies.manifest import make_manifest
+from cocktail.training.keys import base_identity
 
 TUNED, REFERENCE, EXTERNAL = "phi3_smoke", "phi3_tiny_large", "gpt_4o"
 OVERRIDES = (f"model=[{TUNED},{REFERENCE},{EXTERNAL}]", "study.targets=[fpb]", "study.tries=0")

@@ -14,12 +14,12 @@ from cocktail.analysis.advice.gain import Sources, fitting_sets
 from cocktail.analysis.advice.heldout import LEVEL, HeldOut, held_out_record
 from cocktail.analysis.advice.scores import TargetScores
 from cocktail.analysis.advice.show import advice_row
+from cocktail.analysis.floor import beats_guess, guess_share
 from cocktail.analysis.scores import ModelScores
+from cocktail.analysis.stats.multiplicity import holm
 from cocktail.config import GENERAL_TASKS, Params
 from cocktail.errors import RecordError
 from cocktail.scoring.answers import Evaluation
-from cocktail.analysis.floor import beats_guess, guess_share
-from cocktail.analysis.stats.multiplicity import holm
 
 Row = dict[str, Any]
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from cocktail.analysis.scores import ModelScores
-from cocktail.config import Params
 from cocktail.analysis.stats.best_of import Tries, expected_best, picked_value
+from cocktail.config import Params
 
 Row = dict[str, Any]
 

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from typing import Any
 
 from cocktail.analysis.scores import READINGS, ModelScores, confirmed_arms
-from cocktail.config import Params
 from cocktail.analysis.stats.crossed import crossed_effect
+from cocktail.config import Params
 
 CONTRASTS = {
     "chosen-single": ("chosen", "single"),

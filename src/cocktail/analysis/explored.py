@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from cocktail.analysis.scores import ModelScores
+from cocktail.analysis.stats.snooping import MIN_CLUSTERS, snooping_test
 from cocktail.config import Params
 from cocktail.errors import RecordError
-from cocktail.analysis.stats.snooping import MIN_CLUSTERS, snooping_test
 
 Row = dict[str, Any]
 

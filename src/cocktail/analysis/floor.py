@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cocktail.scoring.answers import Evaluation
 from cocktail.analysis.stats.crossed import crossed_mean
+from cocktail.scoring.answers import Evaluation
 
 LEVEL = 0.05  # one-sided, over all runs of a task together
 

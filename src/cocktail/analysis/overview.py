@@ -7,11 +7,11 @@ from typing import Any
 
 import pandas as pd
 
+from cocktail.analysis.floor import guess_share
 from cocktail.analysis.scores import ModelScores, confirmed_arms, explored_arms
+from cocktail.analysis.stats.crossed import crossed_mean
 from cocktail.config import Params
 from cocktail.scoring.answers import Evaluation
-from cocktail.analysis.floor import guess_share
-from cocktail.analysis.stats.crossed import crossed_mean
 
 Row = dict[str, Any]
 COLUMNS = ("accuracy_strict", "accuracy_lenient", "macro_f1", "weighted_f1", "knowledge_accuracy")

@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cocktail.analysis.selection import confirmed_choices
 from cocktail.config import Params
-from cocktail.errors import RecordError
 from cocktail.data.grid import Run, confirm_runs, explore_runs
+from cocktail.errors import RecordError
 from cocktail.files.records import read_json, read_table
 from cocktail.scoring.items import LOGPROB
-from cocktail.analysis.selection import confirmed_choices
 
 Reading = Literal["strict", "lenient", "decoded", "logprob"]
 """Of free answers, strictly or leniently; by label decoding; how likely the reference answer is (nats)."""

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from cocktail.analysis.floor import Floor, find_floor
 from cocktail.config import GENERAL_TASKS, Params
-from cocktail.errors import ConfigError, RecordError
 from cocktail.data.grid import candidates, explore_runs, mixtures
+from cocktail.errors import ConfigError, RecordError
 from cocktail.files.records import read_json, write_json
 from cocktail.scoring.answers import Evaluation, read_answers, read_asked, read_evaluations
-from cocktail.analysis.floor import Floor, find_floor
 from cocktail.scoring.items import score_items
 from cocktail.scoring.outcome import Tolerance
 

@@ -85,7 +85,7 @@ def _of_git() -> bytes | None:
 
 
 def _write(path: Path, content: bytes) -> None:
-    from cocktail.files.records import fresh_file# imports pandas, which most commands do not need
+    from cocktail.files.records import fresh_file  # imports pandas, which most commands do not need
 
     with fresh_file(path) as draft:
         draft.write_bytes(content)

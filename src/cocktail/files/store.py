@@ -21,8 +21,8 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from cocktail.errors import BusyError, RecordError, RunError, first_line
-from cocktail.life import alive
 from cocktail.files.records import digest_file, fresh_folder, read_json, write_json
+from cocktail.life import alive
 
 DIGESTS = "digests.json"
 UNCHECKED = (DIGESTS, "runtime.json")

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from cocktail.errors import RunError
 from cocktail.data.evaluation_set import EvaluationSet
+from cocktail.data.prompts import Prompt, Tokenizer, completions, fit_shots, render_prompts
+from cocktail.errors import RunError
+from cocktail.files.records import digest_text
 from cocktail.inference.engine import Engine, Question
 from cocktail.inference.labels import Trie, label_trie
-from cocktail.data.prompts import Prompt, Tokenizer, completions, fit_shots, render_prompts
-from cocktail.files.records import digest_text
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,9 @@ class RenderedSet:
     references: tuple[tuple[int, ...], ...]
 
 
-def render_set(tokenizer: Tokenizer, sheet: EvaluationSet, *, max_prompt: int, stop_token: str) -> RenderedSet:
+def render_set(
+    tokenizer: Tokenizer, sheet: EvaluationSet, *, max_prompt: int, stop_token: str
+) -> RenderedSet:
     """Render and tokenise all prompts once; a worker uses them for all its runs.
 
     Args:

@@ -13,16 +13,16 @@ import numpy as np
 import pandas as pd
 
 from cocktail.config import ModelConfig, Params
-from cocktail.inference.endpoint.ask import ask_all
-from cocktail.inference.endpoint.question import Question, Reply
-from cocktail.errors import EndpointError
 from cocktail.data.evaluation_set import EvaluationSet, Shots, read_evaluation_set
-from cocktail.runs.finished import NOT_TRAINED, Answered, Finished, write_runs
-from cocktail.runs.plan import check_base
 from cocktail.data.grid import Asked, Run, explore_runs
 from cocktail.data.prompts import turns_of
+from cocktail.errors import EndpointError
 from cocktail.files.records import digest_value, read_json, read_table, write_json, write_table
 from cocktail.files.store import Store, read_runtime, store_root, write_runtime
+from cocktail.inference.endpoint.ask import ask_all
+from cocktail.inference.endpoint.question import Question, Reply
+from cocktail.runs.finished import NOT_TRAINED, Answered, Finished, write_runs
+from cocktail.runs.plan import check_base
 
 
 def answer_all(*, params: Params, model_name: str, prepared: Path, base: Path, out: Path, lock: str) -> None:
@@ -45,7 +45,13 @@ def answer_all(*, params: Params, model_name: str, prepared: Path, base: Path, o
     finished = []
     for run in explore_runs(params, model=model_name):
         answers = [
-            _answered(params, model_name, read_evaluation_set(prepared, asked, _shots(run, params)), asked, base=about)
+            _answered(
+                params,
+                model_name,
+                read_evaluation_set(prepared, asked, _shots(run, params)),
+                asked,
+                base=about,
+            )
             for asked in run.asked
         ]
         finished.append(Finished(run, about, NOT_TRAINED, tuple(answers)))

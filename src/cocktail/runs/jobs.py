@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING, Any, Literal
 import pandas as pd
 
 from cocktail.config import AnswerConfig
-from cocktail.data.mixture import Mixture, mixture_rows
 from cocktail.data.evaluation_set import Shots, read_evaluation_set
-from cocktail.runs.energy import energy_joules
-from cocktail.training.environment import device_name, visible_gpus
-from cocktail.runs.shortage import shortage
 from cocktail.data.grid import Asked, Run
-from cocktail.training.bases.tokens import end_ids
+from cocktail.data.mixture import Mixture, mixture_rows
 from cocktail.data.prompts import Tokenizer, items_of
 from cocktail.files.records import read_json, write_json, write_table
 from cocktail.files.store import Store, write_runtime
+from cocktail.runs.energy import energy_joules
+from cocktail.runs.shortage import shortage
+from cocktail.training.bases.tokens import end_ids
+from cocktail.training.environment import device_name, visible_gpus
 from cocktail.training.recipe import Recipe, Training
 from cocktail.training.rows import RowCounts, training_rows
 

@@ -19,10 +19,10 @@ from typing import Any
 import pandas as pd
 
 from cocktail.config import Params, record_name
-from cocktail.errors import CocktailError, RecordError
-from cocktail.runs.finished import Answered, Finished
 from cocktail.data.grid import Asked
+from cocktail.errors import CocktailError, RecordError
 from cocktail.files.records import digest_file, digest_value, fresh_file, read_json, read_table, write_json
+from cocktail.runs.finished import Answered, Finished
 
 PRIVATE = ("host", "process")  # of a runtime: who made a run is nobody's business
 

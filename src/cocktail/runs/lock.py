@@ -17,8 +17,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
-from cocktail.config.compose import differences
 from cocktail.config import Digest, Params, Positive, Section, record_name
+from cocktail.config.compose import differences
 from cocktail.errors import RecordError
 from cocktail.files.records import digest_file, digest_value, read_json
 

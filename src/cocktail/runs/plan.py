@@ -8,17 +8,17 @@ from functools import cached_property
 from pathlib import Path
 
 from cocktail.config import Params
+from cocktail.data.evaluation_set import NO_SHOTS, EvaluationSet, Shots, read_evaluation_set
+from cocktail.data.grid import Asked, Run
 from cocktail.data.mixture import Mixture
 from cocktail.data.table import read_split
 from cocktail.errors import RunError
-from cocktail.data.evaluation_set import NO_SHOTS, EvaluationSet, Shots, read_evaluation_set
-from cocktail.training.environment import device_name
-from cocktail.runs.jobs import RunJob
-from cocktail.training.keys import answers_key, training_key
-from cocktail.runs.pool import Job
-from cocktail.data.grid import Asked, Run
 from cocktail.files.records import digest_file, digest_text, read_json
 from cocktail.files.store import Store
+from cocktail.runs.jobs import RunJob
+from cocktail.runs.pool import Job
+from cocktail.training.environment import device_name
+from cocktail.training.keys import answers_key, training_key
 from cocktail.training.recipe import LoraShape, Recipe
 
 ADAPTER_PART = 20  # an adapter is smaller than this part of its base by far

@@ -21,10 +21,10 @@ from tempfile import TemporaryDirectory
 from typing import Generic
 
 from cocktail.errors import RunError
-from cocktail.training.environment import WORKER_SETTINGS, environment, visible_gpus
 from cocktail.runs.lease import leased
 from cocktail.runs.progress import progress
 from cocktail.runs.worker import Payload, Worker, start_fork_server
+from cocktail.training.environment import WORKER_SETTINGS, environment, visible_gpus
 
 
 @dataclass(frozen=True)

@@ -16,16 +16,16 @@ from pathlib import Path
 from typing import Any
 
 from cocktail.config import Params
+from cocktail.data.grid import Asked, Run
 from cocktail.data.mixture import draw_all, read_mixture
 from cocktail.errors import BusyError, RunError
-from cocktail.runs.finished import NOT_TRAINED, Answered, Finished, write_runs
-from cocktail.runs.jobs import RunJob, execute
-from cocktail.runs.plan import Planner, planned_bytes
-from cocktail.runs.pool import Job, run_jobs
-from cocktail.data.grid import Asked, Run
-from cocktail.runs.kept import KeptRuns
 from cocktail.files.records import digest_text, read_json, read_table
 from cocktail.files.store import Store, read_runtime, store_root
+from cocktail.runs.finished import NOT_TRAINED, Answered, Finished, write_runs
+from cocktail.runs.jobs import RunJob, execute
+from cocktail.runs.kept import KeptRuns
+from cocktail.runs.plan import Planner, planned_bytes
+from cocktail.runs.pool import Job, run_jobs
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,9 @@ def run_all(runs: Sequence[Run], inputs: StageInputs, *, out: Path, label: str, 
     jobs: dict[str, Job[RunJob]] = {}
     failed: dict[str, str] = {}
     for wave in _waves(runs):
-        failed |= {run.id: f"{run.matches}, which it matches, failed" for run in wave if run.matches in failed}
+        failed |= {
+            run.id: f"{run.matches}, which it matches, failed" for run in wave if run.matches in failed
+        }
         ready = [run for run in wave if run.id not in failed]
         for run in ready:
             steps = _done(inputs, jobs[run.matches]).steps if run.kind == "steps" else 0

@@ -11,15 +11,15 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
+from cocktail.analysis.selection import confirmed_choices
 from cocktail.config import Params
-from cocktail.runs.finished import Finished
-from cocktail.runs.runs import StageInputs, finished_runs
 from cocktail.data.grid import Run, confirm_runs, explore_runs
+from cocktail.runs.finished import Finished
 from cocktail.runs.kept import keep_run
+from cocktail.runs.runs import StageInputs, finished_runs
 from cocktail.scoring.answers import read_evaluations
 from cocktail.scoring.codes import BASIS, basis, check_codes, code_answers, has_text, task_of
 from cocktail.scoring.outcome import Tolerance
-from cocktail.analysis.selection import confirmed_choices
 
 
 def needs_keeping(params: Params) -> bool:

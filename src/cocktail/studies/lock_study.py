@@ -11,9 +11,9 @@ from cocktail.claims.schema import read_claims
 from cocktail.claims.verdict import RULES
 from cocktail.config import Params, record_name
 from cocktail.errors import RecordError
-from cocktail.studies.git import ask_git
-from cocktail.runs.lock import Lock, locked_params, read_lock
 from cocktail.files.records import digest_value, write_json
+from cocktail.runs.lock import Lock, locked_params, read_lock
+from cocktail.studies.git import ask_git
 
 
 def lock_study(

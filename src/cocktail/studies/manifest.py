@@ -19,11 +19,11 @@ import yaml
 
 from cocktail.config import Params
 from cocktail.errors import RecordError
-from cocktail.training.environment import cpu_name
-from cocktail.studies.git import ask_git
 from cocktail.files.records import digest_file, read_json
-from cocktail.scoring.answers import STAGES, read_runs
 from cocktail.files.store import Store, read_runtime, store_root
+from cocktail.scoring.answers import STAGES, read_runs
+from cocktail.studies.git import ask_git
+from cocktail.training.environment import cpu_name
 
 LOCK = "requirements.lock"
 PAGE = "reports/report.html"

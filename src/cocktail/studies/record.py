@@ -13,16 +13,16 @@ from typing import Any
 
 import pandas as pd
 
-from cocktail.config.compose import differences as param_differences
 from cocktail.config import Params, record_name
+from cocktail.config.compose import differences as param_differences
 from cocktail.errors import RecordError
-from cocktail.studies.keep import keep_runs, needs_keeping
-from cocktail.runs.kept import KeptRuns, runs_folder
-from cocktail.runs.lock import lock_path
-from cocktail.studies.manifest import LOCK, made_on, make_manifest, read_receipts
-from cocktail.studies.recorded_verdicts import CLAIMS_COPY, LOCK_COPY, hold_verdicts
 from cocktail.files.records import digest_file, fresh_folder, read_json, read_table, write_json, write_table
 from cocktail.report.standing import TIER
+from cocktail.runs.kept import KeptRuns, runs_folder
+from cocktail.runs.lock import lock_path
+from cocktail.studies.keep import keep_runs, needs_keeping
+from cocktail.studies.manifest import LOCK, made_on, make_manifest, read_receipts
+from cocktail.studies.recorded_verdicts import CLAIMS_COPY, LOCK_COPY, hold_verdicts
 
 FILES = ("claims.json", "verdicts.json", "metrics.json", "effects.json", "comparison.json")
 FOLDERS = ("tables", "figures")

@@ -12,9 +12,9 @@ from cocktail.claims.changes import ABSENT, read_verdicts, verdict_changes
 from cocktail.claims.locked import claims_digest
 from cocktail.claims.schema import read_claims
 from cocktail.errors import ConfigError
-from cocktail.runs.lock import read_lock
 from cocktail.files.records import digest_file
 from cocktail.report.standing import lock_of, rule_of, short_standing
+from cocktail.runs.lock import read_lock
 
 CLAIMS_COPY, LOCK_COPY = "claims.yaml", "lock.json"  # in the folder of a record; old ones have neither
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, PreTrainedModel
 
-from cocktail.errors import RunError, first_line
 from cocktail.data.prompts import Tokenizer
+from cocktail.errors import RunError, first_line
 from cocktail.training.prefix import TREE_TOKENS
 from cocktail.training.recipe import Attention, Recipe
 

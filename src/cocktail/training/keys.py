@@ -16,8 +16,8 @@ from typing import Any
 
 from cocktail.config import ModelConfig
 from cocktail.data.evaluation_set import EvaluationSet
-from cocktail.training.environment import library_versions
 from cocktail.files.records import digest_value
+from cocktail.training.environment import library_versions
 from cocktail.training.recipe import Recipe
 
 TRAINING_RULES = {

@@ -22,8 +22,8 @@ from transformers import PreTrainedModel
 from transformers.trainer_callback import PrinterCallback
 from trl import SFTConfig
 
-from cocktail.errors import RunError
 from cocktail.data.prompts import Tokenizer
+from cocktail.errors import RunError
 from cocktail.training.bf16 import bf16_anywhere
 from cocktail.training.checkpoints import KEPT, Checkpoints, SaveByTime
 from cocktail.training.methods import (

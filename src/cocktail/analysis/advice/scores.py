@@ -10,11 +10,11 @@ import pandas as pd
 
 from cocktail.analysis.advice.gain import Sources
 from cocktail.analysis.advice.heldout import LEVEL
-from cocktail.errors import RecordError, near
+from cocktail.analysis.floor import beats_guess, guess_share
 from cocktail.data.grid import mixtures
+from cocktail.errors import RecordError, near
 from cocktail.files.records import read_json, read_table
 from cocktail.scoring.answers import read_evaluations
-from cocktail.analysis.floor import beats_guess, guess_share
 
 
 @dataclass(frozen=True)

@@ -7,17 +7,17 @@ from typing import Any
 
 import pandas as pd
 
-from cocktail.config import Params
-from cocktail.data.table import read_split
-from cocktail.inference.endpoint.question import Reply
-from cocktail.inference.endpoint.replies import reply_table
-from cocktail.errors import RecordError
 from cocktail.analysis.judge.agreement import agreement_rows, run_rows
 from cocktail.analysis.judge.prompt import case, read_verdict
+from cocktail.config import Params
+from cocktail.data.table import read_split
+from cocktail.errors import RecordError
 from cocktail.files.records import digest_value, fresh_folder, read_table, write_json, write_table
+from cocktail.files.store import Store, store_root, write_runtime
+from cocktail.inference.endpoint.question import Reply
+from cocktail.inference.endpoint.replies import reply_table
 from cocktail.scoring.answers import STAGES, read_answers, read_evaluations
 from cocktail.scoring.codes import check_text, task_of
-from cocktail.files.store import Store, store_root, write_runtime
 
 WHERE = ["model", "stage", "run", "task", "item"]
 COLUMNS = [*WHERE, "strict", "lenient", "verdict", "prompt_hash"]
@@ -89,7 +89,7 @@ def _questions(prepared: Path, task: str) -> pd.DataFrame:
 
 def _judged(rows: pd.DataFrame, *, params: Params) -> tuple[pd.DataFrame, dict[str, Reply]]:
     """Ask about each distinct answer, and note the verdict in every row that gives it."""
-    from cocktail.inference.endpoint.ask import ask_all# the rules' way needs no HTTP library
+    from cocktail.inference.endpoint.ask import ask_all  # the rules' way needs no HTTP library
 
     texts = zip(rows["question"], rows["gold"], rows["answer"], strict=True)
     model, limit = str(params.judge.model), params.judge.max_tokens

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from scipy import stats
 
-from cocktail.errors import RecordError
 from cocktail.analysis.stats.crossed import Effect
+from cocktail.errors import RecordError
 
 
 @dataclass(frozen=True)

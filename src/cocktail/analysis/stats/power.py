@@ -22,8 +22,8 @@ from scipy import stats
 from scipy.optimize import brentq
 from statsmodels.stats.power import ttest_power
 
-from cocktail.errors import RecordError
 from cocktail.analysis.stats.crossed import Effect
+from cocktail.errors import RecordError
 
 POWER = 0.8
 LIMIT = 0.8  # the chance that the true SE is not above the limit at which it is taken

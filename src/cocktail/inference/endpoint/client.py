@@ -24,10 +24,10 @@ from urllib3.exceptions import (
 from urllib3.util import Retry
 
 from cocktail.config import EndpointConfig
+from cocktail.errors import EndpointError
 from cocktail.inference.endpoint.address import EXAMPLE, KEY, URL, Address
 from cocktail.inference.endpoint.completion import REFUSED, is_filtered, read_completion
 from cocktail.inference.endpoint.question import Question, Reply
-from cocktail.errors import EndpointError
 
 BUSY = (HTTPStatus.TOO_MANY_REQUESTS, 500, 502, 503, 504)
 LONGEST_PAUSE = 60  # seconds, whatever the server asks for

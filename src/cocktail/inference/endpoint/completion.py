@@ -6,9 +6,9 @@ import json
 
 from pydantic import BaseModel, Field, ValidationError
 
+from cocktail.errors import EndpointError
 from cocktail.inference.endpoint.address import EXAMPLE, URL
 from cocktail.inference.endpoint.question import Reply
-from cocktail.errors import EndpointError
 
 REFUSED = Reply(text="", num_tokens=0, stopped=False)
 NUM_PROBLEMS = 3  # that an error names

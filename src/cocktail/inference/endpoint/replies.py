@@ -17,10 +17,10 @@ from pathlib import Path
 import pandas as pd
 from pydantic import TypeAdapter, ValidationError
 
-from cocktail.inference.endpoint.question import Question, Reply
 from cocktail.errors import DataError
 from cocktail.files.records import digest_value, read_table, write_json
 from cocktail.files.store import set_aside
+from cocktail.inference.endpoint.question import Question, Reply
 
 COLUMNS = ["prompt_hash", "answer", "num_tokens", "stopped"]
 _REPLY = TypeAdapter(Reply)

@@ -11,9 +11,9 @@ from huggingface_hub import DatasetCard, DatasetCardData, EvalResult, ModelCard,
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from cocktail.report.cards.facts import RunFacts
 from cocktail.config import Params
 from cocktail.files.records import fresh_file
+from cocktail.report.cards.facts import RunFacts
 from cocktail.report.provenance import data_note
 from cocktail.report.table import Table, to_markdown
 

@@ -9,12 +9,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from cocktail.config import Params
+from cocktail.files.records import fresh_file
 from cocktail.report.page.content import Inputs, Page, gather
 from cocktail.report.page.figures import breakable, slug
 from cocktail.report.page.forest import claim_forest, effect_text, headline_forest, row_label
 from cocktail.report.page.studies import side_by_side
 from cocktail.report.page.traces import cell_trace
-from cocktail.files.records import fresh_file
 from cocktail.report.table import MISSING
 from cocktail.report.verdicts import RULE
 

@@ -7,9 +7,9 @@ import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from cocktail.training.environment import visible_gpus
 from cocktail.studies.planning.cost import gpus_needed
 from cocktail.studies.planning.study import Plan
+from cocktail.training.environment import visible_gpus
 
 
 def checks(plan: Plan) -> list[str]:

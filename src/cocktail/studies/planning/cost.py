@@ -10,10 +10,10 @@ from typing import Literal
 
 from cocktail.config import ModelConfig, Params
 from cocktail.errors import RecordError
+from cocktail.report.benchmarks import read_benchmark
 from cocktail.runs.plan import ADAPTER_PART
 from cocktail.studies.planning.facts import Sizes
 from cocktail.studies.planning.runs import PlannedRun
-from cocktail.report.benchmarks import read_benchmark
 
 TRAINING_FLOPS = {"full": 6, "lora": 4, "qlora": 4, "prompt_tuning": 4}  # a parameter and token
 ANSWERING_FLOPS = 2

@@ -12,13 +12,13 @@ from typing import Any
 
 import yaml
 
-from cocktail.config.compose import differences
 from cocktail.config import FILLER, Params
+from cocktail.config.compose import differences
+from cocktail.data.grid import Asked
 from cocktail.data.table import SPLITS, read_split
 from cocktail.errors import DataError
-from cocktail.data.grid import Asked
-from cocktail.studies.planning.facts import Sizes, raw_rows
 from cocktail.files.records import read_json
+from cocktail.studies.planning.facts import Sizes, raw_rows
 from cocktail.tasks import load_task
 
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from math import ceil
 
 from cocktail.config import Params
+from cocktail.data.grid import Run, candidates, confirm_runs, dearest_choice, explore_runs
 from cocktail.data.mixture import plan, source_sizes
 from cocktail.errors import ConfigError
-from cocktail.data.grid import Run, candidates, confirm_runs, dearest_choice, explore_runs
 from cocktail.studies.planning.rows import SourceRows
 
 

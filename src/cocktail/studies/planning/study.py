@@ -8,8 +8,8 @@ from pathlib import Path
 
 from cocktail.claims.coverage import lacking
 from cocktail.claims.schema import read_claims
-from cocktail.config.compose import compose
 from cocktail.config import Params, check_params
+from cocktail.config.compose import compose
 from cocktail.data.mixture import source_sizes
 from cocktail.studies.planning.cost import Cost, Rates, model_costs, read_rates
 from cocktail.studies.planning.facts import SIZES, Sizes, parameters_of, read_sizes

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from cocktail.studies.planning.study import GRID, Plan
 from cocktail.report.table import Table
+from cocktail.studies.planning.study import GRID, Plan
 
 
 def budget_line(plan: Plan) -> str:

@@ -9,14 +9,14 @@ from typing import Any
 
 import pandas as pd
 
-from cocktail.studies.simulation.oracle import CONTROL, TREATMENT, SecondRoad, second_road
-from cocktail.studies.simulation.rates import CONFIDENCE
+from cocktail.analysis.stats.crossed import Arm, Effect, TaskOutcomes, crossed_macro
 from cocktail.claims.draft import MACRO, SOME
 from cocktail.claims.verdict import RULES, find
 from cocktail.errors import RecordError
 from cocktail.files.records import read_json, read_table
 from cocktail.report.standing import rule_of
-from cocktail.analysis.stats.crossed import Arm, Effect, TaskOutcomes, crossed_macro
+from cocktail.studies.simulation.oracle import CONTROL, TREATMENT, SecondRoad, second_road
+from cocktail.studies.simulation.rates import CONFIDENCE
 
 Row = dict[str, Any]
 ARMS: tuple[Arm, Arm] = ("treatment", "control")

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cocktail.errors import RecordError
 from cocktail.studies.simulation.ability import (
     ACCURACY,
     CLUSTER,
@@ -30,7 +31,6 @@ from cocktail.studies.simulation.ability import (
     seed_scale,
 )
 from cocktail.studies.simulation.designs import DROP, Design
-from cocktail.errors import RecordError
 
 CANDIDATES = 17
 SINGLE = CANDIDATES  # the last recipe

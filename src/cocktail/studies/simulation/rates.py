@@ -11,11 +11,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cocktail.studies.simulation.designs import Design
-from cocktail.studies.simulation.generator import SINGLE, Scores, SimulatedStudy
-from cocktail.claims.verdict import Verdict, find
 from cocktail.analysis.stats.crossed import Effect, TaskOutcomes, crossed_macro, effect_of_parts
 from cocktail.analysis.stats.power import smallest_detectable
+from cocktail.claims.verdict import Verdict, find
+from cocktail.studies.simulation.designs import Design
+from cocktail.studies.simulation.generator import SINGLE, Scores, SimulatedStudy
 
 Way = Literal[
     "the rule",

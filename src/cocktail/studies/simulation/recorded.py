@@ -6,9 +6,9 @@ import math
 from pathlib import Path
 from statistics import mean
 
-from cocktail.studies.simulation.designs import Design
 from cocktail.errors import RecordError
 from cocktail.files.records import read_json
+from cocktail.studies.simulation.designs import Design
 
 
 def recorded_design(record: Path) -> Design:

@@ -7,11 +7,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from cocktail.analysis.stats.power import POWER
+from cocktail.claims.verdict import VERDICTS, Verdict
 from cocktail.studies.simulation.designs import Design
 from cocktail.studies.simulation.generator import simulate
 from cocktail.studies.simulation.rates import MARGIN, Rates, Way, judge_studies
-from cocktail.claims.verdict import VERDICTS, Verdict
-from cocktail.analysis.stats.power import POWER
 
 Truth = Literal[
     "no difference", "three points", "five points", "detectable difference", "difference of the margin"

@@ -14,6 +14,10 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.progress import Progress
 
+from cocktail.errors import RecordError
+from cocktail.files.records import fresh_file, write_json
+from cocktail.report.pictures import STYLE
+from cocktail.report.table import to_markdown
 from cocktail.studies.simulation.agreement import compared
 from cocktail.studies.simulation.designs import DESIGNS, Design
 from cocktail.studies.simulation.figure import LEGEND, draw_rates, height_of
@@ -21,10 +25,6 @@ from cocktail.studies.simulation.generator import CANDIDATES
 from cocktail.studies.simulation.rates import CONFIDENCE, MARGIN
 from cocktail.studies.simulation.rows import Row, design_rows, studies_of
 from cocktail.studies.simulation.table import all_tables
-from cocktail.errors import RecordError
-from cocktail.files.records import fresh_file, write_json
-from cocktail.report.pictures import STYLE
-from cocktail.report.table import to_markdown
 
 
 def calibrate(

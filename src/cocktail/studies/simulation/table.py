@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from cocktail.studies.simulation.agreement_table import agreement_tables
 from cocktail.report.table import Table
+from cocktail.studies.simulation.agreement_table import agreement_tables
 
 NOTE = (
     "{command}: {studies} simulated studies of each design with no and with the detectable difference, "

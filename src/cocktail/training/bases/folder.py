@@ -11,8 +11,8 @@ from safetensors import SafetensorError, safe_open
 from transformers import AutoTokenizer
 
 from cocktail.config import ModelConfig
-from cocktail.errors import SourceError, first_line
 from cocktail.data.prompts import Tokenizer
+from cocktail.errors import SourceError, first_line
 from cocktail.files.records import digest_file, digest_value, read_json
 
 WEIGHTS = ["*.safetensors", "*.safetensors.index.json", "config.json", "generation_config.json"]

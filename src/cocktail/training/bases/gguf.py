@@ -18,8 +18,8 @@ import torch
 from tokenizers import pre_tokenizers
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from cocktail.errors import SourceError, first_line
 from cocktail.data.prompts import Tokenizer
+from cocktail.errors import SourceError, first_line
 
 UNREADABLE = (ValueError, IndexError, KeyError, OverflowError, OSError, RuntimeError, TypeError)
 ARCHITECTURES = ("gemma3", "llama", "qwen2")  # those whose tokens and numbers were compared with llama.cpp

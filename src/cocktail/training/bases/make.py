@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from cocktail.config import ModelConfig
+from cocktail.data.prompts import adds_bos
 from cocktail.errors import SourceError
-from cocktail.training.keys import base_identity
+from cocktail.files.records import digest_file, digest_text, read_json, write_json
+from cocktail.files.store import Store
+from cocktail.training.base import write_base_receipt
 from cocktail.training.bases import folder, gguf
 from cocktail.training.bases.hub import fetch_snapshot
 from cocktail.training.bases.packages import fetch_packages
 from cocktail.training.bases.tokens import end_ids, settle
-from cocktail.data.prompts import adds_bos
-from cocktail.files.records import digest_file, digest_text, read_json, write_json
-from cocktail.files.store import Store
-from cocktail.training.base import write_base_receipt
+from cocktail.training.keys import base_identity
 
 
 def make_base(name: str, config: ModelConfig, *, out: Path, store: Store) -> None:

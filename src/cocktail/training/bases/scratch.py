@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 from cocktail.config import ModelConfig
-from cocktail.training.keys import base_identity
 from cocktail.files.store import Store, write_runtime
+from cocktail.training.keys import base_identity
 
 
 def from_scratch(config: ModelConfig, *, store: Store, checkpoint_minutes: float) -> Path:

@@ -15,8 +15,8 @@ from typing import Any
 from jinja2 import TemplateError
 from tokenizers import AddedToken
 
-from cocktail.errors import RunError
 from cocktail.data.prompts import DATE, Item, Tokenizer, render_prompts, special_ids, token_id
+from cocktail.errors import RunError
 from cocktail.files.records import read_json
 
 # Tokens set aside for padding (Llama 3.1, Gemma, Phi, BERT), then one that ends documents, which in a
