@@ -1,10 +1,9 @@
-"""Stage base: one base model, made from scratch or fetched, or a note that it is behind an endpoint."""
+"""Stage base: one base model, shipped, made from scratch or fetched, or a note that it is behind an endpoint."""
 
 from __future__ import annotations
 
 import argparse
 import os
-import shutil
 from pathlib import Path
 
 from cocktail.config import load_params
@@ -12,12 +11,13 @@ from cocktail.execution.environment import LIBRARY_SETTINGS
 from cocktail.execution.keys import base_identity
 from cocktail.records import fresh_folder, write_json
 from cocktail.stage import run_stage
-from cocktail.store import UNCHECKED, Store, store_root
+from cocktail.store import Store, store_root
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", required=True)
+    parser.add_argument("--bases", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     params, name = load_params(Path("params.yaml")), arguments.model
@@ -32,13 +32,11 @@ def main() -> None:
             }
             write_json(folder / "base.json", {**facts, "files": {}})
         elif config.kind == "scratch":
-            from cocktail.models.scratch import from_scratch
+            from cocktail.models.scratch import copy_base, from_scratch, shipped_base
 
             minutes = params.execute.checkpoint_minutes
-            entry = from_scratch(config, store=store, checkpoint_minutes=minutes)
-            for file in sorted(entry.iterdir()):
-                if file.name not in UNCHECKED:
-                    shutil.copyfile(file, folder / file.name)
+            shipped = shipped_base(name, config, bases=arguments.bases)
+            copy_base(shipped or from_scratch(config, store=store, checkpoint_minutes=minutes), folder)
         else:
             from cocktail.models.make import make_base
 

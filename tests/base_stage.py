@@ -22,7 +22,7 @@ def run_base_stage(folder: Path, **model: Any) -> subprocess.CompletedProcess[st
     return subprocess.run(
         [
             *(sys.executable, "-P", str(STAGE), "--model", "tiny"),
-            *("--out", "artifacts/bases/tiny"),
+            *("--bases", "bases", "--out", "artifacts/bases/tiny"),
         ],
         cwd=folder,
         env={**os.environ, "COCKTAIL_STORE": str(folder / "store")},
