@@ -19,11 +19,11 @@ from typing import Any
 from own import job_of, tune
 
 from cocktail.config import Params, load_params
-from cocktail.exam import read_exam
-from cocktail.grid import Asked
+from cocktail.data.exam import read_exam
+from cocktail.data.grid import Asked
+from cocktail.data.prompts import token_id
+from cocktail.files.records import read_json, write_json
 from cocktail.inference.engine import Question
-from cocktail.prompts import token_id
-from cocktail.records import read_json, write_json
 
 LIMIT = 64  # tokens of an answer, for all tasks
 RUN = "all"

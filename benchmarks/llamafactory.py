@@ -11,9 +11,9 @@ import yaml
 from common import say
 from workbench import Workbench, half
 
-from cocktail.execution.environment import visible_gpus
-from cocktail.grid import Run
-from cocktail.records import fresh_file, write_json
+from cocktail.data.grid import Run
+from cocktail.files.records import fresh_file, write_json
+from cocktail.training.environment import visible_gpus
 
 PACKAGES = ("llamafactory==0.9.5",)
 DATASET = "mixture"

@@ -15,11 +15,11 @@ from typing import Any
 
 from common import ROOT, Measured, child_environment, measure, say, script, stage
 
-from cocktail.compose import compose, write_params
 from cocktail.config import ModelConfig, Params, load_params
-from cocktail.execution.environment import cpu_flags, visible_gpus
-from cocktail.grid import Run
-from cocktail.store import store_root
+from cocktail.config.compose import compose, write_params
+from cocktail.data.grid import Run
+from cocktail.files.store import store_root
+from cocktail.training.environment import cpu_flags, visible_gpus
 
 PHI3_MINI = {"hidden": 3072, "layers": 32, "heads": 32, "feed_forward": 8192, "context": 4096}
 PHI3_MINI_VOCABULARY = 32064

@@ -7,11 +7,11 @@ import os
 from pathlib import Path
 
 from cocktail.config import load_params
-from cocktail.execution.environment import LIBRARY_SETTINGS
-from cocktail.execution.keys import base_identity
-from cocktail.records import fresh_folder, write_json
+from cocktail.files.records import fresh_folder, write_json
+from cocktail.files.store import Store, store_root
 from cocktail.stage import run_stage
-from cocktail.store import Store, store_root
+from cocktail.training.environment import LIBRARY_SETTINGS
+from cocktail.training.keys import base_identity
 
 
 def main() -> None:
@@ -32,13 +32,13 @@ def main() -> None:
             }
             write_json(folder / "base.json", {**facts, "files": {}})
         elif config.kind == "scratch":
-            from cocktail.models.scratch import copy_base, from_scratch, shipped_base
+            from cocktail.training.bases.scratch import copy_base, from_scratch, shipped_base
 
             minutes = params.execute.checkpoint_minutes
             shipped = shipped_base(name, config, bases=arguments.bases)
             copy_base(shipped or from_scratch(config, store=store, checkpoint_minutes=minutes), folder)
         else:
-            from cocktail.models.make import make_base
+            from cocktail.training.bases.make import make_base
 
             make_base(name, config, out=folder, store=store)
 

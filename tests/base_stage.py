@@ -21,7 +21,7 @@ def run_base_stage(folder: Path, **model: Any) -> subprocess.CompletedProcess[st
     (folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
     return subprocess.run(
         [
-            *(sys.executable, "-P", str(STAGE), "--model", "tiny"),
+            *(sys.executable, str(STAGE), "--model", "tiny"),
             *("--bases", "bases", "--out", "artifacts/bases/tiny"),
         ],
         cwd=folder,

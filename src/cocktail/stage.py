@@ -13,7 +13,7 @@ from cocktail.life import TERMINATED, stoppable
 
 def run_stage(main: Callable[[], None]) -> None:
     """Put a copy of dvc.lock aside, then :func:`run_command`."""
-    from cocktail.dvc_lock import put_aside  # imports yaml, which a review's commands go without
+    from cocktail.files.dvc_lock import put_aside  # imports yaml, which a review's commands go without
 
     put_aside()
     run_command(main)

@@ -26,9 +26,13 @@ sys.path[:0] = [str(HERE.parent), str(HERE.parents[1] / "src")]
 
 from tiny_model import ITEMS, MODEL, STOP, recipe, tiny_model, tiny_rows, tiny_tokenizer  # noqa: E402
 
-from cocktail.exam import ExamSheet, TaskSettings  # noqa: E402
-from cocktail.execution.environment import cpu_name  # noqa: E402
-from cocktail.execution.keys import (  # noqa: E402
+from cocktail.data.exam import ExamSheet, TaskSettings  # noqa: E402
+from cocktail.files.records import digest_value, write_json  # noqa: E402
+from cocktail.inference.answer import answer_exam, prepare_exam  # noqa: E402
+from cocktail.inference.generate import TorchEngine  # noqa: E402
+from cocktail.training.checkpoints import Checkpoints  # noqa: E402
+from cocktail.training.environment import cpu_name  # noqa: E402
+from cocktail.training.keys import (  # noqa: E402
     ANSWERING_RULES,
     BASE_RULES,
     TRAINING_RULES,
@@ -36,10 +40,6 @@ from cocktail.execution.keys import (  # noqa: E402
     base_identity,
     training_key,
 )
-from cocktail.inference.answer import answer_exam, prepare_exam  # noqa: E402
-from cocktail.inference.generate import TorchEngine  # noqa: E402
-from cocktail.records import digest_value, write_json  # noqa: E402
-from cocktail.training.checkpoints import Checkpoints  # noqa: E402
 from cocktail.training.recipe import LoraShape  # noqa: E402
 from cocktail.training.sft import fine_tune  # noqa: E402
 
@@ -111,7 +111,7 @@ def answered(model: Any) -> list[list[Any]]:
 def keys() -> dict[str, str]:
     """Keys of made-up work, which no refactoring may change; library versions left out."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cocktail.execution.keys.versions", lambda names: dict.fromkeys(names, "1"))
+        patch.setattr("cocktail.training.keys.versions", lambda names: dict.fromkeys(names, "1"))
         given = {"base": "b", "rows": "r", "stop_token": STOP, "truncation": "cut"}
         found = {f"training, {name}": training_key(one, **given) for name, one in RECIPES.items()}
         found["answers"] = answers_key(

@@ -12,10 +12,10 @@ from hub_layout import KEPT, contents, make, refused, write_model
 from tiny_gguf import write_gguf
 from tiny_model import ITEMS, STOP, tiny_tokenizer
 
+from cocktail.data.prompts import render_prompts
 from cocktail.errors import RunError, SourceError
-from cocktail.execution.plan import check_base
-from cocktail.prompts import render_prompts
-from cocktail.records import read_json, write_json
+from cocktail.files.records import read_json, write_json
+from cocktail.runs.plan import check_base
 from cocktail.training.device import load_model, load_tokenizer
 
 TRAP = """

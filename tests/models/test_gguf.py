@@ -16,11 +16,11 @@ from hub_like import CHATML, STOP, byte_level
 from tiny_gguf import HEADS, HIDDEN, LAYERS, tensors, write_gguf
 
 from cocktail.config import ModelConfig
+from cocktail.data.prompts import Item, render_prompts
 from cocktail.errors import CocktailError, RunError, SourceError
-from cocktail.models.make import make_base
-from cocktail.prompts import Item, render_prompts
-from cocktail.records import digest_file, digest_text, read_json
-from cocktail.store import Store
+from cocktail.files.records import digest_file, digest_text, read_json
+from cocktail.files.store import Store
+from cocktail.training.bases.make import make_base
 from cocktail.training.device import load_model, load_tokenizer
 
 TEXTS = ("sold 412 more,  and 3.5 percent", "Orders fell\n\n at the yard; naïve € <|im_end|>", "rose4by 10")

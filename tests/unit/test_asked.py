@@ -14,21 +14,21 @@ import pandas as pd
 import pytest
 from answers_fixture import CLAIMS, ROOT, study_params, write_prepared
 
+from cocktail.analysis.advised import advice_rows
+from cocktail.analysis.budget import budget_rows
+from cocktail.analysis.effects import CONTRASTS, effect_rows
+from cocktail.analysis.explored import curse_rows, leave_one_out_rows, transfer_rows
+from cocktail.analysis.scores import ModelScores, OutcomeTable, confirmed_arms
 from cocktail.claims.arms import Answers, arm_runs
 from cocktail.claims.cells import cell_drafts
 from cocktail.claims.coverage import lacking
 from cocktail.claims.evaluate import judged_rows
 from cocktail.claims.schema import CellsTest, ContrastTest, all_tasks_of, read_claims
-from cocktail.comparison.advised import advice_rows
-from cocktail.comparison.budget import budget_rows
-from cocktail.comparison.effects import CONTRASTS, effect_rows
-from cocktail.comparison.explored import curse_rows, leave_one_out_rows, transfer_rows
-from cocktail.comparison.scores import ModelScores, OutcomeTable, confirmed_arms
-from cocktail.compose import compose
 from cocktail.config import FINANCE_TASKS, Params, check_params
+from cocktail.config.compose import compose
+from cocktail.data.exam import read_exam
+from cocktail.data.grid import Asked, Run, candidates, confirm_runs, dearest_choice, explore_runs
 from cocktail.data.table import sampled
-from cocktail.exam import read_exam
-from cocktail.grid import Asked, Run, candidates, confirm_runs, dearest_choice, explore_runs
 from cocktail.scoring.answers import Evaluation, asked_items, read_evaluations
 
 TEST_ITEMS = [f"row:{number:02d}" for number in range(24)]
@@ -103,7 +103,7 @@ def made_up(params: Params, model: str) -> ModelScores:
 
 
 def selected(params: Params, scores: ModelScores) -> dict[str, dict[str, Any]]:
-    """What stage select would write, if it always chose the first."""
+    """What stage choose would write, if it always chose the first."""
     tasks = [task for task in finance(params) if task in params.study.tasks and candidates(params, task)]
     return {
         task: {

@@ -12,12 +12,12 @@ import pytest
 import torch
 from tiny_model import ITEMS, MODEL, STOP, TEXTS, tiny_model, tiny_tokenizer
 
+from cocktail.data.prompts import render_prompts
 from cocktail.errors import RunError
-from cocktail.execution.plan import check_base
-from cocktail.models.tokens import token_id
-from cocktail.prompts import render_prompts
-from cocktail.records import read_json
+from cocktail.files.records import read_json
+from cocktail.runs.plan import check_base
 from cocktail.training.base import build_base, copy_probe, pretrain_on, token_stream
+from cocktail.training.bases.tokens import token_id
 from cocktail.training.checkpoints import Checkpoints
 from cocktail.training.device import load_model, load_tokenizer
 from cocktail.training.reading import instruction_items, read_texts

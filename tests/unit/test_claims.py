@@ -19,11 +19,11 @@ from cocktail.claims.evaluate import consistency_row, evaluate_claims
 from cocktail.claims.numbers import verdict_numbers
 from cocktail.claims.schema import ConsistencyTest
 from cocktail.config import Params
+from cocktail.data.grid import Run
 from cocktail.errors import RecordError
-from cocktail.grid import Run
-from cocktail.lock import LockState
-from cocktail.records import read_json, write_json
+from cocktail.files.records import read_json, write_json
 from cocktail.report.verdicts import verdict_tables
+from cocktail.runs.lock import LockState
 from cocktail.scoring.score import score_study
 
 SEEDS = (101, 102, 103)

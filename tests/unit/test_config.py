@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from cocktail.compose import compose
 from cocktail.config import RENAMED, check_params, load_params
+from cocktail.config.compose import compose
 from cocktail.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]

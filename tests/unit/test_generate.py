@@ -15,13 +15,13 @@ from test_prefix import MODELS
 from tiny_model import STOP, recipe, tiny_model
 from transformers import AutoModelForCausalLM, GenerationConfig
 
+from cocktail.data.exam import ExamSheet, TaskSettings
+from cocktail.data.prompts import Prompt
 from cocktail.errors import RunError
-from cocktail.exam import ExamSheet, TaskSettings
 from cocktail.inference.answer import answer_exam, prepare_exam
 from cocktail.inference.engine import Generated, Question
 from cocktail.inference.generate import TorchEngine
 from cocktail.inference.labels import Walk, label_trie
-from cocktail.prompts import Prompt
 from cocktail.training.methods import ready_to_answer, without_rename_warnings
 
 LABELS = {

@@ -14,13 +14,13 @@ from answers_fixture import ROOT, study_params, write_prepared
 from tiny_model import MODEL, RECIPE
 
 from cocktail.config import Params
-from cocktail.exam import ExamSheet, read_exam
-from cocktail.execution import keys
-from cocktail.execution.jobs import RunJob
-from cocktail.execution.keys import answers_key, base_identity, training_key
-from cocktail.execution.runs import StageInputs
-from cocktail.grid import Asked, explore_runs
-from cocktail.records import write_json
+from cocktail.data.exam import ExamSheet, read_exam
+from cocktail.data.grid import Asked, explore_runs
+from cocktail.files.records import write_json
+from cocktail.runs.jobs import RunJob
+from cocktail.runs.runs import StageInputs
+from cocktail.training import keys
+from cocktail.training.keys import answers_key, base_identity, training_key
 from cocktail.training.recipe import LoraShape, Recipe
 
 PARAMS = study_params("smoke")
@@ -163,9 +163,9 @@ def test_another_cpu_or_gpu_or_place_makes_no_run_anew(
     here = keys_of(tmp_path / "here")
     assert len({key for key, _ in here}) == len(here)
     for module in ("environment", "jobs", "plan"):
-        monkeypatch.setattr(f"cocktail.execution.{module}.device_name", lambda: "another")
-    monkeypatch.setattr("cocktail.execution.environment.cpu_name", lambda: "another")
-    monkeypatch.setattr("cocktail.execution.environment.cpu_flags", list)
+        monkeypatch.setattr(f"cocktail.runs.{module}.device_name", lambda: "another")
+    monkeypatch.setattr("cocktail.training.environment.cpu_name", lambda: "another")
+    monkeypatch.setattr("cocktail.training.environment.cpu_flags", list)
     assert keys_of(tmp_path / "elsewhere") == here
     gpus = {"gpus_per_run": 2, "accept": "same_type", "keep_weights": "none", "workers": 3}
     changed = PARAMS.model_copy(update={"execute": PARAMS.execute.model_copy(update=gpus)})
@@ -204,4 +204,4 @@ def test_a_comment_in_the_code_makes_no_run_anew(tmp_path: Path) -> None:
         text=True,
         check=True,
     )
-    assert ran.stdout == f"{tmp_path}/src/cocktail/execution/keys.py {keys_of(tmp_path / 'here')}\n"
+    assert ran.stdout == f"{tmp_path}/src/cocktail/training/keys.py {keys_of(tmp_path / 'here')}\n"

@@ -10,6 +10,7 @@ import pytest
 from data_params import make_params
 
 from cocktail.config import FINANCE_TASKS, Params
+from cocktail.data.grid import Run, confirm_runs, explore_runs
 from cocktail.data.mixture import (
     Mixture,
     draw,
@@ -23,8 +24,7 @@ from cocktail.data.mixture import (
 )
 from cocktail.data.table import COLUMNS, write_split
 from cocktail.errors import RunError
-from cocktail.grid import Run, confirm_runs, explore_runs
-from cocktail.records import read_json, write_json
+from cocktail.files.records import read_json, write_json
 
 PAPER_CAPS = {
     "headline": 10_000,

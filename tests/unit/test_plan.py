@@ -19,19 +19,19 @@ import pytest
 import yaml
 
 from cocktail import cli
-from cocktail.compose import compose, known_studies
 from cocktail.config import check_params
+from cocktail.config.compose import compose, known_studies
+from cocktail.data.grid import candidates, confirm_runs, dearest_choice, explore_runs
 from cocktail.data.table import COLUMNS, SPLITS, write_split
 from cocktail.errors import ConfigError, DataError
-from cocktail.grid import candidates, confirm_runs, dearest_choice, explore_runs
-from cocktail.planning.checks import checks
-from cocktail.planning.facts import SIZES, read_sizes, scratch_parameters
-from cocktail.planning.rows import source_rows
-from cocktail.planning.runs import PlannedRun, measured_runs, planned_runs
-from cocktail.planning.show import made_tables, plan_markdown
-from cocktail.planning.study import GRID, Plan, plan_study
-from cocktail.planning.tables import budget_line, tables
-from cocktail.records import read_json, write_json
+from cocktail.files.records import read_json, write_json
+from cocktail.studies.planning.checks import checks
+from cocktail.studies.planning.facts import SIZES, read_sizes, scratch_parameters
+from cocktail.studies.planning.rows import source_rows
+from cocktail.studies.planning.runs import PlannedRun, measured_runs, planned_runs
+from cocktail.studies.planning.show import made_tables, plan_markdown
+from cocktail.studies.planning.study import GRID, Plan, plan_study
+from cocktail.studies.planning.tables import budget_line, tables
 
 ROOT = Path(__file__).parents[2]
 CONF = ROOT / "conf"

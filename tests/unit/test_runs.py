@@ -20,17 +20,17 @@ from data_params import make_params
 from tiny_model import MODEL, write_tiny_base
 
 from cocktail.config import Params
+from cocktail.data.grid import Asked, Run
 from cocktail.data.table import write_split
 from cocktail.errors import RunError
-from cocktail.execution import jobs as job_module
-from cocktail.execution import plan as plan_module
-from cocktail.execution import runs as execution
-from cocktail.execution.jobs import execute
-from cocktail.execution.pool import Job
-from cocktail.execution.runs import StageInputs, run_all
-from cocktail.grid import Asked, Run
+from cocktail.files.records import read_json, read_table, write_json
 from cocktail.inference.answer import answer_exam
-from cocktail.records import read_json, read_table, write_json
+from cocktail.runs import jobs as job_module
+from cocktail.runs import plan as plan_module
+from cocktail.runs import runs as execution
+from cocktail.runs.jobs import execute
+from cocktail.runs.pool import Job
+from cocktail.runs.runs import StageInputs, run_all
 from cocktail.training.sft import fine_tune
 
 LABELS = {"fpb": ["negative", "positive"], "twitter_sa": ["bearish", "bullish"]}

@@ -9,12 +9,12 @@ from tiny_model import MODEL
 
 from cocktail.config import ModelConfig
 from cocktail.errors import SourceError
-from cocktail.execution.keys import base_identity
-from cocktail.models import scratch
-from cocktail.models.scratch import WEIGHTS, copy_base, ship_base, shipped_base
-from cocktail.records import digest_file
-from cocktail.store import Store, write_runtime
+from cocktail.files.records import digest_file
+from cocktail.files.store import Store, write_runtime
 from cocktail.training.base import write_base_receipt
+from cocktail.training.bases import scratch
+from cocktail.training.bases.scratch import WEIGHTS, copy_base, ship_base, shipped_base
+from cocktail.training.keys import base_identity
 
 NAME = "phi3_made_up"
 

@@ -10,11 +10,11 @@ import pytest
 from answers_fixture import study_params
 
 from cocktail.config import load_params
+from cocktail.data.exam import NO_SHOTS, Shots, read_exam
+from cocktail.data.grid import Asked, explore_runs
 from cocktail.data.table import COLUMNS, write_split
-from cocktail.exam import NO_SHOTS, Shots, read_exam
-from cocktail.grid import Asked, explore_runs
+from cocktail.files.records import write_json
 from cocktail.inference.answer import prepare_exam
-from cocktail.records import write_json
 
 ROOT = Path(__file__).parents[2]
 NUM_TRAIN, COUNT = 12, 3

@@ -18,8 +18,8 @@ import pandas as pd
 from cocktail.config import FILLER, SHARED_OUT_TASKS, Params
 from cocktail.data.table import read_split
 from cocktail.errors import RunError
-from cocktail.grid import Run
-from cocktail.records import fresh_folder, read_json, write_json
+from cocktail.data.grid import Run
+from cocktail.files.records import fresh_folder, read_json, write_json
 
 Counts = dict[str, int]
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from cocktail.data.exam import ExamSheet
+from cocktail.data.prompts import Prompt, Tokenizer, completions, fit_shots, render_prompts
 from cocktail.errors import RunError
-from cocktail.exam import ExamSheet
+from cocktail.files.records import digest_text
 from cocktail.inference.engine import Engine, Question
 from cocktail.inference.labels import Trie, label_trie
-from cocktail.prompts import Prompt, Tokenizer, completions, fit_shots, render_prompts
-from cocktail.records import digest_text
 
 
 @dataclass(frozen=True)

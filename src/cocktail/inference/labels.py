@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
+from cocktail.data.prompts import Prompt, Tokenizer, completion_ids
 from cocktail.errors import RunError
-from cocktail.prompts import Prompt, Tokenizer, completion_ids
 
 Trie: TypeAlias = dict[int, Any]
 """token -> trie of what may follow; a leaf is the label itself."""

@@ -18,13 +18,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from cocktail.data.prompts import Tokenizer
 from cocktail.errors import RunError, first_line
-from cocktail.execution.environment import environment, visible_gpus
 from cocktail.inference.answer import Exam
 from cocktail.inference.engine import Generated, Question
 from cocktail.inference.labels import choose_labels
 from cocktail.life import ticking
-from cocktail.prompts import Tokenizer
+from cocktail.training.environment import environment, visible_gpus
 
 if TYPE_CHECKING:
     from cocktail.training.methods import Answering

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from cocktail.records import fresh_file
+from cocktail.files.records import fresh_file
 
 MISSING = "–"
 

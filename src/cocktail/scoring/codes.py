@@ -13,9 +13,9 @@ from typing import get_args
 
 import pandas as pd
 
+from cocktail.data.grid import Asked
 from cocktail.errors import DataError, RecordError
-from cocktail.grid import Asked
-from cocktail.records import digest_value
+from cocktail.files.records import digest_value
 from cocktail.scoring.answers import Evaluation, asked_items, check_whole
 from cocktail.scoring.outcome import INVALID, RULES, Code, Tolerance, judge
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, PreTrainedModel
 
+from cocktail.data.prompts import Tokenizer
 from cocktail.errors import RunError, first_line
-from cocktail.prompts import Tokenizer
 from cocktail.training.prefix import TREE_TOKENS
 from cocktail.training.recipe import Attention, Recipe
 
@@ -23,7 +23,7 @@ def limit_threads(count: int) -> None:
 
 
 def load_tokenizer(folder: Path) -> Tokenizer:
-    """Load the tokenizer of a base, as stage ``base`` settled it (:mod:`cocktail.models.tokens`).
+    """Load the tokenizer of a base, as stage ``base`` settled it (:mod:`cocktail.training.bases.tokens`).
 
     Raises:
         RunError: the folder holds none that can be read.
