@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 from common import say
-from workbench import Workbench, half
+from workbench import Workbench, bf16
 
 from cocktail.data.grid import Run
 from cocktail.files.records import fresh_file, write_json
@@ -62,7 +62,7 @@ def train_command(program: Path, bench: Workbench, run: Run, *, rows: Path, out:
         "learning_rate": run.learning_rate,
         "num_train_epochs": run.epochs,
         "report_to": "none",
-        "bf16": half(bench.params),
+        "bf16": bf16(bench.params),
         "use_cpu": not visible_gpus(),
     }
     with fresh_file(rows.parent / "run.yaml") as draft:

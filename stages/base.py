@@ -1,4 +1,4 @@
-"""Stage base: one base model, shipped, made from scratch or fetched, or a note that it is behind an endpoint."""
+"""Stage base: one base model, shipped, made from scratch, fetched, or noted as behind an endpoint."""
 
 from __future__ import annotations
 

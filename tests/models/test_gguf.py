@@ -91,7 +91,7 @@ def test_what_the_configuration_says_goes_before_what_the_file_says(file: Path, 
 @pytest.mark.parametrize("quantised", [True, False])
 def test_the_float_weights_are_those_of_the_file(quantised: bool, tmp_path: Path) -> None:
     file = write_gguf(tmp_path / "tiny.gguf", quantised=quantised)
-    model = load_model(make(file, tmp_path / "base"), half=False)
+    model = load_model(make(file, tmp_path / "base"), bf16=False)
     held = {t.name: dequantize(t.data, t.tensor_type) for t in GGUFReader(file).tensors}
     names = {"token_embd": "embed_tokens", "output_norm": "norm"}
     parts = {"attn_norm": "input_layernorm", "ffn_norm": "post_attention_layernorm"}
@@ -123,7 +123,7 @@ def test_text_is_split_as_the_file_says(base: Path) -> None:
 
 def test_the_pad_token_is_none_that_ends_and_the_model_knows_it(base: Path) -> None:
     """The file names its stop token for padding; the embedding of a model's pad token is never trained."""
-    tokenizer, model = load_tokenizer(base), load_model(base, half=False)
+    tokenizer, model = load_tokenizer(base), load_model(base, bf16=False)
     stop = tokenizer.convert_tokens_to_ids(STOP)
     assert read_json(base / "config.json")["pad_token_id"] == tokenizer.pad_token_id != stop
     assert model.get_input_embeddings().padding_idx == tokenizer.pad_token_id

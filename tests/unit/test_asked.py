@@ -26,7 +26,7 @@ from cocktail.claims.evaluate import judged_rows
 from cocktail.claims.schema import CellsTest, ContrastTest, all_tasks_of, read_claims
 from cocktail.config import FINANCE_TASKS, Params, check_params
 from cocktail.config.compose import compose
-from cocktail.data.exam import read_exam
+from cocktail.data.evaluation_set import read_evaluation_set
 from cocktail.data.grid import Asked, Run, candidates, confirm_runs, dearest_choice, explore_runs
 from cocktail.data.table import sampled
 from cocktail.scoring.answers import Evaluation, asked_items, read_evaluations
@@ -304,7 +304,7 @@ def test_a_run_is_asked_the_items_that_it_is_scored_on(tmp_path: Path) -> None:
     write_prepared(tmp_path, params)
     evaluations = read_evaluations(tmp_path)
     for asked in (Asked("fpb", True, 7), Asked("fpb", False, None), Asked("knowledge", True, 7)):
-        shown = read_exam(tmp_path, asked).table
+        shown = read_evaluation_set(tmp_path, asked).table
         gold = asked_items(evaluations[asked.task], asked)
         assert shown["item"].tolist() == gold["item"].tolist()
         tests = (shown["split"] == "test").sum()
@@ -316,8 +316,11 @@ def test_two_sizes_of_a_sample_are_two_exams(tmp_path: Path) -> None:
     params = check_params(compose(ROOT / "conf", "smoke", []), where="smoke")
     write_prepared(tmp_path, params)
     asked = [Asked("fpb", dev, rows) for dev in (True, False) for rows in (7, 8, None)]
-    assert len({read_exam(tmp_path, one).digest() for one in asked}) == len(asked)
-    assert read_exam(tmp_path, Asked("fpb", True, 60)).digest() == read_exam(tmp_path, asked[2]).digest()
+    assert len({read_evaluation_set(tmp_path, one).digest() for one in asked}) == len(asked)
+    assert (
+        read_evaluation_set(tmp_path, Asked("fpb", True, 60)).digest()
+        == read_evaluation_set(tmp_path, asked[2]).digest()
+    )
 
 
 def test_no_run_is_asked_a_set_twice(study: Study) -> None:

@@ -56,7 +56,7 @@ def test_two_bases_are_the_same_bytes_and_can_be_used(tmp_path: Path) -> None:
         "tokenizer.json",
         "chat_template.jinja",
     }
-    model, tokenizer = load_model(first, half=False), load_tokenizer(first)
+    model, tokenizer = load_model(first, bf16=False), load_tokenizer(first)
     assert model.dtype == torch.float32
     assert model.config.model_type == "phi3"
     assert model.config.eos_token_id == token_id(tokenizer, STOP) != model.config.pad_token_id
@@ -78,7 +78,7 @@ def test_a_base_reads_as_many_instructions_as_it_is_to() -> None:
 
 
 def test_llama_has_its_own_architecture(tmp_path: Path) -> None:
-    model = load_model(build(tmp_path / "llama", architecture="llama"), half=True)
+    model = load_model(build(tmp_path / "llama", architecture="llama"), bf16=True)
     assert (model.config.model_type, model.dtype) == ("llama", torch.bfloat16)
 
 

@@ -117,7 +117,7 @@ def test_confirm_has_the_matched_controls_after_what_they_match() -> None:
         kind="steps",
         epochs=every.epochs,
         warmup_steps=every.warmup_steps,
-        like="all-s101",
+        matches="all-s101",
     )
     assert all(run.seed == 101 for run in runs)
 

@@ -318,7 +318,7 @@ def test_a_run_takes_its_steps_from_the_kept_receipt(
 
     monkeypatch.setattr(execution, "run_jobs", noted)
     make(elsewhere)
-    training = read_json(folder_of(elsewhere) / MODEL / f"confirm/{steps.like}.json")["training"]
+    training = read_json(folder_of(elsewhere) / MODEL / f"confirm/{steps.matches}.json")["training"]
     assert asked == [(steps.id, training["steps"])]
     assert training["steps"] > 0
 
@@ -481,7 +481,7 @@ def test_a_study_that_is_not_finished_keeps_what_is_done(study: Path, made: list
 
 
 def test_a_matched_run_waits_for_the_one_it_matches(study: Path) -> None:
-    like = next(run.like for run in CONFIRM if run.kind == "steps")
+    like = next(run.matches for run in CONFIRM if run.kind == "steps")
     keep(study)
     forget(study, folder_of(study) / MODEL / f"confirm/{like}")
     shutil.rmtree(folder_of(study))

@@ -139,7 +139,7 @@ def test_steps_and_size_controls_match_their_mixture(params: Params) -> None:
 
 
 def test_a_control_without_the_run_it_matches_is_refused(params: Params) -> None:
-    control = Run(id="size_fpb_as_all-s1", kind="size", sources=("fpb",), seed=1, like="all-s1")
+    control = Run(id="size_fpb_as_all-s1", kind="size", sources=("fpb",), seed=1, matches="all-s1")
     with pytest.raises(RunError, match="all-s1"):
         asked(params, control)
 

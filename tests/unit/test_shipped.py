@@ -1,4 +1,4 @@
-"""Shipped bases: taken where they are of the recipe, refused where a file was changed, made anew by command."""
+"""Shipped bases: taken if of the recipe, refused where a file was changed, made anew by command."""
 
 from __future__ import annotations
 

@@ -175,14 +175,14 @@ def confirmed_arms(scores: ModelScores, target: str) -> dict[str, list[str]]:
     chosen = selection["chosen"]
     arms: dict[str, list[str]] = {}
     for run in scores.confirmed:
-        if run.like and run.sources == (target,):
-            matched = run.like.removesuffix(f"-s{run.seed}")
+        if run.matches and run.sources == (target,):
+            matched = run.matches.removesuffix(f"-s{run.seed}")
             names = [
                 f"{run.kind}_as_{arm}"
                 for arm, like in (("chosen", chosen), ("all", "all"))
                 if like == matched
             ]
-        elif run.like:
+        elif run.matches:
             continue
         else:
             mixture = run.id.removesuffix(f"-s{run.seed}")

@@ -54,10 +54,10 @@ class Run:
         kind: what the run is for.
         sources: the mixed sources, in the order of ``study.tasks``; of ``size`` runs those beside filler.
         seed: sets row sample, row order and adapter initialisation.
-        epochs: passes over the mixture; for ``steps`` runs the passes are set by the steps of ``like``.
+        epochs: passes over the mixture; for ``steps`` runs the passes are set by the steps of ``matches``.
         warmup_steps: optimiser steps of warm-up.
         learning_rate: peak learning rate.
-        like: for ``steps`` and ``size`` runs the id of the run whose steps or rows are matched.
+        matches: for ``steps`` and ``size`` runs the id of the run whose steps or rows are matched.
         shots: for ``shots`` runs (the untuned base) how many solved examples stand before each question.
         asked: the evaluation sets whose answers somebody reads: tables, advice or verdicts.
     """
@@ -69,7 +69,7 @@ class Run:
     epochs: float = 0.0
     warmup_steps: int = 0
     learning_rate: float = 0.0
-    like: str = ""
+    matches: str = ""
     shots: int = 0
     asked: tuple[Asked, ...] = ()
 
@@ -175,7 +175,7 @@ def confirm_runs(params: Params, chosen: Mapping[str, Mapping[str, str]], *, mod
                 filled = _matched("size", _seeded(mixture, seed), everything)
                 _ask(runs, filled, _asked_whole(params, dev=False))
     # Stable: what is matched first, so that its steps and rows are known when its controls start.
-    return sorted(runs.values(), key=lambda run: bool(run.like))
+    return sorted(runs.values(), key=lambda run: bool(run.matches))
 
 
 def _ask(runs: dict[str, Run], run: Run, asked: tuple[Asked, ...]) -> None:
@@ -295,7 +295,7 @@ def _seeded(run: Run, seed: int) -> Run:
 
 
 def _matched(kind: Literal["steps", "size"], run: Run, like: Run) -> Run:
-    """The run's rows (and for ``size`` filler rows), with the steps or the rows of ``like``."""
+    """The run's rows (and for ``size`` filler rows), with the steps or the rows of ``matches``."""
     mine, mixture = (one.id.removesuffix(f"-s{like.seed}") for one in (run, like))
     return replace(
         run,
@@ -303,5 +303,5 @@ def _matched(kind: Literal["steps", "size"], run: Run, like: Run) -> Run:
         kind=kind,
         epochs=like.epochs,
         warmup_steps=like.warmup_steps,
-        like=like.id,
+        matches=like.id,
     )

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pandas as pd
 
 from cocktail.config import AnswerConfig
-from cocktail.data.exam import Shots, read_exam
+from cocktail.data.evaluation_set import Shots, read_evaluation_set
 from cocktail.data.grid import Asked, Run
 from cocktail.data.mixture import Mixture, mixture_rows
 from cocktail.data.prompts import Tokenizer, items_of
@@ -42,7 +42,7 @@ class RunJob:
     Attributes:
         mixture: the rows to train on; None for the untouched base.
         recipe: None for the base.
-        half: whether answers are computed in bfloat16.
+        bf16: whether answers are computed in bfloat16.
         checkpoint_seconds: time from one checkpoint to the next.
         training_key: where the store keeps what came of the training; the base's identity for the base.
         answers: each evaluation set that is asked, and where the store keeps its answers.
@@ -55,7 +55,7 @@ class RunJob:
     stop_token: str
     mixture: Mixture | None
     recipe: Recipe | None
-    half: bool
+    bf16: bool
     truncation: Literal["fail", "drop", "cut"]
     base: Path
     prepared: Path
@@ -142,7 +142,7 @@ def _tuned_model(job: RunJob, tokenizer: Tokenizer) -> Answering:
     from cocktail.training.methods import Answering, load_tuned, ready_to_answer
 
     if job.mixture is None or job.recipe is None:
-        return Answering(load_model(job.base, half=job.half))
+        return Answering(load_model(job.base, bf16=job.bf16))
     recipe = settled(job.recipe)
     stored = job.store.have("tuned", job.training_key)
     if stored and job.stored_training():
@@ -231,11 +231,11 @@ def _engine(
         from cocktail.inference.vllm_engine import needed_context, vllm_engine
 
         workdir = job.store.root / "vllm"
-        context = max(needed_context(_exam(job, one)) for one in asked)
+        context = max(needed_context(_asked_of(job, one)) for one in asked)
         with vllm_engine(answering, tokenizer, ends=ends, context=context, workdir=workdir) as engine:
             yield engine
         return
-    with bf16_anywhere(wanted=job.half):
+    with bf16_anywhere(wanted=job.bf16):
         yield TorchEngine(
             answering.model,
             ends=ends,
@@ -245,9 +245,9 @@ def _engine(
 
 
 def _answers(job: RunJob, engine: Engine, tokenizer: Tokenizer, asked: Asked) -> pd.DataFrame:
-    from cocktail.inference.answer import answer_exam
+    from cocktail.inference.answer import answer_set
 
-    return answer_exam(engine, tokenizer, _exam(job, asked))
+    return answer_set(engine, tokenizer, _asked_of(job, asked))
 
 
 @lru_cache(maxsize=1)
@@ -257,7 +257,7 @@ def _tokenizer(base: Path) -> Tokenizer:
     return load_tokenizer(base)
 
 
-def _exam(job: RunJob, asked: Asked) -> Any:
+def _asked_of(job: RunJob, asked: Asked) -> Any:
     return _rendered(job.base, job.prepared, asked, job.shots, job.answer.max_prompt, job.stop_token)
 
 
@@ -266,10 +266,10 @@ def _rendered(
     base: Path, prepared: Path, asked: Asked, shots: Shots, max_prompt: int, stop_token: str
 ) -> Any:
     """The prompts of all items, rendered once per worker."""
-    from cocktail.inference.answer import prepare_exam
+    from cocktail.inference.answer import render_set
 
-    sheet = read_exam(prepared, asked, shots)
-    return prepare_exam(_tokenizer(base), sheet, max_prompt=max_prompt, stop_token=stop_token)
+    asked_set = read_evaluation_set(prepared, asked, shots)
+    return render_set(_tokenizer(base), asked_set, max_prompt=max_prompt, stop_token=stop_token)
 
 
 def _counts(table: pd.DataFrame) -> dict[str, int]:

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from cocktail.config import Params
-from cocktail.data.exam import NO_SHOTS, ExamSheet, Shots, read_exam
+from cocktail.data.evaluation_set import NO_SHOTS, EvaluationSet, Shots, read_evaluation_set
 from cocktail.data.grid import Asked, Run
 from cocktail.data.mixture import Mixture
 from cocktail.data.table import read_split
@@ -48,15 +48,15 @@ class Planner:
         if recipe:
             truncation = params.train.truncation
             key = training_key(recipe, base=self._base, rows=rows, stop_token=stop, truncation=truncation)
-        shots, half = Shots(run.shots, params.study.seed), params.train.precision == "bf16"
+        shots, bf16 = Shots(run.shots, params.study.seed), params.train.precision == "bf16"
         answers = tuple(
             (
                 asked,
                 answers_key(
                     key,
-                    sheet=self._sheet(asked, shots),
+                    asked=self._evaluation_set(asked, shots),
                     stop_token=stop,
-                    bf16=half,
+                    bf16=bf16,
                     max_prompt=params.answer.max_prompt,
                     vllm=params.answer.engine == "vllm",
                 ),
@@ -69,7 +69,7 @@ class Planner:
             stop_token=stop,
             mixture=mixture,
             recipe=recipe,
-            half=half,
+            bf16=bf16,
             truncation=params.train.truncation,
             base=self.base.resolve(),
             prepared=self.prepared.resolve(),
@@ -133,7 +133,7 @@ class Planner:
         return answered + round(3 * once * passes)
 
     def _characters(self, asked: Asked) -> int:
-        table = self._sheet(asked, NO_SHOTS).table
+        table = self._evaluation_set(asked, NO_SHOTS).table
         return int(table[["instruction", "input"]].map(len).to_numpy().sum())
 
     @cached_property
@@ -147,13 +147,13 @@ class Planner:
             for values in read_split(self.prepared, name, "train")[columns].itertuples(index=False, name=None)
         }
 
-    def _sheet(self, asked: Asked, shots: Shots) -> ExamSheet:
-        if (asked, shots) not in self._sheets:
-            self._sheets[asked, shots] = read_exam(self.prepared, asked, shots)
-        return self._sheets[asked, shots]
+    def _evaluation_set(self, asked: Asked, shots: Shots) -> EvaluationSet:
+        if (asked, shots) not in self._evaluation_sets:
+            self._evaluation_sets[asked, shots] = read_evaluation_set(self.prepared, asked, shots)
+        return self._evaluation_sets[asked, shots]
 
     @cached_property
-    def _sheets(self) -> dict[tuple[Asked, Shots], ExamSheet]:
+    def _evaluation_sets(self) -> dict[tuple[Asked, Shots], EvaluationSet]:
         return {}
 
     @cached_property

@@ -114,10 +114,12 @@ def run_all(runs: Sequence[Run], inputs: StageInputs, *, out: Path, label: str, 
     jobs: dict[str, Job[RunJob]] = {}
     failed: dict[str, str] = {}
     for wave in _waves(runs):
-        failed |= {run.id: f"{run.like}, which it matches, failed" for run in wave if run.like in failed}
+        failed |= {
+            run.id: f"{run.matches}, which it matches, failed" for run in wave if run.matches in failed
+        }
         ready = [run for run in wave if run.id not in failed]
         for run in ready:
-            steps = _done(inputs, jobs[run.like]).steps if run.kind == "steps" else 0
+            steps = _done(inputs, jobs[run.matches]).steps if run.kind == "steps" else 0
             jobs[run.id] = planner.job(run, max_steps=steps)
         failed |= _make([jobs[run.id] for run in ready], inputs, label=label)
     if failed:
@@ -135,9 +137,9 @@ def finished_runs(runs: Sequence[Run], inputs: StageInputs) -> Iterator[Finished
     planner = inputs.planner(runs)
     steps: dict[str, int] = {}
     for run in (one for wave in _waves(runs) for one in wave):
-        if run.kind == "steps" and run.like not in steps:
+        if run.kind == "steps" and run.matches not in steps:
             continue  # how long it trains is not known before the run it matches is done
-        job = planner.job(run, max_steps=steps[run.like] if run.kind == "steps" else 0)
+        job = planner.job(run, max_steps=steps[run.matches] if run.kind == "steps" else 0)
         finished = inputs.find(job)
         if finished:
             steps[run.id] = finished.steps
@@ -150,7 +152,7 @@ def about(job: RunJob) -> dict[str, Any]:
         "model": job.model,
         "config": {
             **(job.recipe.as_record() if job.recipe else {}),
-            "half": job.half,
+            "bf16": job.bf16,
             "truncation": job.truncation,
             "answer": {**job.answer.model_dump(), "shots": job.shots.count},
         },
@@ -161,7 +163,7 @@ def about(job: RunJob) -> dict[str, Any]:
 
 def _waves(runs: Sequence[Run]) -> tuple[list[Run], list[Run]]:
     """Runs that stand alone, then those that match one of them."""
-    return [run for run in runs if not run.like], [run for run in runs if run.like]
+    return [run for run in runs if not run.matches], [run for run in runs if run.matches]
 
 
 def _make(jobs: Sequence[Job[RunJob]], inputs: StageInputs, *, label: str) -> dict[str, str]:

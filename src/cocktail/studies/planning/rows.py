@@ -32,7 +32,7 @@ class SourceRows:
         dev, test: rows that runs may be asked.
         characters: mean of instruction, input and answer of a row.
         tokens: of a row, at most ``train.max_length``.
-        exam_tokens: of a row of the exam, at most ``answer.max_prompt``.
+        prompt_tokens: of a row that is asked, at most ``answer.max_prompt``.
     """
 
     raw: int
@@ -41,10 +41,10 @@ class SourceRows:
     test: int
     characters: float
     tokens: float
-    exam_tokens: float
+    prompt_tokens: float
 
     @property
-    def exam(self) -> int:
+    def asked_rows(self) -> int:
         """All rows that a run may be asked."""
         return self.dev + self.test
 
@@ -131,5 +131,5 @@ def _rows(
         test=kept["test"],
         characters=characters,
         tokens=min(tokens, params.train.max_length),
-        exam_tokens=min(tokens, params.answer.max_prompt),
+        prompt_tokens=min(tokens, params.answer.max_prompt),
     )

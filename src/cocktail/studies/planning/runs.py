@@ -121,7 +121,7 @@ def measured_runs(
         got = {name: min(size, available[name]) for name, size in asked.items()}
         num_rows, once = sum(got.values()), sum(size * rows[name].tokens for name, size in got.items())
         epoch = _epoch_steps(params, rows=num_rows, tokens=once)
-        steps = found[run.like].steps if run.kind == "steps" else ceil(epoch * run.epochs)
+        steps = found[run.matches].steps if run.kind == "steps" else ceil(epoch * run.epochs)
         passes = steps / epoch if run.kind == "steps" else run.epochs
         found[run.id] = PlannedRun(
             stage=stage,
@@ -134,7 +134,7 @@ def measured_runs(
             tokens=once * passes,
             steps=steps,
             answers=sum(rows[one.task].asked(one) for one in run.asked),
-            answer_tokens=sum(rows[one.task].asked(one) * rows[one.task].exam_tokens for one in run.asked),
+            answer_tokens=sum(rows[one.task].asked(one) * rows[one.task].prompt_tokens for one in run.asked),
         )
     return list(found.values())
 

@@ -22,7 +22,7 @@ _RESULT = re.compile(r"(?:####|=|\banswer\s*(?:is|:)|\\boxed\{)", re.IGNORECASE)
 
 
 def strict_label(text: str, labels: Sequence[str]) -> str | None:
-    """Return the label that the whole answer is, in the spelling of ``labels``."""
+    """Return the label that the whole answer is, in the text of ``labels``."""
     return {_squeeze(label): label for label in labels}.get(_squeeze(text))
 
 
@@ -97,10 +97,10 @@ def _squeeze(text: str) -> str:
 
 def _named_labels(text: str, labels: Sequence[str]) -> set[str]:
     """The labels named in ``text`` and not negated; a longer label hides a shorter one inside it."""
-    spellings = {_squeeze(label): label for label in labels}
-    longest_first = sorted(spellings, key=lambda spelling: (-len(spelling), spelling))
-    pattern = "|".join(re.escape(spelling) for spelling in longest_first)
+    by_text = {_squeeze(label): label for label in labels}
+    longest_first = sorted(by_text, key=lambda text: (-len(text), text))
+    pattern = "|".join(re.escape(text) for text in longest_first)
     mentions = list(re.finditer(rf"(?<!\w)(?:{pattern})(?!\w)", text))
-    if "no" in spellings:  # then "no" is an answer, not a negation of the words after it
-        return {spellings[mention[0]] for mention in mentions}
-    return {spellings[mention[0]] for mention in mentions if not _NEGATION.search(text[: mention.start()])}
+    if "no" in by_text:  # then "no" is an answer, not a negation of the words after it
+        return {by_text[mention[0]] for mention in mentions}
+    return {by_text[mention[0]] for mention in mentions if not _NEGATION.search(text[: mention.start()])}

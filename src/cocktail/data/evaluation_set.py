@@ -33,14 +33,14 @@ NO_SHOTS = Shots()
 
 @dataclass(frozen=True)
 class TaskSettings:
-    """How a task is answered; ``spellings``: label -> as trained answers write it, {} without labels."""
+    """How a task is answered; ``verbalizers``: label -> as trained answers write it, {} without labels."""
 
     max_new_tokens: int
-    spellings: Mapping[str, str]
+    verbalizers: Mapping[str, str]
 
 
 @dataclass(frozen=True)
-class ExamSheet:
+class EvaluationSet:
     """All items to answer, with the columns of the prepared tables and ``split``.
 
     Attributes:
@@ -75,7 +75,7 @@ class ExamSheet:
     def digest(self) -> str:
         """Return the digest of what the model is asked; gold answers play no part."""
         asked = self.table[["item", "split", "cluster", "instruction", "input"]]
-        settings = {name: [task.max_new_tokens, dict(task.spellings)] for name, task in self.tasks.items()}
+        settings = {name: [task.max_new_tokens, dict(task.verbalizers)] for name, task in self.tasks.items()}
         shown = [
             [task, origin, one.instruction, one.input, one.answer]
             for task, examples in self.examples.items()
@@ -86,7 +86,7 @@ class ExamSheet:
         return digest_value([part for part in parts if part is not None])
 
 
-def read_exam(prepared: Path, asked: Asked, shots: Shots = NO_SHOTS) -> ExamSheet:
+def read_evaluation_set(prepared: Path, asked: Asked, shots: Shots = NO_SHOTS) -> EvaluationSet:
     """Read what is asked of an evaluation set, and draw the solved examples from train.
 
     Raises:
@@ -102,10 +102,10 @@ def read_exam(prepared: Path, asked: Asked, shots: Shots = NO_SHOTS) -> ExamShee
         parts.insert(0, read_split(prepared, name, "dev").assign(split="dev"))
     task = TaskSettings(
         max_new_tokens=int(settings[name]["max_new_tokens"]),
-        spellings=_spellings(prepared, name, settings[name]["labels"] or []),
+        verbalizers=_verbalizers(prepared, name, settings[name]["labels"] or []),
     )
     examples = {name: _draw(prepared, name, shots)} if shots.count else {}
-    return ExamSheet(pd.concat(parts, ignore_index=True), {name: task}, shots.count, examples)
+    return EvaluationSet(pd.concat(parts, ignore_index=True), {name: task}, shots.count, examples)
 
 
 def _draw(prepared: Path, task: str, shots: Shots) -> list[tuple[str, Item]]:
@@ -116,7 +116,7 @@ def _draw(prepared: Path, task: str, shots: Shots) -> list[tuple[str, Item]]:
     return list(zip(chosen["cluster"].tolist(), items_of(chosen), strict=True))
 
 
-def _spellings(prepared: Path, task: str, labels: Sequence[str]) -> dict[str, str]:
+def _verbalizers(prepared: Path, task: str, labels: Sequence[str]) -> dict[str, str]:
     """How each label is written in the train answers (most often, then first in order); else as it is."""
     if not labels:
         return {}
