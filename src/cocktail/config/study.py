@@ -95,8 +95,8 @@ class StudyConfig(Section):
     confirm_seeds: list[int]
     confirm_targets: Literal["live", "all"] = "live"  # live: those that something explored does above chance
     confirm_also: list[str] = []  # ids of more mixtures that are confirmed with these seeds
-    # chosen, all: singles are matched to them in steps and size; a mixture of confirm_also that leaves a
-    # source out: it is matched to all in size, with filler in the source's place.
+    # chosen, all: singles are matched to them in steps and size; without_TASK, where confirm_also has it: it is
+    # matched to all in size, with filler in the place of what it leaves out.
     confirm_matched: list[str] = ["chosen", "all"]
     tries: Count  # tuned singles per target, beyond the paper's own recipe
 
@@ -121,9 +121,9 @@ class StudyConfig(Section):
             )
         if len(set(self.confirm_seeds)) < len(self.confirm_seeds):
             problems.append("confirm_seeds names a seed twice")
-        matched = ("chosen", "all", *self.confirm_also)
+        matched = ("chosen", "all", *(f"without_{task}" for task in self.tasks))
         problems += [
-            f"confirm_matched: {name!r} is neither chosen, all nor in confirm_also{near(name, matched)}"
+            f"confirm_matched: {name!r} is neither chosen, all nor without_TASK{near(name, matched)}"
             for name in self.confirm_matched
             if name not in matched
         ]
