@@ -95,8 +95,8 @@ class StudyConfig(Section):
     confirm_seeds: list[int]
     confirm_targets: Literal["live", "all"] = "live"  # live: those that something explored does above chance
     confirm_also: list[str] = []  # ids of more mixtures that are confirmed with these seeds
-    # chosen, all: singles are matched to them in steps and size; without_TASK, where confirm_also has it: it is
-    # matched to all in size, with filler in the place of what it leaves out.
+    # chosen, all: singles are matched to them in steps and size; without_TASK, where confirm_also has it: it
+    # is matched to all in size, with filler in the place of what it leaves out.
     confirm_matched: list[str] = ["chosen", "all"]
     tries: Count  # tuned singles per target, beyond the paper's own recipe
 
