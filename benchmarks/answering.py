@@ -116,7 +116,7 @@ def compare(folder: Path, arguments: argparse.Namespace) -> Benchmark:
         comparisons=tuple(_compared(one, found, same.get(one.name, {})) for one in measured if one != OURS),
         made_with=made_with(),
         notes=(
-            f"RenderedSet of study {study}, {found[OURS.name][0].said['rows']} items, at most 64 tokens each; "
+            f"Exam of study {study}, {found[OURS.name][0].said['rows']} items, at most 64 tokens each; "
             f"batches of {bench.params.answer.batch_size}{'' if on_gpu else ', one thread'}. "
             f"One at a time: every {SINGLE_EVERY}th item.",
             *(

@@ -93,7 +93,7 @@ def script(name: str, *arguments: str | Path) -> list[str | Path]:
 
 def stage(name: str, *arguments: str | Path) -> list[str | Path]:
     """Return the command that runs a stage, as dvc.yaml has it."""
-    return [sys.executable, "-P", ROOT / "stages" / f"{name}.py", *arguments]
+    return [sys.executable, ROOT / "stages" / f"{name}.py", *arguments]
 
 
 def alternate(sides: Mapping[str, Callable[[], T]], *, repeats: int) -> dict[str, list[T]]:

@@ -9,7 +9,7 @@ from cocktail.errors import CocktailError
 from cocktail.stage import run_command
 
 PARAMS, CONF, REPORTS = Path("params.yaml"), Path("conf"), Path("reports")
-CLAIMS = Path("data/reference/claims.yaml")
+CLAIMS, BASES = Path("data/reference/claims.yaml"), Path("data/bases")
 
 
 def params(arguments: argparse.Namespace) -> None:
@@ -107,6 +107,19 @@ def refetch(arguments: argparse.Namespace) -> None:
     print("data/raw is what was expected")
 
 
+def pretrain(arguments: argparse.Namespace) -> None:
+    """Make the weights of a model from scratch anew, and put them where they are shipped."""
+    from cocktail.config import load_params
+    from cocktail.files.store import Store, store_root
+    from cocktail.training.bases.scratch import ship_base
+
+    name = arguments.model
+    config = load_params(PARAMS).model(name)
+    digest = ship_base(name, config, bases=BASES, store=Store(store_root()))
+    same = "as shipped before" if digest == config.sha256 else f"other than models.{name}.sha256, mend it"
+    print(f"{BASES / name}: weights {digest}, {same}")
+
+
 def mend(arguments: argparse.Namespace) -> None:
     """Restore a dvc.lock that a kill left half written; one that is whole is left alone."""
     from cocktail.files.dvc_lock import mend as restore
@@ -194,7 +207,7 @@ def main() -> None:
     """Entry point; errors are one message and exit code 2."""
     parser = argparse.ArgumentParser(prog="cocktail", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    around = (params, plan, lock, verify, record, keep_runs, readme, refetch, mend, replies)
+    around = (params, plan, lock, verify, record, keep_runs, readme, refetch, pretrain, mend, replies)
     for command in (*around, advise, calibrate, card, verdicts_diff):
         name = command.__name__.replace("_", "-")
         sub = commands.add_parser(name, help=command.__doc__, description=command.__doc__)
@@ -210,6 +223,8 @@ def main() -> None:
             sub.add_argument("--pilot", action="append", default=[], metavar="TEXT", help=pilot)
             sub.add_argument("--renew", action="store_true", help="replace a lock that says something else")
             sub.add_argument("--out", type=Path, help="default: reports/locks/<study>.json")
+        if command is pretrain:
+            sub.add_argument("model", help="a model of params.yaml that is made from scratch")
         if command is replies:
             sub.add_argument(
                 "files", nargs="+", type=Path, help="<model>/explore/base.parquet, judge/asked.parquet"

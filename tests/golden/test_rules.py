@@ -1,4 +1,4 @@
-"""A golden training and a golden exam: they change only with the number of their rules.
+"""A golden training and a golden rendered: they change only with the number of their rules.
 
 A key says what a run is by these numbers, not by the code: where behaviour changes and the number does not,
 finished runs would be taken for runs of the new code. On the recorded CPU type digests are exact, elsewhere
@@ -78,7 +78,7 @@ def train(name: str, folder: Path) -> tuple[Any, dict[str, Any]]:
     }
 
 
-def sheet() -> EvaluationSet:
+def evaluation_set() -> EvaluationSet:
     """Questions of two kinds; one prompt is too long."""
     rows = [
         ("tone", "dev", "What is the tone?", "Orders fell."),
@@ -99,9 +99,9 @@ def sheet() -> EvaluationSet:
 def answered(model: Any) -> list[list[Any]]:
     """What a model answers."""
     tokenizer = tiny_tokenizer()
-    exam = render_set(tokenizer, sheet(), max_prompt=40, stop_token=STOP)
+    rendered = render_set(tokenizer, evaluation_set(), max_prompt=40, stop_token=STOP)
     stop = tokenizer.convert_tokens_to_ids(STOP)
-    table = answer_set(TorchEngine(model.eval(), (stop,), 3), tokenizer, exam)
+    table = answer_set(TorchEngine(model.eval(), (stop,), 3), tokenizer, rendered)
     return [
         list(row)
         for row in table[["item", "answer", "stopped", "cut", "label_choice"]].itertuples(index=False)
@@ -115,7 +115,7 @@ def keys() -> dict[str, str]:
         given = {"base": "b", "rows": "r", "stop_token": STOP, "truncation": "cut"}
         found = {f"training, {name}": training_key(one, **given) for name, one in RECIPES.items()}
         found["answers"] = answers_key(
-            "m", sheet=sheet(), stop_token=STOP, bf16=False, max_prompt=40, vllm=False
+            "m", asked=evaluation_set(), stop_token=STOP, bf16=False, max_prompt=40, vllm=False
         )
         found["base from scratch"] = base_identity(MODEL, source="")
         found["base"] = base_identity(MODEL, source="s")

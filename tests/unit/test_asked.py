@@ -103,7 +103,7 @@ def made_up(params: Params, model: str) -> ModelScores:
 
 
 def selected(params: Params, scores: ModelScores) -> dict[str, dict[str, Any]]:
-    """What stage select would write, if it always chose the first."""
+    """What stage choose would write, if it always chose the first."""
     tasks = [task for task in finance(params) if task in params.study.tasks and candidates(params, task)]
     return {
         task: {

@@ -127,7 +127,7 @@ def test_the_stage_by_rules_needs_no_network_library(study: Path, tmp_path: Path
         "run_name='__main__'); sys.exit(not sys.modules.keys().isdisjoint(['urllib3', 'sklearn', 'torch']))"
     )
     settings = {name: value for name, value in os.environ.items() if not name.startswith("COCKTAIL_")}
-    done = subprocess.run([sys.executable, "-P", "-c", code], cwd=tmp_path, env=settings, check=False)
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=settings, check=False)
     assert done.returncode == 0
     assert read_json(tmp_path / "out/counts.json")["backend"] == "rules"
 

@@ -183,7 +183,7 @@ def test_a_broken_lock_is_an_error_that_names_the_file(root: Path, how: str) -> 
 
 
 def test_the_claims_stage_runs_again_where_a_locked_param_changes() -> None:
-    listed = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]["claims"]["params"]
+    listed = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]["analyze"]["params"]
     locked = {(section, name) for section, found in locked_params(PARAMS).items() for name in found} - {
         ("train", "rows_per_step")
     }

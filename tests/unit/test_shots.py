@@ -44,8 +44,8 @@ def prepared(tmp_path: Path) -> Path:
 
 
 def test_examples_are_train_rows_of_other_clusters(prepared: Path) -> None:
-    sheet = read_evaluation_set(prepared, TONE, Shots(COUNT, 42))
-    for item, cluster in zip(sheet.items(), sheet.table["cluster"], strict=True):
+    evaluation_set = read_evaluation_set(prepared, TONE, Shots(COUNT, 42))
+    for item, cluster in zip(evaluation_set.items(), evaluation_set.table["cluster"], strict=True):
         assert len(item.shots) == COUNT == len({shot.item for shot in item.shots})
         assert all(shot.item.startswith("tone:train:") for shot in item.shots)
         own = {f"tone:train:{n}" for n, c in enumerate([*range(NUM_TRAIN), 0]) if f"c{c}" == cluster}
@@ -63,8 +63,8 @@ def test_one_seed_gives_one_draw_and_another_seed_another(prepared: Path) -> Non
 
 
 def test_a_task_without_train_rows_is_asked_without_examples(prepared: Path) -> None:
-    sheet = read_evaluation_set(prepared, Asked("bare", True, None), Shots(COUNT, 42))
-    assert [len(item.shots) for item in sheet.items()] == [0]
+    evaluation_set = read_evaluation_set(prepared, Asked("bare", True, None), Shots(COUNT, 42))
+    assert [len(item.shots) for item in evaluation_set.items()] == [0]
 
 
 def test_the_digest_tells_what_is_shown(prepared: Path) -> None:
@@ -77,9 +77,9 @@ def test_the_digest_tells_what_is_shown(prepared: Path) -> None:
 
 
 def test_examples_take_half_of_the_prompt_at_most(prepared: Path, tokenizer: Any) -> None:
-    sheet = read_evaluation_set(prepared, TONE, Shots(COUNT, 42))
-    exam = render_set(tokenizer, sheet, max_prompt=250, stop_token="<|end|>")
-    for prompt, item in zip(exam.prompts, sheet.items(), strict=True):
+    evaluation_set = read_evaluation_set(prepared, TONE, Shots(COUNT, 42))
+    rendered = render_set(tokenizer, evaluation_set, max_prompt=250, stop_token="<|end|>")
+    for prompt, item in zip(rendered.prompts, evaluation_set.items(), strict=True):
         assert prompt.text.count("<|assistant|>") == COUNT + 1
         assert prompt.text.endswith(f"{item.input}<|end|><|assistant|>")
         assert len(prompt.ids) <= 250

@@ -55,7 +55,7 @@ def knowing(body: dict[str, Any], count: int) -> Said:
 
 def run_stage(stage: str, root: Path, *arguments: str) -> str:
     """Run a stage's script as DVC does, for the external model; return what it wrote to stderr."""
-    command = [sys.executable, "-P", str(ROOT / f"stages/{stage}.py"), "--model", EXTERNAL, *arguments]
+    command = [sys.executable, str(ROOT / f"stages/{stage}.py"), "--model", EXTERNAL, *arguments]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stderr
@@ -82,7 +82,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Fake
         run_stage("base", root, "--out", base[1])
         mixtures = ("--mixtures", "artifacts/mixtures")
         run_stage("explore", root, *prepared, *mixtures, *base, *kept, "--out", f"{answers}/explore")
-        run_stage("select", root, *prepared, "--answers", f"{answers}/explore", "--out", selected)
+        run_stage("choose", root, *prepared, "--answers", f"{answers}/explore", "--out", selected)
         selection = ("--selected", selected)
         run_stage("confirm", root, *prepared, *selection, *base, *kept, "--out", f"{answers}/confirm")
         report_answers(root, PARAMS)

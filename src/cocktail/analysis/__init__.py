@@ -1,1 +1,1 @@
-"""From item codes to the numbers of the tables: effects with intervals, transfer, leave-one-out, metrics."""
+"""From outcomes to results: effects with intervals, choices on dev, advice, statistics, the judge."""

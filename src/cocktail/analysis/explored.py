@@ -62,7 +62,7 @@ def curse_rows(scores: ModelScores, *, params: Params) -> list[Row]:
             continue
         if on_test < on_dev:
             raise RecordError(
-                f"{task}: the mixture picked on test is worse on test", fix="dvc repro select score"
+                f"{task}: the mixture picked on test is worse on test", fix="dvc repro choose score"
             )
         rows.append(
             {

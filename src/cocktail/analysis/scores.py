@@ -134,7 +134,7 @@ def read_scores(scores: Path, selected: Path, *, params: Params) -> list[ModelSc
             raise RecordError(
                 f"no mixture of this study is chosen for {', '.join(unknown)}",
                 where=model,
-                fix="dvc repro select",
+                fix="dvc repro choose",
             )
         mine = ModelScores(
             model=model,

@@ -150,7 +150,7 @@ def confirm_runs(params: Params, chosen: Mapping[str, Mapping[str, str]], *, mod
     if lost:
         raise ConfigError(
             [
-                f"no explored run is what was chosen for target {target!r}: run select again"
+                f"no explored run is what was chosen for target {target!r}: run choose again"
                 for target in lost
             ],
             where="study.targets",

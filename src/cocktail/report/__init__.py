@@ -1,1 +1,1 @@
-"""Tables and figures of a study, and what documents show of results."""
+"""Tables, figures, the page, cards and the README, from results."""

@@ -63,36 +63,36 @@ def _shots(run: Run, params: Params) -> Shots:
 
 
 def _answered(
-    params: Params, model: str, sheet: EvaluationSet, asked: Asked, *, base: Mapping[str, Any]
+    params: Params, model: str, items: EvaluationSet, asked: Asked, *, base: Mapping[str, Any]
 ) -> Answered:
     """Return the answers to one evaluation set, from the store if they are there."""
     store, config = Store(store_root()), params.model(model)
-    questions = set_questions(config, sheet, max_tokens=params.endpoint.max_tokens)
-    key = digest_value([base["config"], sheet.digest(), [question.key for question in questions]])
+    questions = set_questions(config, items, max_tokens=params.endpoint.max_tokens)
+    key = digest_value([base["config"], items.digest(), [question.key for question in questions]])
     with store.lock(key):
         if store.have("answers", key) is None:
-            _ask(questions, sheet, params=params, label=f"explore {model} {asked.task}", store=store, key=key)
+            _ask(questions, items, params=params, label=f"explore {model} {asked.task}", store=store, key=key)
     entry = store.path("answers", key)
     read = partial(read_table, entry / "answers.parquet")
     return Answered(asked, key, read, read_json(entry / "receipt.json"), read_runtime(entry))
 
 
-def set_questions(config: ModelConfig, sheet: EvaluationSet, *, max_tokens: int) -> list[Question]:
-    """Return the questions of an exam, in its order: the chats that our own models are shown.
+def set_questions(config: ModelConfig, items: EvaluationSet, *, max_tokens: int) -> list[Question]:
+    """Return the questions of an evaluation set, in its order: the chats that our own models are shown.
 
     The endpoint puts its own chat template around them.
     """
-    chats = [tuple((turn["role"], turn["content"]) for turn in turns_of(item)) for item in sheet.items()]
+    chats = [tuple((turn["role"], turn["content"]) for turn in turns_of(item)) for item in items.items()]
     return [Question(str(config.served), chat, max_tokens) for chat in chats]
 
 
 def _ask(
-    questions: Sequence[Question], sheet: EvaluationSet, *, params: Params, label: str, store: Store, key: str
+    questions: Sequence[Question], items: EvaluationSet, *, params: Params, label: str, store: Store, key: str
 ) -> None:
     """Ask what is new, and put the answers into the store."""
     started = time.perf_counter()
     replies, counts = ask_all(questions, settings=params.endpoint, store=store.root, label=label)
-    table = _answer_table(sheet.table, questions, replies)
+    table = _answer_table(items.table, questions, replies)
     empty = int((table["answer"].str.strip() == "").sum())
     if empty == len(table):
         raise EndpointError("all answers are empty or refused", where=label)

@@ -231,7 +231,7 @@ def _engine(
         from cocktail.inference.vllm_engine import needed_context, vllm_engine
 
         workdir = job.store.root / "vllm"
-        context = max(needed_context(_rendered(job, one)) for one in asked)
+        context = max(needed_context(_asked_of(job, one)) for one in asked)
         with vllm_engine(answering, tokenizer, ends=ends, context=context, workdir=workdir) as engine:
             yield engine
         return
@@ -247,7 +247,7 @@ def _engine(
 def _answers(job: RunJob, engine: Engine, tokenizer: Tokenizer, asked: Asked) -> pd.DataFrame:
     from cocktail.inference.answer import answer_set
 
-    return answer_set(engine, tokenizer, _rendered(job, asked))
+    return answer_set(engine, tokenizer, _asked_of(job, asked))
 
 
 @lru_cache(maxsize=1)
@@ -257,7 +257,7 @@ def _tokenizer(base: Path) -> Tokenizer:
     return load_tokenizer(base)
 
 
-def _rendered(job: RunJob, asked: Asked) -> Any:
+def _asked_of(job: RunJob, asked: Asked) -> Any:
     return _rendered(job.base, job.prepared, asked, job.shots, job.answer.max_prompt, job.stop_token)
 
 
@@ -268,8 +268,8 @@ def _rendered(
     """The prompts of all items, rendered once per worker."""
     from cocktail.inference.answer import render_set
 
-    sheet = read_evaluation_set(prepared, asked, shots)
-    return render_set(_tokenizer(base), sheet, max_prompt=max_prompt, stop_token=stop_token)
+    asked_set = read_evaluation_set(prepared, asked, shots)
+    return render_set(_tokenizer(base), asked_set, max_prompt=max_prompt, stop_token=stop_token)
 
 
 def _counts(table: pd.DataFrame) -> dict[str, int]:

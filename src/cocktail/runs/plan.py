@@ -54,7 +54,7 @@ class Planner:
                 asked,
                 answers_key(
                     key,
-                    sheet=self._evaluation_set(asked, shots),
+                    asked=self._evaluation_set(asked, shots),
                     stop_token=stop,
                     bf16=bf16,
                     max_prompt=params.answer.max_prompt,

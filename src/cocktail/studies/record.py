@@ -40,8 +40,8 @@ def record(reports: Path, params: Params) -> Path:
     """Copy the study's results and its manifest to their folder below ``reports/studies``; return it.
 
     Item-level outcomes hold ids and codes, no text: the data's licences stay out of git. Of a study on real
-    data the runs are kept as well (:mod:`cocktail.studies.keep`). Claims are copied, and the study's lock if there is
-    one: what the verdicts are about.
+    data the runs are kept as well (:mod:`cocktail.studies.keep`). Claims are copied, and the study's lock if
+    there is one: what the verdicts are about.
 
     Raises:
         RecordError: results are missing, or are those of another study or method than params names.
@@ -77,8 +77,8 @@ def verify(reports: Path, params: Params) -> str:
     Where all runs were made on the CPU type of the record, with its libraries, every number and verdict must
     be equal; elsewhere numbers lie within ``TOLERANCE_POINTS``, and no verdict goes from supported to
     contradicted or back. Verdicts are those of the record's copy of claims.yaml
-    (:mod:`cocktail.studies.recorded_verdicts`). A study that was never recorded, or whose params were changed, has
-    nothing to be compared with; the sentence says so.
+    (:mod:`cocktail.studies.recorded_verdicts`). A study that was never recorded, or whose params changed,
+    has nothing to be compared with; the sentence says so.
 
     Raises:
         RecordError: numbers differ; lists which.

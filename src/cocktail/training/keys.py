@@ -83,20 +83,20 @@ def training_key(recipe: Recipe, *, base: str, rows: str, stop_token: str, trunc
 
 
 def answers_key(
-    model: str, *, sheet: EvaluationSet, stop_token: str, bf16: bool, max_prompt: int, vllm: bool
+    model: str, *, asked: EvaluationSet, stop_token: str, bf16: bool, max_prompt: int, vllm: bool
 ) -> str:
     """Return the key of a model's answers to one evaluation set.
 
     Args:
         model: the key of its training, or the identity of an untuned base.
-        sheet: the items of one task.
+        asked: the items of one task.
     """
     return _key(
         {
             "rules": max(ANSWERING_RULES),
             "libraries": versions(ANSWERING_LIBRARIES),
             "model": model,
-            "asked": sheet.digest(),
+            "asked": asked.digest(),
             "stop_token": stop_token,
             "bf16": bf16,
             "max_prompt_tokens": max_prompt,

@@ -1,8 +1,8 @@
 """The smallest effect that a design would find: what "nothing was seen" is worth.
 
-A study's standard error and degrees of freedom (seeds and clusters, :mod:`cocktail.analysis.stats.crossed`) say how
-large a true effect must be for its two-sided t-test to find it with the asked power: the noncentral t with
-these degrees of freedom and noncentrality effect / SE. Where the design is a paired t-test, this is
+A study's standard error and degrees of freedom (seeds and clusters, :mod:`cocktail.analysis.stats.crossed`)
+say how large a true effect must be for its two-sided t-test to find it with the asked power: the noncentral t
+with these degrees of freedom and noncentrality effect / SE. Where the design is a paired t-test, this is
 statsmodels' TTestPower.
 
 But a study's SE is an estimate, of few seeds a poor one, and more often too small than too large; where

@@ -113,7 +113,7 @@ def read_claims(path: Path, *, study: str) -> Claims | None:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise RecordError(
-            f"not the verdicts of a study ({place}: {first['msg']})", where=str(path), fix="dvc repro claims"
+            f"not the verdicts of a study ({place}: {first['msg']})", where=str(path), fix="dvc repro analyze"
         ) from None
     if claims.study != study:
         raise RecordError(

@@ -32,7 +32,7 @@ class SourceRows:
         dev, test: rows that runs may be asked.
         characters: mean of instruction, input and answer of a row.
         tokens: of a row, at most ``train.max_length``.
-        prompt_tokens: of a row of the exam, at most ``answer.max_prompt``.
+        prompt_tokens: of a row that is asked, at most ``answer.max_prompt``.
     """
 
     raw: int
@@ -44,7 +44,7 @@ class SourceRows:
     prompt_tokens: float
 
     @property
-    def exam(self) -> int:
+    def asked_rows(self) -> int:
         """All rows that a run may be asked."""
         return self.dev + self.test
 

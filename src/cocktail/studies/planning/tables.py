@@ -112,7 +112,7 @@ def _sources(plan: Plan) -> Table:
                 "train": f"{source.train:,}",
                 "asked": "" if asked is None else f"{asked:,}",
                 "got": "" if got is None else f"{got:,}",
-                "exam": f"{source.exam:,}" if name in plan.params.study.evaluations else "",
+                "evaluated": f"{source.asked_rows:,}" if name in plan.params.study.evaluations else "",
                 "chars": source.characters,
                 "tokens": source.tokens,
                 "M tokens": "" if got is None else _millions(got * source.tokens),
@@ -120,7 +120,7 @@ def _sources(plan: Plan) -> Table:
         )
     note = (
         f"Data from backend {plan.params.fetch.backend}. raw: rows of the train files; train: left for "
-        "mixtures; exam: dev and test rows; chars, tokens: of a mean row (instruction, input, answer); "
+        "mixtures; evaluated: dev and test rows; chars, tokens: of a mean row (instruction, input, answer); "
         "M tokens: of T."
     )
     return Table(name="sources", title="Sources", note=note, frame=pd.DataFrame(rows))

@@ -1,4 +1,4 @@
-"""Stage ``select``: choose each target's mixture on dev."""
+"""Stage ``choose``: choose each target's mixture on dev."""
 
 from __future__ import annotations
 
