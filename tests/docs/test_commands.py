@@ -64,7 +64,7 @@ SMOKE = ("tests/pipeline/conftest.py", 'clone.done("dvc", "repro")')
 RUN_ELSEWHERE = {
     "make repro": SMOKE,
     "make smoke": SMOKE,
-    "dvc repro claims": SMOKE,
+    "dvc repro analyze": SMOKE,
     "make test": (".github/workflows/test.yml", "make test"),
     "make check": (".github/workflows/test.yml", "make check"),
     "make record": ("tests/unit/test_record.py", "record(reports, PARAMS)"),
