@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from data_params import make_params
+from data_params import FINANCE_TASKS, make_params
 
-from cocktail.config import FINANCE_TASKS, Params
+from cocktail.config import Params
 from cocktail.data.grid import Run, confirm_runs, explore_runs
 from cocktail.data.mixture import (
     Mixture,

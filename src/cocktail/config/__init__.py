@@ -2,25 +2,23 @@
 
 from cocktail.config.base import (
     FILLER,
-    FINANCE_TASKS,
-    GENERAL_TASKS,
+    GENERAL,
     SHARED_OUT_TASKS,
     Digest,
     MixtureKind,
     Positive,
     Section,
     Tier,
-    task_names,
 )
 from cocktail.config.models import ModelConfig, PretrainConfig, WeightsPackage
 from cocktail.config.params import RENAMED, Params, check_params, load_params, record_name
 from cocktail.config.study import FetchConfig, PrepareConfig, RawFile, SourceConfig, StudyConfig
+from cocktail.config.tasks import evaluated_tasks, general_tasks, mixable_tasks, task_names
 from cocktail.config.training import AnswerConfig, EndpointConfig
 
 __all__ = [
     "FILLER",
-    "FINANCE_TASKS",
-    "GENERAL_TASKS",
+    "GENERAL",
     "RENAMED",
     "SHARED_OUT_TASKS",
     "AnswerConfig",
@@ -40,7 +38,10 @@ __all__ = [
     "Tier",
     "WeightsPackage",
     "check_params",
+    "evaluated_tasks",
+    "general_tasks",
     "load_params",
+    "mixable_tasks",
     "record_name",
     "task_names",
 ]

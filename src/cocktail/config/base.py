@@ -1,16 +1,13 @@
-"""What all sections of params.yaml share: strictness, number types, names of tasks."""
+"""What all sections of params.yaml share: strictness, number types, names with a meaning of their own."""
 
 from __future__ import annotations
 
-import pkgutil
-from importlib.util import find_spec
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-FINANCE_TASKS = ("headline", "fpb", "fin_ner_cls", "finqa", "convfinqa", "twitter_topics", "twitter_sa")
 SHARED_OUT_TASKS = ("orca_math", "open_orca")  # their rows are a share of G, not a cap
-GENERAL_TASKS = ("financebench", "knowledge", "gsm8k")
+GENERAL = "general"  # the group of tasks that are evaluated and not trained on
 FILLER = "filler"
 
 Positive = Annotated[int, Field(gt=0)]
@@ -23,16 +20,6 @@ MixtureKind = Literal["single", "pair", "without", "all"]
 # made from scratch and generated data, which show that the method works and nothing more.
 Tier = Literal["paper", "proxy", "miniature"]
 RELATIVE_PATH = r"^[[:alnum:]_][^/\\\x00]*(/[[:alnum:]_][^/\\\x00]*)*$"  # no part starts with a dot: no `..`
-
-
-def task_names(*, but: tuple[str, ...] = ()) -> list[str]:
-    """Return the names of all tasks: the modules of ``cocktail.tasks``, found but not imported."""
-    spec = find_spec("cocktail.tasks")
-    folders = spec.submodule_search_locations if spec else None
-    names = (
-        {module.name for module in pkgutil.iter_modules(folders) if not module.ispkg} if folders else set()
-    )
-    return sorted(names - {"base", *but})
 
 
 class Section(BaseModel):

@@ -7,9 +7,6 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from cocktail.config.base import (
-    FILLER,
-    FINANCE_TASKS,
-    GENERAL_TASKS,
     SHARED_OUT_TASKS,
     Count,
     Positive,
@@ -17,8 +14,8 @@ from cocktail.config.base import (
     Section,
     Share,
     Tier,
-    task_names,
 )
+from cocktail.config.tasks import evaluated_tasks, general_tasks, mixable_tasks
 from cocktail.errors import near
 
 
@@ -77,7 +74,7 @@ class MixConfig(Section):
 
     @model_validator(mode="after")
     def _caps_are_of_tasks(self) -> MixConfig:
-        known = task_names(but=(*SHARED_OUT_TASKS, *GENERAL_TASKS, FILLER))
+        known = [task for task in mixable_tasks() if task not in SHARED_OUT_TASKS]
         wrong = [task for task in self.caps if task not in known]
         if wrong:
             raise ValueError("; ".join(f"no task with a cap {t!r}{near(t, known)}" for t in wrong))
@@ -93,7 +90,7 @@ class StudyConfig(Section):
     tasks: list[str]  # the sources that are mixed
     evaluations: list[str]
     include: list[str]  # kinds (single, pair, without, all, tuned) or single run ids
-    targets: list[str]  # finance tasks that are confirmed with fresh seeds, as far as confirm_targets says
+    targets: list[str]  # trained and evaluated; confirmed with fresh seeds, as far as confirm_targets says
     confirm_seeds: list[int]
     confirm_targets: Literal["live", "all"] = "live"  # live: those that something explored does above chance
     confirm_also: list[str] = []  # ids of more mixtures that are confirmed with these seeds
@@ -104,19 +101,22 @@ class StudyConfig(Section):
 
     @model_validator(mode="after")
     def _names_are_known(self) -> StudyConfig:
-        mixable = task_names(but=(*GENERAL_TASKS, FILLER))
+        mixable, evaluations, general = mixable_tasks(), evaluated_tasks(), general_tasks()
         problems = [f"unknown task {t!r}{near(t, mixable)}" for t in self.tasks if t not in mixable]
-        evaluations = task_names(but=(*SHARED_OUT_TASKS, FILLER))
         problems += [
             f"unknown evaluation {t!r}{near(t, evaluations)}"
             for t in self.evaluations
             if t not in evaluations
         ]
-        problems += [
-            f"target {t!r} is not a finance task of this study{near(t, self.tasks)}"
-            for t in self.targets
-            if t not in FINANCE_TASKS or t not in self.tasks or t not in self.evaluations
-        ]
+        for target in self.targets:
+            lacks = [key for key in ("tasks", "evaluations") if target not in getattr(self, key)]
+            if target in general:
+                problems.append(f"target {target!r} is of group general, which is not trained on")
+            elif lacks and target in mixable and target in evaluations:
+                problems.append(f"target {target!r} is trained and evaluated: add it to study.{lacks[0]}")
+            elif lacks:
+                both = [task for task in self.tasks if task in self.evaluations]
+                problems.append(f"target {target!r} is not trained and evaluated here{near(target, both)}")
         if self.seed in self.confirm_seeds:
             problems.append(
                 f"confirm_seeds contains the grid's seed {self.seed}; confirmation needs fresh seeds"
