@@ -103,7 +103,8 @@ def refetch(arguments: argparse.Namespace) -> None:
     from cocktail.config import load_params
     from cocktail.sources.fetch import verify_raw
 
-    verify_raw(Path("data/raw"), load_params(PARAMS).fetch)
+    study = load_params(PARAMS)
+    verify_raw(Path("data/raw"), study.fetch, study.sources())
     print("data/raw is what was expected")
 
 

@@ -14,6 +14,7 @@ Positive = Annotated[int, Field(gt=0)]
 Count = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Rate = Annotated[float, Field(gt=0.0)]
+Backend = Literal["hub", "mirror", "synthetic", "folder"]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 MixtureKind = Literal["single", "pair", "without", "all"]
 # What a verdict of the study is about: the paper's own models and data; others that stand for them; or models

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from cocktail.config.base import (
     SHARED_OUT_TASKS,
+    Backend,
     Count,
     Positive,
     Rate,
@@ -30,15 +31,24 @@ class RawFile(Section):
     remote: Annotated[str, Field(pattern=r"^[^*?\[\]]+\*?[^*?\[\]]*$")] | None = None
 
 
+class SourceCounts(Section):
+    """What a plan counts with before anything is prepared: raw rows by split, mean characters of a row."""
+
+    rows: dict[Literal["train", "dev", "test"], Count]
+    characters: Rate
+
+
 class SourceConfig(Section):
-    """Where one source comes from: Hub repository, revision, files, licence."""
+    """Where one source comes from: Hub repository (backend folder: a folder), revision, files, licence."""
 
     repo: str
+    backend: Backend | None = None  # None: fetch.backend
     revision: str | None = None  # None: unpinned; the commit found is written into the receipt
     gated: bool = False
     licence: str
     status: Literal["original", "rebuilt", "partial", "stand-in", "generated"]
     files: list[RawFile]
+    counts: SourceCounts | None = None  # None: data/reference/sizes.yaml has them
 
 
 class FetchConfig(Section):
@@ -47,7 +57,14 @@ class FetchConfig(Section):
     backend: Literal["hub", "mirror", "synthetic"]  # synthetic: generated
     mirror: str | None = None  # folder in the Hub's layout; None: the environment's COCKTAIL_MIRROR
     world: dict[str, int] = {}  # synthetic only: seed of the world, rows of each source and split
+    # Sources that the study does not use. None: they are fetched and prepared, too, since they settle with
+    # the others which rows are dev rows and which leak: studies on the same sources have the same splits.
+    unused: Literal["leave"] | None = None
     sources: dict[str, SourceConfig]
+
+    def backend_of(self, name: str) -> Backend:
+        """Return where a source comes from: its own backend, else that of all."""
+        return self.sources[name].backend or self.backend
 
 
 class PrepareConfig(Section):
@@ -59,6 +76,7 @@ class PrepareConfig(Section):
     dev_share: Share  # and at most this share of the train rows
     test_rows: Positive | None = None  # None: all; else a seeded sample of the test rows
     max_quarantine_share: Share
+    max_taken_share: Share | None = None  # of a mixed source's train rows, by one rule; None: half of them
     # By source: longer rows (instruction, input and answer together) are left out of all splits, and counted.
     max_characters: dict[str, Positive] = {}
     filler_from: Literal["filler", "open_orca"]  # open_orca: half its rows are set aside as filler
@@ -68,7 +86,7 @@ class MixConfig(Section):
     """Stage ``mix``: how many rows each source gives to every mixture it is in."""
 
     seed: int
-    caps: dict[str, Positive]  # at most so many train rows; a task without a cap gives all
+    caps: dict[str, Positive]  # at most so many train rows; {}: all of every task
     instruction_share: Rate  # open_orca rows = this x G, where G = total rows of the study's other tasks
     math_share: Rate  # orca_math rows = this x G
 
