@@ -6,6 +6,7 @@ Hydra has no kind of plugin that sees a whole composition, so its loader is wrap
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +37,35 @@ def load_configuration(self: Any, config_name: Any, overrides: list[str], *args:
         except (HydraException, OmegaConfBaseException) as error:
             ConfigLoaderImpl.load_configuration = _load  # the message composes once more
             raise refused(error, CONF, overrides) from None
-        explore_runs(check_params(raw, where=f"conf with {' '.join(overrides)}"))
+        params = check_params(raw, where=f"conf with {' '.join(overrides)}")
+        explore_runs(params)
+        _tell_cost(params.study.name, overrides)
     except ConfigError as error:
         raise DvcException(f"{error}\n  params.yaml is as it was") from None
     return composed
+
+
+def _tell_cost(study: str, overrides: list[str]) -> None:
+    """Print runs, tokens and minutes before anything starts; what cannot be known is no reason to stop."""
+    from hydra.core.global_hydra import GlobalHydra
+
+    from cocktail.errors import CocktailError
+    from cocktail.studies.planning.here import estimate
+    from cocktail.studies.planning.study import plan_study
+
+    held = GlobalHydra.instance().hydra
+    ConfigLoaderImpl.load_configuration = _load
+    GlobalHydra.instance().clear()
+    try:
+        others = [one for one in overrides if not one.startswith("study=")]
+        print(estimate(plan_study(CONF, study, others, root=CONF.parent), CONF.parent), file=sys.stderr)
+    except CocktailError as error:
+        print(f"the cost is not known before it is run: {error.what}", file=sys.stderr)
+    finally:
+        ConfigLoaderImpl.load_configuration = load_configuration
+        GlobalHydra.instance().clear()
+        if held is not None:
+            GlobalHydra.instance().initialize(held)
 
 
 ConfigLoaderImpl.load_configuration = load_configuration

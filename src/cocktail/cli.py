@@ -155,6 +155,27 @@ def advise(arguments: argparse.Namespace) -> None:
     print(advice_text(record, tasks, split=scores.split, where=f"{source}, model {scores.model}"))
 
 
+def new_task(arguments: argparse.Namespace) -> None:
+    """From a file of one's own: task, source, golden file, study; shows prompts, counts and cost."""
+    from cocktail.studies.new_task.columns import parse_names
+    from cocktail.studies.new_task.read import read_given
+    from cocktail.studies.new_task.show import make_and_tell
+    from cocktail.studies.new_task.texts import Wanted
+
+    wanted = Wanted(
+        name=arguments.name,
+        model=arguments.model,
+        source=arguments.source,
+        partners=tuple(filter(None, arguments.partners.split(","))),
+        cap=arguments.cap,
+        instruction=arguments.instruction,
+        licence=arguments.licence,
+    )
+    asked = {name: getattr(arguments, name) for name in ("text", "label", "cluster")}
+    given, names = read_given(arguments.data, arguments.test), parse_names(arguments.names)
+    print(make_and_tell(Path(), given, wanted, asked=asked, names=names))
+
+
 def card(arguments: argparse.Namespace) -> None:
     """Model card and dataset card of a run, in the Hub's format."""
     from cocktail.config import load_params
@@ -209,7 +230,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="cocktail", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     around = (params, plan, lock, verify, record, keep_runs, readme, refetch, pretrain, mend, replies)
-    for command in (*around, advise, calibrate, card, verdicts_diff):
+    for command in (*around, new_task, advise, calibrate, card, verdicts_diff):
         name = command.__name__.replace("_", "-")
         sub = commands.add_parser(name, help=command.__doc__, description=command.__doc__)
         sub.set_defaults(command=command)
@@ -241,6 +262,8 @@ def main() -> None:
             where = sub.add_mutually_exclusive_group()
             where.add_argument("--study", default="", help="a recorded study; default: the fresh scores")
             where.add_argument("--scores", type=Path, default=Path("artifacts/scores"), help="of stage score")
+        if command is new_task:
+            _of_new_task(sub)
         if command is card:
             sub.add_argument("run", help="a run id of the study, such as all or pair_fpb_finqa")
             sub.add_argument("--model", default="", help="needed where several models have the run")
@@ -250,6 +273,23 @@ def main() -> None:
             sub.add_argument("new", type=Path, help="claims.json of the change")
     arguments = parser.parse_args()
     run_command(lambda: _in_a_study(arguments))
+
+
+def _of_new_task(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("name", help="small letters, digits and _: of the task and its study")
+    sub.add_argument("--data", required=True, help="a .csv, .jsonl or .parquet file, or ORG/NAME of the Hub")
+    sub.add_argument("--test", type=Path, help="a file of test rows; default: a fifth of the clusters")
+    sub.add_argument("--text", default="", help="the column of the text; default: the longest")
+    sub.add_argument("--label", default="", help="the column of the label; default: one with few values")
+    cluster = "a column of what rows share that stand or fall together; default: equal texts"
+    sub.add_argument("--cluster", default="", help=cluster)
+    sub.add_argument("--names", default="", help='of labels: "0=hawkish,1=dovish,2=neutral"')
+    sub.add_argument("--instruction", default="", help="the question; default: which label fits")
+    sub.add_argument("--model", default="phi3_smoke", help="a file in conf/model, as smollm2_135m")
+    sub.add_argument("--source", default="synthetic", help="of the partners: a file in conf/source")
+    sub.add_argument("--partners", default="fpb,twitter_sa,open_orca", help="other tasks that are mixed")
+    sub.add_argument("--cap", type=int, default=160, help="rows that each gives a mixture")
+    sub.add_argument("--licence", default="not stated", help="of the data")
 
 
 def _in_a_study(arguments: argparse.Namespace) -> None:

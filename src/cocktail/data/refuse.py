@@ -100,6 +100,8 @@ def refuse_taken(report: Mapping[str, Mapping[str, Any]], params: Params) -> Non
     share = params.prepare.max_taken_share or MOST
     problems, cures = [], []
     for name in params.study.tasks:
+        if name not in report:  # cocktail new-task looks at one source alone
+            continue
         counts = report[name]
         taken = {**counts["cleaning"], **(counts["leakage"] if params.prepare.leakage == "drop" else {})}
         taken = {rule: took for rule, took in taken.items() if rule not in (*ASKED_FOR, *COUNTED_ONLY)}

@@ -16,7 +16,7 @@ ADAPTERS = ("lora", "qlora", "prompt_tuning")
 
 
 def estimate(plan: Plan, root: Path) -> str:
-    """Return a line: runs, tokens, minutes. Rates are of other machines: it may be half or twice as long.
+    """Return a line: runs, tokens, minutes; the rates are of another machine, and starting is not in them.
 
     Raises:
         RecordError: the benchmarks are missing or broken.
@@ -25,7 +25,8 @@ def estimate(plan: Plan, root: Path) -> str:
     tokens = sum(cost.tokens for cost in plan.costs)
     return (
         f"study {plan.params.study.name}: {runs} runs, {tokens / 1e6:,.2f} M tokens, about "
-        f"{minutes(plan, root):,.0f} minutes here ({_device()}; without pretraining, where a base is shipped)"
+        f"{max(1, minutes(plan, root)):,.0f} minutes on {_device()}, by the rates of reports/benchmarks; "
+        "twice as long on a busy machine"
     )
 
 
