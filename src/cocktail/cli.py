@@ -114,6 +114,14 @@ def mend(arguments: argparse.Namespace) -> None:
     print(restore())
 
 
+def fsck(arguments: argparse.Namespace) -> None:
+    """Look at all that is kept: run store, DVC's cache, outputs, records; say what is sound."""
+    from cocktail.fsck import fsck as look
+    from cocktail.store import store_root
+
+    print(look(Path(), store_root(), mend=arguments.mend))
+
+
 def replies(arguments: argparse.Namespace) -> None:
     """Take an endpoint's replies from another machine's outputs into the run store."""
     from cocktail.endpoint.replies import Replies
@@ -194,7 +202,7 @@ def main() -> None:
     """Entry point; errors are one message and exit code 2."""
     parser = argparse.ArgumentParser(prog="cocktail", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    around = (params, plan, lock, verify, record, keep_runs, readme, refetch, mend, replies)
+    around = (params, plan, lock, verify, record, keep_runs, readme, refetch, mend, fsck, replies)
     for command in (*around, advise, calibrate, card, verdicts_diff):
         name = command.__name__.replace("_", "-")
         sub = commands.add_parser(name, help=command.__doc__, description=command.__doc__)
@@ -210,6 +218,8 @@ def main() -> None:
             sub.add_argument("--pilot", action="append", default=[], metavar="TEXT", help=pilot)
             sub.add_argument("--renew", action="store_true", help="replace a lock that says something else")
             sub.add_argument("--out", type=Path, help="default: reports/locks/<study>.json")
+        if command is fsck:
+            sub.add_argument("--mend", action="store_true", help="put aside what is broken: it is made again")
         if command is replies:
             sub.add_argument(
                 "files", nargs="+", type=Path, help="<model>/explore/base.parquet, judge/asked.parquet"

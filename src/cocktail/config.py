@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from cocktail.errors import ConfigError, near
 
@@ -40,7 +40,22 @@ RENAMED = {
     "train.clip": "max_grad_norm",
     "train.overlong": "truncation",
 }
-RELATIVE_PATH = r"^[[:alnum:]_][^/\\\x00]*(/[[:alnum:]_][^/\\\x00]*)*$"  # no part starts with a dot: no `..`
+
+
+def _inside(path: str) -> str:
+    """Refuse a path that could leave the folder it is joined to, or be taken for an option."""
+    parts = path.split("/")
+    if any(not part or part[0] in ".-" for part in parts) or not path.isprintable() or "\\" in path:
+        raise ValueError(
+            f"{path!r} must be a path within a folder, such as data/train.jsonl: no part of it is empty or "
+            "begins with a dot or a dash"
+        )
+    return path
+
+
+# A name becomes a file, a folder, a part of a stage's name and a word of a command.
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$")]
+RelativePath = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_inside)]
 
 
 def task_names(*, but: tuple[str, ...] = ()) -> list[str]:
@@ -60,19 +75,19 @@ class Section(BaseModel):
 class RawFile(Section):
     """One raw file of a source: its path below the source's folder and what is expected of it."""
 
-    path: str
+    path: RelativePath
     split: Literal["train", "dev", "test"]
     sha256: str | None = None  # None: not known yet; the receipt then says what was found
     # Backend hub only: its path in the repository where that is another. One `*` may stand for a part of a
     # name, as the hash in data/train-00000-of-00001-<hash>.parquet; exactly one file must match.
-    remote: Annotated[str, Field(pattern=r"^[^*?\[\]]+\*?[^*?\[\]]*$")] | None = None
+    remote: Annotated[RelativePath, Field(pattern=r"^[^*?\[\]]+\*?[^*?\[\]]*$")] | None = None
 
 
 class SourceConfig(Section):
     """Where one source comes from: Hub repository, revision, files, licence."""
 
-    repo: str
-    revision: str | None = None  # None: unpinned; the commit found is written into the receipt
+    repo: RelativePath
+    revision: RelativePath | None = None  # None: unpinned; the commit found is written into the receipt
     gated: bool = False
     licence: str
     status: Literal["original", "rebuilt", "partial", "stand-in", "generated"]
@@ -85,7 +100,7 @@ class FetchConfig(Section):
     backend: Literal["hub", "mirror", "synthetic"]  # synthetic: generated
     mirror: str | None = None  # folder in the Hub's layout; None: the environment's COCKTAIL_MIRROR
     world: dict[str, int] = {}  # synthetic only: seed of the world, rows of each source and split
-    sources: dict[str, SourceConfig]
+    sources: dict[Name, SourceConfig]
 
 
 class PrepareConfig(Section):
@@ -120,7 +135,7 @@ class MixConfig(Section):
 class StudyConfig(Section):
     """Which runs the study is made of."""
 
-    name: str
+    name: Name
     tier: Tier = "miniature"  # the least that a study may claim
     seed: int  # of the explored grid
     tasks: list[str]  # the sources that are mixed
@@ -274,7 +289,7 @@ class WeightsPackage(Section):
 
     name: Annotated[str, Field(pattern=r"^[[:alnum:]]([[:alnum:]._-]*[[:alnum:]])?$")]
     version: Annotated[str, Field(pattern=r"^[[:alnum:]][[:alnum:].+!_]*$")]
-    file: Annotated[str, Field(pattern=RELATIVE_PATH)]  # its path within the wheel
+    file: RelativePath  # its path within the wheel
     bytes: Positive  # of the file: not one more is read
     sha256: Digest
 
@@ -288,8 +303,8 @@ class ModelConfig(Section):
     kind: Literal["scratch", "hub", "package", "folder", "endpoint"]
     reference: bool = False  # larger and untuned: what small tuned models are held against
     architecture: Literal["phi3", "llama"] | None = None
-    repo: str | None = None  # its name on the Hub, also where it comes from elsewhere
-    revision: str | None = None
+    repo: RelativePath | None = None  # its name on the Hub, also where it comes from elsewhere
+    revision: RelativePath | None = None
     packages: list[WeightsPackage] = []  # their files are joined in this order
     path: str | None = None  # a folder in the Hub's layout, or a .gguf file; None: <name> in COCKTAIL_MODELS
     sha256: Digest | None = (
@@ -389,7 +404,7 @@ class Params(Section):
     fetch: FetchConfig
     prepare: PrepareConfig
     mix: MixConfig
-    models: dict[str, ModelConfig]
+    models: dict[Name, ModelConfig]
     train: TrainConfig
     tune: TuneConfig
     answer: AnswerConfig

@@ -541,7 +541,7 @@ def test_the_command_keeps_runs_and_the_stage_finds_them(study: Path) -> None:
     shutil.rmtree(study / "artifacts/answers")
     command = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]["explore"]["cmd"]
     digest = write_lock(study / "reports/locks", PARAMS)
-    words = command.replace("${item.model}", MODEL).split()
+    words = command.replace("${item}", f"--model {MODEL}").split()
     assert words[1:4] == ["python", "-P", "stages/explore.py"]
     run_in(study, *words[2:])
     written = study / f"artifacts/answers/{MODEL}/explore"

@@ -14,7 +14,7 @@ from cocktail.endpoint.replies import reply_table
 from cocktail.errors import RecordError
 from cocktail.judge.agreement import agreement_rows, run_rows
 from cocktail.judge.prompt import case, read_verdict
-from cocktail.records import digest_value, fresh_folder, read_table, write_json, write_table
+from cocktail.records import digest_value, fresh_folder, list_digests, read_table, write_json, write_table
 from cocktail.scoring.answers import STAGES, read_answers, read_evaluations
 from cocktail.scoring.codes import check_text, task_of
 from cocktail.store import Store, store_root, write_runtime
@@ -51,6 +51,7 @@ def judge_study(prepared: Path, answers: Path, scores: Path, out: Path, *, param
         write_table(folder / "verdicts.parquet", rows)
         write_table(folder / "asked.parquet", reply_table(replies))
         write_json(folder / "counts.json", counts)
+        list_digests(folder)
     return counts
 
 
