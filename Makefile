@@ -58,10 +58,10 @@ plan: $(READY)  ## Print what STUDY=paper would take, before anything is downloa
 record: $(READY)  ## Keep the finished study under reports/studies/; renew README and page, which show it
 	cocktail record
 	cocktail readme
-	dvc repro --single-item page
+	dvc repro --single-item report
 
 report: $(READY)  ## Tables, figures and the page reports/report.html only
-	dvc repro --single-item report page
+	dvc repro --single-item report
 
 refetch: $(READY)  ## Check data/raw against the expected digests of params.yaml
 	cocktail refetch

@@ -21,9 +21,9 @@ from common import STUDIES, Measured, alternate, finish, made_with, parser, say,
 from workbench import Workbench, make_workbench
 
 from cocktail.errors import RunError
-from cocktail.execution.environment import WORKER_SETTINGS, visible_gpus
 from cocktail.report.benchmarks import Benchmark, Comparison, Goal, Series
 from cocktail.stage import run_command
+from cocktail.training.environment import WORKER_SETTINGS, visible_gpus
 
 GOAL = Goal("at least", 5.0)
 SINGLE_EVERY = 8  # one item at a time is slow: every n-th item shows its speed

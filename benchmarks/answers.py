@@ -19,11 +19,11 @@ from typing import Any
 from own import job_of, tune
 
 from cocktail.config import Params, load_params
-from cocktail.exam import read_exam
-from cocktail.grid import Asked
+from cocktail.data.evaluation_set import read_evaluation_set
+from cocktail.data.grid import Asked
+from cocktail.data.prompts import token_id
+from cocktail.files.records import read_json, write_json
 from cocktail.inference.engine import Question
-from cocktail.prompts import token_id
-from cocktail.records import read_json, write_json
 
 LIMIT = 64  # tokens of an answer, for all tasks
 RUN = "all"
@@ -33,14 +33,14 @@ Answers = list[list[int]]
 
 def questions(params: Params, tokenizer: Any, *, every: int, dev: bool) -> list[Question]:
     """Return the study's exam in its order, every n-th item; ``dev``: with the dev rows."""
-    from cocktail.inference.answer import prepare_exam
+    from cocktail.inference.answer import render_set
 
     model = params.model(next(iter(params.models)))
     asked = []
     for name in params.study.evaluations:
-        exam = prepare_exam(
+        exam = render_set(
             tokenizer,
-            read_exam(Path("data/prepared"), Asked(name, dev=dev, test_rows=None)),
+            read_evaluation_set(Path("data/prepared"), Asked(name, dev=dev, test_rows=None)),
             max_prompt=params.answer.max_prompt,
             stop_token=model.stop_token,
         )
@@ -111,7 +111,7 @@ def answer(arguments: argparse.Namespace) -> dict[str, Any]:
 
     params = load_params(Path("params.yaml"))
     tokenizer = load_tokenizer(arguments.model)
-    model = load_model(arguments.model, half=params.train.precision == "bf16").eval()
+    model = load_model(arguments.model, bf16=params.train.precision == "bf16").eval()
     stop = token_id(tokenizer, params.model(next(iter(params.models))).stop_token)
     asked = questions(params, tokenizer, every=arguments.every, dev=not arguments.test_only)
     batch = arguments.batch_size or params.answer.batch_size
@@ -140,7 +140,7 @@ def compare(arguments: argparse.Namespace) -> dict[str, Any]:
     from cocktail.training.device import load_model, load_tokenizer
 
     params = load_params(Path("params.yaml"))
-    model = load_model(arguments.model, half=params.train.precision == "bf16").eval()
+    model = load_model(arguments.model, bf16=params.train.precision == "bf16").eval()
     tokenizer = load_tokenizer(arguments.model)
     asked = questions(params, tokenizer, every=arguments.every, dev=not arguments.test_only)
     stop = token_id(tokenizer, params.model(next(iter(params.models))).stop_token)

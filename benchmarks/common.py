@@ -23,10 +23,10 @@ from rich.console import Console
 from rich.table import Table
 
 from cocktail.errors import RunError
-from cocktail.execution.environment import library_versions
-from cocktail.manifest import hardware
-from cocktail.records import read_json, write_json
+from cocktail.files.records import read_json, write_json
 from cocktail.report.benchmarks import Benchmark, comparison_cells
+from cocktail.studies.manifest import hardware
+from cocktail.training.environment import library_versions
 
 ROOT = Path(__file__).resolve().parents[1]
 HERE = ROOT / "benchmarks"
@@ -93,7 +93,7 @@ def script(name: str, *arguments: str | Path) -> list[str | Path]:
 
 def stage(name: str, *arguments: str | Path) -> list[str | Path]:
     """Return the command that runs a stage, as dvc.yaml has it."""
-    return [sys.executable, "-P", ROOT / "stages" / f"{name}.py", *arguments]
+    return [sys.executable, ROOT / "stages" / f"{name}.py", *arguments]
 
 
 def alternate(sides: Mapping[str, Callable[[], T]], *, repeats: int) -> dict[str, list[T]]:

@@ -17,12 +17,12 @@ from common import STUDIES, Measured, alternate, finish, made_with, parser, say,
 from llamafactory import make_environment, train_command
 from workbench import Workbench, empty_workbench, make_workbench, plain_command
 
+from cocktail.data.grid import Run, explore_runs
 from cocktail.errors import RunError
-from cocktail.execution.environment import visible_gpus
-from cocktail.grid import Run, explore_runs
-from cocktail.records import read_json
+from cocktail.files.records import read_json
 from cocktail.report.benchmarks import Benchmark, Comparison, Goal, Series
 from cocktail.stage import run_command
+from cocktail.training.environment import visible_gpus
 
 GOAL = Goal("at most", 0.4)
 OURS = "stage explore"

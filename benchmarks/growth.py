@@ -16,7 +16,7 @@ from pathlib import Path
 from common import MEBIBYTE, STUDIES, Measured, alternate, finish, made_with, parser, scratch, stage
 from workbench import Workbench, empty_workbench, make_workbench
 
-from cocktail.records import read_json
+from cocktail.files.records import read_json
 from cocktail.report.benchmarks import Benchmark, Comparison, Goal, Series
 from cocktail.stage import run_command
 

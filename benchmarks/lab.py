@@ -14,11 +14,11 @@ from common import ROOT, Measured, alternate, script, side_by_side
 from training import SPEED, series
 from workbench import Workbench, make_workbench, plain_command
 
-from cocktail.compose import compose
-from cocktail.execution.environment import WORKER_SETTINGS, visible_gpus
-from cocktail.grid import explore_runs
+from cocktail.config.compose import compose
+from cocktail.data.grid import explore_runs
 from cocktail.report.benchmarks import Comparison, Goal, Series
 from cocktail.sources.mirror import VARIABLE
+from cocktail.training.environment import WORKER_SETTINGS, visible_gpus
 
 STUDY, WORKERS = "tiny", 1 if visible_gpus() else 2
 SHORT = ("headline", "fpb", "twitter_topics", "twitter_sa")

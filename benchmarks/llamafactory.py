@@ -9,11 +9,11 @@ from typing import Any
 
 import yaml
 from common import say
-from workbench import Workbench, half
+from workbench import Workbench, bf16
 
-from cocktail.execution.environment import visible_gpus
-from cocktail.grid import Run
-from cocktail.records import fresh_file, write_json
+from cocktail.data.grid import Run
+from cocktail.files.records import fresh_file, write_json
+from cocktail.training.environment import visible_gpus
 
 PACKAGES = ("llamafactory==0.9.5",)
 DATASET = "mixture"
@@ -62,7 +62,7 @@ def train_command(program: Path, bench: Workbench, run: Run, *, rows: Path, out:
         "learning_rate": run.learning_rate,
         "num_train_epochs": run.epochs,
         "report_to": "none",
-        "bf16": half(bench.params),
+        "bf16": bf16(bench.params),
         "use_cpu": not visible_gpus(),
     }
     with fresh_file(rows.parent / "run.yaml") as draft:

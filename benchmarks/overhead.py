@@ -31,7 +31,7 @@ from common import (
 )
 
 from cocktail.errors import RunError
-from cocktail.records import fresh_file
+from cocktail.files.records import fresh_file
 from cocktail.report.benchmarks import Benchmark, Comparison, Series
 from cocktail.stage import run_command
 

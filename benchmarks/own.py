@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from cocktail.config import Params, check_params, load_params
+from cocktail.data.grid import explore_runs
 from cocktail.data.mixture import mixture_rows, read_mixture
-from cocktail.execution.jobs import RunJob
-from cocktail.execution.plan import Planner
-from cocktail.grid import explore_runs
-from cocktail.prompts import items_of
-from cocktail.store import Store, store_root
+from cocktail.data.prompts import items_of
+from cocktail.files.store import Store, store_root
+from cocktail.runs.jobs import RunJob
+from cocktail.runs.plan import Planner
 from cocktail.training.rows import TrainingRow, training_rows
 
 

@@ -22,12 +22,12 @@ from lab import LONGEST, SIZES, WORKERS, Lab, by_speed, compared, memory, togeth
 from training import SPEED, series
 from workbench import fast_bf16
 
+from cocktail.data.grid import explore_runs
 from cocktail.errors import RunError, SourceError
-from cocktail.execution.environment import WORKER_SETTINGS, visible_gpus
-from cocktail.grid import explore_runs
 from cocktail.report.benchmarks import Benchmark, Comparison, Goal, Series
 from cocktail.sources.mirror import VARIABLE
 from cocktail.stage import run_command
+from cocktail.training.environment import WORKER_SETTINGS, visible_gpus
 
 RATE, TEST_ONLY = "rows_per_second", ("--test-only",)
 GOALS = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from common import RESULTS
 
-from cocktail.records import fresh_file
+from cocktail.files.records import fresh_file
 from cocktail.report.benchmarks import render_benchmarks
 
 

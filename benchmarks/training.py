@@ -18,11 +18,11 @@ from common import MEBIBYTE, STUDIES, Measured, alternate, finish, made_with, pa
 from recipes import ON_GPU, Variant, variants
 from workbench import Workbench, make_workbench, plain_command
 
+from cocktail.data.grid import Run, explore_runs
 from cocktail.errors import RunError
-from cocktail.execution.environment import WORKER_SETTINGS, device_name, visible_gpus
-from cocktail.grid import Run, explore_runs
 from cocktail.report.benchmarks import Benchmark, Comparison, Goal, Series
 from cocktail.stage import run_command
+from cocktail.training.environment import WORKER_SETTINGS, device_name, visible_gpus
 
 SPEED, ALL_CORES = "tokens_per_second", "plain SFTTrainer on all cores"
 NO_GPU = "the shape of Phi-3-mini on a GPU, to which the goals belong"

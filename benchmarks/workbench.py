@@ -15,11 +15,11 @@ from typing import Any
 
 from common import ROOT, Measured, child_environment, measure, say, script, stage
 
-from cocktail.compose import compose, write_params
 from cocktail.config import ModelConfig, Params, load_params
-from cocktail.execution.environment import cpu_flags, visible_gpus
-from cocktail.grid import Run
-from cocktail.store import store_root
+from cocktail.config.compose import compose, write_params
+from cocktail.data.grid import Run
+from cocktail.files.store import store_root
+from cocktail.training.environment import cpu_flags, visible_gpus
 
 PHI3_MINI = {"hidden": 3072, "layers": 32, "heads": 32, "feed_forward": 8192, "context": 4096}
 PHI3_MINI_VOCABULARY = 32064
@@ -120,7 +120,7 @@ def fast_bf16() -> bool:
     return bool(visible_gpus()) or any(name in cpu_flags() for name in INSTRUCTIONS)
 
 
-def half(params: Params) -> bool:
+def bf16(params: Params) -> bool:
     """Whether others than ours are to compute in bfloat16."""
     return params.train.precision == "bf16" and fast_bf16()
 
@@ -136,7 +136,7 @@ def plain_command(bench: Workbench, run: Run, *, rows: Path, out: Path, method: 
         *("train", "--rows", rows, "--base", bench.base, "--out", out, "--epochs", str(run.epochs)),
         *("--batch-size", str(train.batch_size), "--learning-rate", str(run.learning_rate)),
         *("--max-length", str(train.max_length)),
-        *(["--bf16"] if half(bench.params) else []),
+        *(["--bf16"] if bf16(bench.params) else []),
         *(["--lora", str(lora.rank), str(lora.alpha)] if method == "lora" else []),
     )
 

@@ -1,23 +1,23 @@
-"""Stage base: one base model, made from scratch or fetched, or a note that it is behind an endpoint."""
+"""Stage base: one base model, shipped, made from scratch, fetched, or noted as behind an endpoint."""
 
 from __future__ import annotations
 
 import argparse
 import os
-import shutil
 from pathlib import Path
 
 from cocktail.config import load_params
-from cocktail.execution.environment import LIBRARY_SETTINGS
-from cocktail.execution.keys import base_identity
-from cocktail.records import UNCHECKED, fresh_folder, write_json
+from cocktail.files.records import fresh_folder, write_json
+from cocktail.files.store import Store, store_root
 from cocktail.stage import of_model, run_stage
-from cocktail.store import Store, store_root
+from cocktail.training.environment import LIBRARY_SETTINGS
+from cocktail.training.keys import base_identity
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", required=True)
+    parser.add_argument("--bases", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     params, name = load_params(Path("params.yaml")), arguments.model
@@ -32,15 +32,13 @@ def main() -> None:
             }
             write_json(folder / "base.json", {**facts, "files": {}})
         elif config.kind == "scratch":
-            from cocktail.models.scratch import from_scratch
+            from cocktail.training.bases.scratch import copy_base, from_scratch, shipped_base
 
             minutes = params.execute.checkpoint_minutes
-            entry = from_scratch(config, store=store, checkpoint_minutes=minutes)
-            for file in sorted(entry.iterdir()):
-                if file.name not in UNCHECKED:
-                    shutil.copyfile(file, folder / file.name)
+            shipped = shipped_base(name, config, bases=arguments.bases)
+            copy_base(shipped or from_scratch(config, store=store, checkpoint_minutes=minutes), folder)
         else:
-            from cocktail.models.make import make_base
+            from cocktail.training.bases.make import make_base
 
             make_base(name, config, out=folder, store=store)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from cocktail.analysis.selection import confirmed_choices
 from cocktail.config import load_params
-from cocktail.execution.runs import StageInputs, run_all
-from cocktail.grid import confirm_runs
-from cocktail.kept import runs_folder
-from cocktail.lock import present_lock
-from cocktail.scoring.selection import confirmed_choices
+from cocktail.data.grid import confirm_runs
+from cocktail.runs.kept import runs_folder
+from cocktail.runs.lock import present_lock
+from cocktail.runs.runs import StageInputs, run_all
 from cocktail.stage import of_model, run_stage
 
 

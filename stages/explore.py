@@ -6,11 +6,11 @@ import argparse
 from pathlib import Path
 
 from cocktail.config import load_params
-from cocktail.endpoint.answers import answer_all
-from cocktail.execution.runs import StageInputs, run_all
-from cocktail.grid import explore_runs
-from cocktail.kept import runs_folder
-from cocktail.lock import present_lock
+from cocktail.data.grid import explore_runs
+from cocktail.runs.endpoint_answers import answer_all
+from cocktail.runs.kept import runs_folder
+from cocktail.runs.lock import present_lock
+from cocktail.runs.runs import StageInputs, run_all
 from cocktail.stage import of_model, run_stage
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from cocktail.analysis.judge.study import judge_study
 from cocktail.config import load_params
-from cocktail.judge.study import judge_study
 from cocktail.stage import run_stage
 
 

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 
 from cocktail.config import load_params
+from cocktail.data.grid import explore_runs
 from cocktail.data.mixture import draw_all, write_mixtures
-from cocktail.grid import explore_runs
 from cocktail.stage import run_stage
 
 

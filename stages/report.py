@@ -1,4 +1,4 @@
-"""Stage ``report``: tables, figures and the data of dvc plots."""
+"""Stage ``report``: tables, figures, the data of dvc plots, and the report as one HTML file."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import argparse
 from pathlib import Path
 
 from cocktail.config import load_params
+from cocktail.report.page.content import Inputs as PageInputs
+from cocktail.report.page.render import write_page
 from cocktail.report.study import Inputs, report_study
 from cocktail.stage import run_stage
 
 
 def main() -> None:
-    """Arguments to one call."""
+    """Arguments to two calls."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
     parser.add_argument(
@@ -24,10 +26,14 @@ def main() -> None:
     parser.add_argument("--judge", type=Path, required=True, help="what stage judge wrote")
     parser.add_argument("--bases", type=Path, required=True, help="folder of <model>/base.json")
     parser.add_argument("--published", type=Path, required=True, help="published.yaml")
-    parser.add_argument("--out", type=Path, required=True, help="folder for tables/, figures/ and plots/")
+    parser.add_argument("--configured", type=Path, required=True, help="folder of all studies' params")
+    parser.add_argument("--out", type=Path, required=True, help="folder for tables/, figures/, report.html")
     arguments = vars(parser.parse_args())
     params, out = load_params(arguments.pop("params")), arguments.pop("out")
+    configured = arguments.pop("configured")
     report_study(Inputs(**arguments), out, params=params)
+    page = PageInputs(reports=out, configured=configured)
+    write_page(page, out / "report.html", params=params)
 
 
 if __name__ == "__main__":

@@ -11,20 +11,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cocktail.analysis.judge.study import judge_study
+from cocktail.analysis.selection import confirmed_choices, select_study
+from cocktail.analysis.study import compare_study
 from cocktail.claims.evaluate import evaluate_claims
 from cocktail.claims.locked import study_lock
-from cocktail.comparison.study import compare_study
-from cocktail.compose import compose
 from cocktail.config import GENERAL_TASKS, Params, check_params
+from cocktail.config.compose import compose
+from cocktail.data.grid import Asked, Run, confirm_runs, explore_runs
 from cocktail.data.table import sampled
-from cocktail.grid import Asked, Run, confirm_runs, explore_runs
-from cocktail.judge.study import judge_study
-from cocktail.records import digest_text, write_json, write_table
+from cocktail.files.records import digest_text, write_json, write_table
 from cocktail.report.provenance import data_note
 from cocktail.report.study import Inputs, report_study
 from cocktail.scoring.outcome import Tolerance
 from cocktail.scoring.score import score_study
-from cocktail.scoring.selection import confirmed_choices, select_study
 
 ROOT = Path(__file__).parents[1]
 CLAIMS = ROOT / "data/reference/claims.yaml"

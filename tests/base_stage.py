@@ -21,8 +21,8 @@ def run_base_stage(folder: Path, **model: Any) -> subprocess.CompletedProcess[st
     (folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
     return subprocess.run(
         [
-            *(sys.executable, "-P", str(STAGE), "--model", "tiny"),
-            *("--out", "artifacts/bases/tiny"),
+            *(sys.executable, str(STAGE), "--model", "tiny"),
+            *("--bases", "bases", "--out", "artifacts/bases/tiny"),
         ],
         cwd=folder,
         env={**os.environ, "COCKTAIL_STORE": str(folder / "store")},

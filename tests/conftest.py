@@ -24,10 +24,10 @@ def real_base(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]
 
     COCKTAIL_TEST_MODELS names the models that may be downloaded; the run store keeps what was.
     """
-    from cocktail.compose import compose
     from cocktail.config import check_params
-    from cocktail.models.make import make_base
-    from cocktail.store import Store, store_root
+    from cocktail.config.compose import compose
+    from cocktail.files.store import Store, store_root
+    from cocktail.training.bases.make import make_base
 
     allowed = os.environ.get("COCKTAIL_TEST_MODELS", "").split()
     made: dict[str, Path] = {}

@@ -10,9 +10,9 @@ from tiny_model import STOP, write_tiny_base
 
 from cocktail.config import ModelConfig
 from cocktail.errors import CocktailError
-from cocktail.models.make import make_base
-from cocktail.records import read_json, write_json
-from cocktail.store import Store
+from cocktail.files.records import read_json, write_json
+from cocktail.files.store import Store
+from cocktail.training.bases.make import make_base
 
 KEPT = {
     *("model.safetensors", "config.json", "generation_config.json"),

@@ -11,8 +11,8 @@ from cocktail.claims.locked import claims_digest
 from cocktail.claims.schema import read_claims
 from cocktail.claims.verdict import RULES
 from cocktail.config import Params, record_name
-from cocktail.lock import lock_path, locked_params
-from cocktail.records import digest_file, digest_value, write_json
+from cocktail.files.records import digest_file, digest_value, write_json
+from cocktail.runs.lock import lock_path, locked_params
 
 COMMIT, DATE = "c" * 40, "2030-01-31"
 

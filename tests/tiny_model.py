@@ -9,9 +9,9 @@ from typing import Any
 import torch
 
 from cocktail.config import ModelConfig
-from cocktail.execution.keys import base_identity
-from cocktail.prompts import Item
+from cocktail.data.prompts import Item
 from cocktail.training.base import new_model, save_base
+from cocktail.training.keys import base_identity
 from cocktail.training.recipe import Recipe
 from cocktail.training.rows import TrainingRow, training_rows
 from cocktail.training.tokenizer import train_tokenizer

@@ -9,15 +9,15 @@ from cocktail.errors import CocktailError
 from cocktail.stage import run_command
 
 PARAMS, CONF, REPORTS, README = Path("params.yaml"), Path("conf"), Path("reports"), Path("README.md")
-CLAIMS = Path("data/reference/claims.yaml")
+CLAIMS, BASES = Path("data/reference/claims.yaml"), Path("data/bases")
 
 
 def params(arguments: argparse.Namespace) -> None:
     """Write params.yaml for a study."""
     from cocktail.claims.coverage import lacking
     from cocktail.claims.schema import read_claims
-    from cocktail.compose import compose, write_params
     from cocktail.config import check_params
+    from cocktail.config.compose import compose, write_params
 
     composed = compose(CONF, arguments.study, arguments.override)
     found = check_params(composed, where=f"conf/ with study={arguments.study}")
@@ -32,10 +32,10 @@ def plan(arguments: argparse.Namespace) -> None:
     """What a study asks for before anything is downloaded: runs, rows, tokens, steps, hours, disk."""
     from rich.console import Console
 
-    from cocktail.planning.checks import on_this_machine
-    from cocktail.planning.show import WIDTH, made_tables, plan_markdown, print_plan
-    from cocktail.planning.study import plan_study
-    from cocktail.records import fresh_file
+    from cocktail.files.records import fresh_file
+    from cocktail.studies.planning.checks import on_this_machine
+    from cocktail.studies.planning.show import WIDTH, made_tables, plan_markdown, print_plan
+    from cocktail.studies.planning.study import plan_study
 
     planned = plan_study(CONF, arguments.study, arguments.override, root=Path())
     files = {arguments.out: plan_markdown(planned)} if arguments.out else {}
@@ -52,7 +52,7 @@ def plan(arguments: argparse.Namespace) -> None:
 def verify(arguments: argparse.Namespace) -> None:
     """Compare the fresh reports with the record of the same study and method."""
     from cocktail.config import load_params
-    from cocktail.record import verify as compare_with_record
+    from cocktail.studies.record import verify as compare_with_record
 
     print(compare_with_record(REPORTS, load_params(PARAMS)))
 
@@ -60,7 +60,7 @@ def verify(arguments: argparse.Namespace) -> None:
 def record(arguments: argparse.Namespace) -> None:
     """Keep the finished study under reports/studies/."""
     from cocktail.config import load_params
-    from cocktail.record import record as keep
+    from cocktail.studies.record import record as keep
 
     print(f"recorded in {keep(REPORTS, load_params(PARAMS))}")
 
@@ -68,8 +68,8 @@ def record(arguments: argparse.Namespace) -> None:
 def lock(arguments: argparse.Namespace) -> None:
     """Fix claims, rule and params of the study in a file, to be committed before the first run."""
     from cocktail.config import load_params
-    from cocktail.lock import lock_path
-    from cocktail.lock_study import lock_study
+    from cocktail.runs.lock import lock_path
+    from cocktail.studies.lock_study import lock_study
 
     study = load_params(PARAMS)
     out = arguments.out or lock_path(REPORTS / "locks", study)
@@ -80,8 +80,8 @@ def lock(arguments: argparse.Namespace) -> None:
 def keep_runs(arguments: argparse.Namespace) -> None:
     """Keep the finished runs of a study, as receipts and codes, in git: they need no training elsewhere."""
     from cocktail.config import load_params
-    from cocktail.keep import keep_runs as keep
-    from cocktail.kept import runs_folder
+    from cocktail.runs.kept import runs_folder
+    from cocktail.studies.keep import keep_runs as keep
 
     study = load_params(PARAMS)
     kept = runs_folder(REPORTS / "studies", study)
@@ -90,7 +90,7 @@ def keep_runs(arguments: argparse.Namespace) -> None:
 
 def readme(arguments: argparse.Namespace) -> None:
     """Renew the generated tables of the README from reports/studies/ and reports/benchmarks/."""
-    from cocktail.records import fresh_file
+    from cocktail.files.records import fresh_file
     from cocktail.report.readme import render_readme
 
     text = render_readme(README.read_text(encoding="utf-8"), REPORTS)
@@ -107,25 +107,38 @@ def refetch(arguments: argparse.Namespace) -> None:
     print("data/raw is what was expected")
 
 
+def pretrain(arguments: argparse.Namespace) -> None:
+    """Make the weights of a model from scratch anew, and put them where they are shipped."""
+    from cocktail.config import load_params
+    from cocktail.files.store import Store, store_root
+    from cocktail.training.bases.scratch import ship_base
+
+    name = arguments.model
+    config = load_params(PARAMS).model(name)
+    digest = ship_base(name, config, bases=BASES, store=Store(store_root()))
+    same = "as shipped before" if digest == config.sha256 else f"other than models.{name}.sha256, mend it"
+    print(f"{BASES / name}: weights {digest}, {same}")
+
+
 def mend(arguments: argparse.Namespace) -> None:
     """Restore a dvc.lock that a kill left half written; one that is whole is left alone."""
-    from cocktail.dvc_lock import mend as restore
+    from cocktail.files.dvc_lock import mend as restore
 
     print(restore())
 
 
 def fsck(arguments: argparse.Namespace) -> None:
     """Look at all that is kept: run store, DVC's cache, outputs, records; say what is sound."""
-    from cocktail.fsck import fsck as look
-    from cocktail.store import store_root
+    from cocktail.files.store import store_root
+    from cocktail.studies.fsck import fsck as look
 
     print(look(Path(), store_root(), mend=arguments.mend))
 
 
 def replies(arguments: argparse.Namespace) -> None:
     """Take an endpoint's replies from another machine's outputs into the run store."""
-    from cocktail.endpoint.replies import Replies
-    from cocktail.store import store_root
+    from cocktail.files.store import store_root
+    from cocktail.inference.endpoint.replies import Replies
 
     for file in arguments.files:
         print(f"{file}: {Replies(store_root()).take(file)} replies are in {store_root()}")
@@ -133,9 +146,9 @@ def replies(arguments: argparse.Namespace) -> None:
 
 def advise(arguments: argparse.Namespace) -> None:
     """Which tasks to mix for a target: first how such advice did on unseen mixtures, then the advice."""
-    from cocktail.advice.heldout import held_out_record
-    from cocktail.advice.scores import fresh, recorded, target_scores
-    from cocktail.advice.show import advice_text
+    from cocktail.analysis.advice.heldout import held_out_record
+    from cocktail.analysis.advice.scores import fresh, recorded, target_scores
+    from cocktail.analysis.advice.show import advice_text
     from cocktail.config import load_params
 
     if arguments.study:
@@ -151,10 +164,10 @@ def advise(arguments: argparse.Namespace) -> None:
 
 def card(arguments: argparse.Namespace) -> None:
     """Model card and dataset card of a run, in the Hub's format."""
-    from cocktail.cards.facts import read_run
-    from cocktail.cards.render import make_cards, write_cards
-    from cocktail.compose import compose, differences
     from cocktail.config import load_params
+    from cocktail.config.compose import compose, differences
+    from cocktail.report.cards.facts import read_run
+    from cocktail.report.cards.render import make_cards, write_cards
 
     study = load_params(PARAMS)
     changed = list(differences(study.model_dump(), compose(CONF, study.study.name)))
@@ -175,9 +188,9 @@ def verdicts_diff(arguments: argparse.Namespace) -> None:
 
 def calibrate(arguments: argparse.Namespace) -> None:
     """Test the rule of verdicts on simulated studies; writes reports/calibration/ (ten minutes)."""
-    from cocktail.calibration.designs import DESIGNS
-    from cocktail.calibration.recorded import recorded_design
-    from cocktail.calibration.study import calibrate as simulate
+    from cocktail.studies.simulation.designs import DESIGNS
+    from cocktail.studies.simulation.recorded import recorded_design
+    from cocktail.studies.simulation.study import calibrate as simulate
 
     study, designs = arguments.study, DESIGNS
     records = sorted(path.parent for path in (REPORTS / "studies").glob("*/items.parquet"))
@@ -202,7 +215,7 @@ def main() -> None:
     """Entry point; errors are one message and exit code 2."""
     parser = argparse.ArgumentParser(prog="cocktail", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    around = (params, plan, lock, verify, record, keep_runs, readme, refetch, mend, fsck, replies)
+    around = (params, plan, lock, verify, record, keep_runs, readme, refetch, pretrain, mend, fsck, replies)
     for command in (*around, advise, calibrate, card, verdicts_diff):
         name = command.__name__.replace("_", "-")
         sub = commands.add_parser(name, help=command.__doc__, description=command.__doc__)
@@ -220,6 +233,8 @@ def main() -> None:
             sub.add_argument("--out", type=Path, help="default: reports/locks/<study>.json")
         if command is fsck:
             sub.add_argument("--mend", action="store_true", help="put aside what is broken: it is made again")
+        if command is pretrain:
+            sub.add_argument("model", help="a model of params.yaml that is made from scratch")
         if command is replies:
             sub.add_argument(
                 "files", nargs="+", type=Path, help="<model>/explore/base.parquet, judge/asked.parquet"

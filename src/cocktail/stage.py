@@ -16,8 +16,8 @@ CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENAMETOOL
 
 def run_stage(main: Callable[[], None]) -> None:
     """Put a copy of dvc.lock aside, then :func:`run_command`; at the end there is room for DVC's copy."""
-    from cocktail.dvc_lock import put_aside  # these import yaml, which a review's commands go without
-    from cocktail.room import check_room
+    from cocktail.files.dvc_lock import put_aside  # these import yaml, which a review's commands go without
+    from cocktail.files.room import check_room
 
     def with_room() -> None:
         main()

@@ -14,12 +14,12 @@ import yaml
 from data_params import make_params, make_source, write_lines
 
 import cocktail.tasks
+from cocktail.data.grid import explore_runs
 from cocktail.data.mixture import draw_all
 from cocktail.data.prepare import prepare
 from cocktail.data.table import read_split
 from cocktail.errors import ConfigError
-from cocktail.grid import explore_runs
-from cocktail.records import read_json
+from cocktail.files.records import read_json
 from cocktail.scoring.outcome import Tolerance, judge
 from cocktail.sources.fetch import fetch_sources
 

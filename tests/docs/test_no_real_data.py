@@ -18,8 +18,8 @@ import pyarrow.parquet as pq
 import pytest
 from word_runs import WORD, WordRuns
 
-from cocktail.compose import compose
 from cocktail.config import check_params
+from cocktail.config.compose import compose
 from cocktail.data.table import unescape
 from cocktail.sources.read import read_rows
 

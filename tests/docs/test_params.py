@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cocktail.compose import compose, differences, known_studies, write_params
 from cocktail.config import check_params
+from cocktail.config.compose import compose, differences, known_studies, write_params
+from cocktail.data.grid import explore_runs
 from cocktail.errors import ConfigError
-from cocktail.grid import explore_runs
 
 ROOT = Path(__file__).parents[2]
 CONF = ROOT / "conf"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cocktail.records import read_json
+from cocktail.files.records import read_json
 from cocktail.report.methods import FULL, read_studies
 from cocktail.report.readme import render_readme
 

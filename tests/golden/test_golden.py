@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from cocktail.config import task_names
-from cocktail.prompts import Item, turns_of
-from cocktail.records import digest_value
+from cocktail.data.prompts import Item, turns_of
+from cocktail.files.records import digest_value
 from cocktail.scoring.outcome import RULES, Tolerance, judge
 from cocktail.tasks import load_task
 

@@ -1,4 +1,4 @@
-"""A golden training and a golden exam: they change only with the number of their rules.
+"""A golden training and a golden rendered: they change only with the number of their rules.
 
 A key says what a run is by these numbers, not by the code: where behaviour changes and the number does not,
 finished runs would be taken for runs of the new code. On the recorded CPU type digests are exact, elsewhere
@@ -26,9 +26,13 @@ sys.path[:0] = [str(HERE.parent), str(HERE.parents[1] / "src")]
 
 from tiny_model import ITEMS, MODEL, STOP, recipe, tiny_model, tiny_rows, tiny_tokenizer  # noqa: E402
 
-from cocktail.exam import ExamSheet, TaskSettings  # noqa: E402
-from cocktail.execution.environment import cpu_name  # noqa: E402
-from cocktail.execution.keys import (  # noqa: E402
+from cocktail.data.evaluation_set import EvaluationSet, TaskSettings  # noqa: E402
+from cocktail.files.records import digest_value, write_json  # noqa: E402
+from cocktail.inference.answer import answer_set, render_set  # noqa: E402
+from cocktail.inference.generate import TorchEngine  # noqa: E402
+from cocktail.training.checkpoints import Checkpoints  # noqa: E402
+from cocktail.training.environment import cpu_name  # noqa: E402
+from cocktail.training.keys import (  # noqa: E402
     ANSWERING_RULES,
     BASE_RULES,
     TRAINING_RULES,
@@ -36,10 +40,6 @@ from cocktail.execution.keys import (  # noqa: E402
     base_identity,
     training_key,
 )
-from cocktail.inference.answer import answer_exam, prepare_exam  # noqa: E402
-from cocktail.inference.generate import TorchEngine  # noqa: E402
-from cocktail.records import digest_value, write_json  # noqa: E402
-from cocktail.training.checkpoints import Checkpoints  # noqa: E402
 from cocktail.training.recipe import LoraShape  # noqa: E402
 from cocktail.training.sft import fine_tune  # noqa: E402
 
@@ -78,7 +78,7 @@ def train(name: str, folder: Path) -> tuple[Any, dict[str, Any]]:
     }
 
 
-def sheet() -> ExamSheet:
+def evaluation_set() -> EvaluationSet:
     """Questions of two kinds; one prompt is too long."""
     rows = [
         ("tone", "dev", "What is the tone?", "Orders fell."),
@@ -93,15 +93,15 @@ def sheet() -> ExamSheet:
     ]
     labels = {"Positive": "positive", "Negative": "negative", "Not sure": "not sure"}
     tasks = {"tone": TaskSettings(5, labels), "sum": TaskSettings(8, {})}
-    return ExamSheet(table.assign(item=ids, cluster=ids, answer="positive"), tasks)
+    return EvaluationSet(table.assign(item=ids, cluster=ids, answer="positive"), tasks)
 
 
 def answered(model: Any) -> list[list[Any]]:
     """What a model answers."""
     tokenizer = tiny_tokenizer()
-    exam = prepare_exam(tokenizer, sheet(), max_prompt=40, stop_token=STOP)
+    rendered = render_set(tokenizer, evaluation_set(), max_prompt=40, stop_token=STOP)
     stop = tokenizer.convert_tokens_to_ids(STOP)
-    table = answer_exam(TorchEngine(model.eval(), (stop,), 3), tokenizer, exam)
+    table = answer_set(TorchEngine(model.eval(), (stop,), 3), tokenizer, rendered)
     return [
         list(row)
         for row in table[["item", "answer", "stopped", "cut", "label_choice"]].itertuples(index=False)
@@ -111,11 +111,11 @@ def answered(model: Any) -> list[list[Any]]:
 def keys() -> dict[str, str]:
     """Keys of made-up work, which no refactoring may change; library versions left out."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cocktail.execution.keys.versions", lambda names: dict.fromkeys(names, "1"))
+        patch.setattr("cocktail.training.keys.versions", lambda names: dict.fromkeys(names, "1"))
         given = {"base": "b", "rows": "r", "stop_token": STOP, "truncation": "cut"}
         found = {f"training, {name}": training_key(one, **given) for name, one in RECIPES.items()}
         found["answers"] = answers_key(
-            "m", sheet=sheet(), stop_token=STOP, bf16=False, max_prompt=40, vllm=False
+            "m", asked=evaluation_set(), stop_token=STOP, bf16=False, max_prompt=40, vllm=False
         )
         found["base from scratch"] = base_identity(MODEL, source="")
         found["base"] = base_identity(MODEL, source="s")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from made_wheels import PARTS, TRAP, member, write_wheel
 
-from cocktail.models import packages
+from cocktail.training.bases import packages
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ import pytest
 from hub_like import CHATML, SPECIALS, STOP, byte_like, hub_like, hub_template
 from transformers.utils import chat_template_utils
 
+from cocktail.data.prompts import GAP, Item, fit_shots, render_prompts, special_ids
 from cocktail.inference.labels import label_trie
-from cocktail.models.tokens import settle, token_id
-from cocktail.prompts import GAP, Item, fit_shots, render_prompts, special_ids
+from cocktail.training.bases.tokens import settle, token_id
 from cocktail.training.rows import check_completions, training_rows
 
 ITEM = Item("t:0", "t", "What is the tone?", "The mill sold more cloth.", "positive")

@@ -12,10 +12,10 @@ from hub_layout import KEPT, contents, make, refused, write_model
 from tiny_gguf import write_gguf
 from tiny_model import ITEMS, STOP, tiny_tokenizer
 
+from cocktail.data.prompts import render_prompts
 from cocktail.errors import RunError, SourceError
-from cocktail.execution.plan import check_base
-from cocktail.prompts import render_prompts
-from cocktail.records import read_json, write_json
+from cocktail.files.records import read_json, write_json
+from cocktail.runs.plan import check_base
 from cocktail.training.device import load_model, load_tokenizer
 
 TRAP = """
@@ -47,7 +47,7 @@ def test_a_folder_becomes_a_base_that_can_be_used(folder: Path, tmp_path: Path) 
         "adds_bos": False,
         "chat_template": None,
     }
-    ours, theirs = load_model(out, half=False), load_model(folder, half=False)
+    ours, theirs = load_model(out, bf16=False), load_model(folder, bf16=False)
     assert all(torch.equal(ours.state_dict()[name], value) for name, value in theirs.state_dict().items())
     tokenizer = load_tokenizer(out)
     assert read_json(out / "config.json")["pad_token_id"] == tokenizer.pad_token_id
@@ -139,7 +139,7 @@ def test_the_code_of_a_model_is_neither_run_nor_kept(folder: Path, tmp_path: Pat
     for name, own in settings.items():
         write_json(folder / name, {**own, "auto_map": maps})
     out = make(tmp_path / "out", path=str(folder))
-    load_model(out, half=False)
+    load_model(out, bf16=False)
     load_tokenizer(out)
     assert contents(out).keys() == KEPT
     assert not trace.exists()

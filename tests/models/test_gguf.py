@@ -16,11 +16,11 @@ from hub_like import CHATML, STOP, byte_level
 from tiny_gguf import HEADS, HIDDEN, LAYERS, tensors, write_gguf
 
 from cocktail.config import ModelConfig
+from cocktail.data.prompts import Item, render_prompts
 from cocktail.errors import CocktailError, RunError, SourceError
-from cocktail.models.make import make_base
-from cocktail.prompts import Item, render_prompts
-from cocktail.records import digest_file, digest_text, read_json
-from cocktail.store import Store
+from cocktail.files.records import digest_file, digest_text, read_json
+from cocktail.files.store import Store
+from cocktail.training.bases.make import make_base
 from cocktail.training.device import load_model, load_tokenizer
 
 TEXTS = ("sold 412 more,  and 3.5 percent", "Orders fell\n\n at the yard; naïve € <|im_end|>", "rose4by 10")
@@ -91,7 +91,7 @@ def test_what_the_configuration_says_goes_before_what_the_file_says(file: Path, 
 @pytest.mark.parametrize("quantised", [True, False])
 def test_the_float_weights_are_those_of_the_file(quantised: bool, tmp_path: Path) -> None:
     file = write_gguf(tmp_path / "tiny.gguf", quantised=quantised)
-    model = load_model(make(file, tmp_path / "base"), half=False)
+    model = load_model(make(file, tmp_path / "base"), bf16=False)
     held = {t.name: dequantize(t.data, t.tensor_type) for t in GGUFReader(file).tensors}
     names = {"token_embd": "embed_tokens", "output_norm": "norm"}
     parts = {"attn_norm": "input_layernorm", "ffn_norm": "post_attention_layernorm"}
@@ -123,7 +123,7 @@ def test_text_is_split_as_the_file_says(base: Path) -> None:
 
 def test_the_pad_token_is_none_that_ends_and_the_model_knows_it(base: Path) -> None:
     """The file names its stop token for padding; the embedding of a model's pad token is never trained."""
-    tokenizer, model = load_tokenizer(base), load_model(base, half=False)
+    tokenizer, model = load_tokenizer(base), load_model(base, bf16=False)
     stop = tokenizer.convert_tokens_to_ids(STOP)
     assert read_json(base / "config.json")["pad_token_id"] == tokenizer.pad_token_id != stop
     assert model.get_input_embeddings().padding_idx == tokenizer.pad_token_id

@@ -13,8 +13,8 @@ from huggingface_hub.errors import GatedRepoError, HTTPError, OfflineModeIsEnabl
 from huggingface_hub.utils import filter_repo_objects
 
 from cocktail.errors import SourceError
-from cocktail.models import hub
-from cocktail.records import read_json
+from cocktail.files.records import read_json
+from cocktail.training.bases import hub
 
 COMMIT = "a" * 40
 NAMES = (

@@ -59,7 +59,7 @@ def converted(request: pytest.FixtureRequest, real_base: Callable[[str], Path]) 
 def model(converted: Converted) -> Iterator[Any]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # threads that wait for each other on a busy machine take five times as long
-    yield load_model(converted.folder, half=False).eval()
+    yield load_model(converted.folder, bf16=False).eval()
     torch.set_num_threads(threads)
 
 

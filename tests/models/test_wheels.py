@@ -15,7 +15,7 @@ from made_wheels import PARTS, fields, member, refused, write_wheel
 
 from cocktail.config import ModelConfig
 from cocktail.errors import SourceError
-from cocktail.models.packages import copy_member
+from cocktail.training.bases.packages import copy_member
 
 Damage = Callable[[Path, Path], object]
 SIZE = len(PARTS["weights-one"])

@@ -22,7 +22,7 @@ import pytest
 import yaml
 from clone import Clone, copy_work_tree
 
-from cocktail.store import Store
+from cocktail.files.store import Store
 
 KILLS = int(os.environ.get("COCKTAIL_KILLS", "4"))
 SEED = int(os.environ.get("COCKTAIL_KILL_SEED", "5"))

@@ -13,13 +13,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from cocktail.compose import compose
 from cocktail.config import Params, check_params
+from cocktail.config.compose import compose
+from cocktail.data.grid import explore_runs
 from cocktail.data.mixture import draw_all
 from cocktail.data.prepare import prepare
 from cocktail.data.table import read_split
-from cocktail.grid import explore_runs
-from cocktail.records import read_json, read_table
+from cocktail.files.records import read_json, read_table
 from cocktail.sources.fetch import fetch_sources, verify_raw
 from cocktail.sources.read import read_rows
 

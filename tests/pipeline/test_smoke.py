@@ -133,8 +133,8 @@ def test_a_refactoring_trains_nothing(smoke: Clone) -> None:
     edit("training/recipe.py", ("    max_grad_norm: float\n", "    max_norm: float\n"))
     edit("training/recipe.py", ("    devices: int = 1\n", "    devices: int = 1\n    new: bool = False\n"))
     edit("training/base.py", ("max_grad_norm=1.0", "max_norm=1.0"))
-    edit("execution/plan.py", ("max_grad_norm=train.max_grad_norm", "max_norm=train.max_grad_norm"))
-    edit("execution/keys.py", ("recipe.max_grad_norm", "recipe.max_norm"))
+    edit("runs/plan.py", ("max_grad_norm=train.max_grad_norm", "max_norm=train.max_grad_norm"))
+    edit("training/keys.py", ("recipe.max_grad_norm", "recipe.max_norm"))
     smoke.done("cocktail", "params", "smoke", "study.evaluations=[fpb,finqa,convfinqa,knowledge,gsm8k]")
     smoke.done("dvc", "repro")
     assert smoke.stored("runs") == trained
@@ -148,7 +148,7 @@ def test_a_refactoring_trains_nothing(smoke: Clone) -> None:
 
 def test_what_another_type_of_cpu_made_is_done(smoke: Clone) -> None:
     """Played: this machine says that it is another; with execute.accept=same_type it trusts itself only."""
-    environment = smoke.root / "src/cocktail/execution/environment.py"
+    environment = smoke.root / "src/cocktail/training/environment.py"
     text = environment.read_text(encoding="utf-8")
     environment.write_text(text + '\n\ndef cpu_name() -> str:\n    return "another"\n', encoding="utf-8")
     trained, stage = smoke.stored("runs"), ("dvc", "repro", "--single-item", EXPLORE)

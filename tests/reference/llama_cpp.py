@@ -28,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 from reference.texts import MODELS, chats, digest, passages, plain_texts, rendered
 
-from cocktail.records import digest_file
+from cocktail.files.records import digest_file
 
 SHOWN = 20  # texts whose ids are kept in full; of the others a digest is
 NUM_PROMPTS = 14  # rendered prompts among the sequences that are read position by position

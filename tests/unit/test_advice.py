@@ -13,13 +13,13 @@ import pytest
 from answers_fixture import ROOT
 
 from cocktail import cli
-from cocktail.advice.gain import Sources, fit_gain, fitting_sets
-from cocktail.advice.heldout import HeldOut, held_out_record
-from cocktail.advice.scores import Outcomes, target_scores
-from cocktail.advice.show import advice_row, advice_text
+from cocktail.analysis.advice.gain import Sources, fit_gain, fitting_sets
+from cocktail.analysis.advice.heldout import HeldOut, held_out_record
+from cocktail.analysis.advice.scores import Outcomes, target_scores
+from cocktail.analysis.advice.show import advice_row, advice_text
+from cocktail.data.grid import mixtures
 from cocktail.errors import RecordError
-from cocktail.grid import mixtures
-from cocktail.records import write_json, write_table
+from cocktail.files.records import write_json, write_table
 
 TASKS = ("fpb", "finqa", "headline", "open_orca", "fin_ner_cls", "twitter_sa")
 ALONE = {"fpb": 40.0, "finqa": 3.0, "headline": -2.0, "open_orca": 1.0, "fin_ner_cls": 5.0, "twitter_sa": 9.0}

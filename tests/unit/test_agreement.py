@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 from answers_fixture import report_inputs, study_params, tolerance
 
-from cocktail.comparison.agreement import AGREEMENT_POINTS, agreement_rows
-from cocktail.comparison.metrics import metrics
-from cocktail.comparison.scores import ModelScores
-from cocktail.comparison.study import compare_study
-from cocktail.grid import Run
-from cocktail.records import read_json, write_table
+from cocktail.analysis.agreement import AGREEMENT_POINTS, agreement_rows
+from cocktail.analysis.metrics import metrics
+from cocktail.analysis.scores import ModelScores
+from cocktail.analysis.study import compare_study
+from cocktail.data.grid import Run
+from cocktail.files.records import read_json, write_table
 from cocktail.report.study import report_study
 from cocktail.scoring.score import score_study
 

@@ -14,21 +14,21 @@ import pandas as pd
 import pytest
 from answers_fixture import CLAIMS, ROOT, study_params, write_prepared
 
+from cocktail.analysis.advised import advice_rows
+from cocktail.analysis.budget import budget_rows
+from cocktail.analysis.effects import CONTRASTS, effect_rows
+from cocktail.analysis.explored import curse_rows, leave_one_out_rows, transfer_rows
+from cocktail.analysis.scores import ModelScores, OutcomeTable, confirmed_arms
 from cocktail.claims.arms import Answers, arm_runs
 from cocktail.claims.cells import cell_drafts
 from cocktail.claims.coverage import lacking
 from cocktail.claims.evaluate import judged_rows
 from cocktail.claims.schema import CellsTest, ContrastTest, all_tasks_of, read_claims
-from cocktail.comparison.advised import advice_rows
-from cocktail.comparison.budget import budget_rows
-from cocktail.comparison.effects import CONTRASTS, effect_rows
-from cocktail.comparison.explored import curse_rows, leave_one_out_rows, transfer_rows
-from cocktail.comparison.scores import ModelScores, OutcomeTable, confirmed_arms
-from cocktail.compose import compose
 from cocktail.config import FINANCE_TASKS, Params, check_params
+from cocktail.config.compose import compose
+from cocktail.data.evaluation_set import read_evaluation_set
+from cocktail.data.grid import Asked, Run, candidates, confirm_runs, dearest_choice, explore_runs
 from cocktail.data.table import sampled
-from cocktail.exam import read_exam
-from cocktail.grid import Asked, Run, candidates, confirm_runs, dearest_choice, explore_runs
 from cocktail.scoring.answers import Evaluation, asked_items, read_evaluations
 
 TEST_ITEMS = [f"row:{number:02d}" for number in range(24)]
@@ -103,7 +103,7 @@ def made_up(params: Params, model: str) -> ModelScores:
 
 
 def selected(params: Params, scores: ModelScores) -> dict[str, dict[str, Any]]:
-    """What stage select would write, if it always chose the first."""
+    """What stage choose would write, if it always chose the first."""
     tasks = [task for task in finance(params) if task in params.study.tasks and candidates(params, task)]
     return {
         task: {
@@ -304,7 +304,7 @@ def test_a_run_is_asked_the_items_that_it_is_scored_on(tmp_path: Path) -> None:
     write_prepared(tmp_path, params)
     evaluations = read_evaluations(tmp_path)
     for asked in (Asked("fpb", True, 7), Asked("fpb", False, None), Asked("knowledge", True, 7)):
-        shown = read_exam(tmp_path, asked).table
+        shown = read_evaluation_set(tmp_path, asked).table
         gold = asked_items(evaluations[asked.task], asked)
         assert shown["item"].tolist() == gold["item"].tolist()
         tests = (shown["split"] == "test").sum()
@@ -316,8 +316,11 @@ def test_two_sizes_of_a_sample_are_two_exams(tmp_path: Path) -> None:
     params = check_params(compose(ROOT / "conf", "smoke", []), where="smoke")
     write_prepared(tmp_path, params)
     asked = [Asked("fpb", dev, rows) for dev in (True, False) for rows in (7, 8, None)]
-    assert len({read_exam(tmp_path, one).digest() for one in asked}) == len(asked)
-    assert read_exam(tmp_path, Asked("fpb", True, 60)).digest() == read_exam(tmp_path, asked[2]).digest()
+    assert len({read_evaluation_set(tmp_path, one).digest() for one in asked}) == len(asked)
+    assert (
+        read_evaluation_set(tmp_path, Asked("fpb", True, 60)).digest()
+        == read_evaluation_set(tmp_path, asked[2]).digest()
+    )
 
 
 def test_no_run_is_asked_a_set_twice(study: Study) -> None:

@@ -12,12 +12,12 @@ import pytest
 import torch
 from tiny_model import ITEMS, MODEL, STOP, TEXTS, tiny_model, tiny_tokenizer
 
+from cocktail.data.prompts import render_prompts
 from cocktail.errors import RunError
-from cocktail.execution.plan import check_base
-from cocktail.models.tokens import token_id
-from cocktail.prompts import render_prompts
-from cocktail.records import read_json
+from cocktail.files.records import read_json
+from cocktail.runs.plan import check_base
 from cocktail.training.base import build_base, copy_probe, pretrain_on, token_stream
+from cocktail.training.bases.tokens import token_id
 from cocktail.training.checkpoints import Checkpoints
 from cocktail.training.device import load_model, load_tokenizer
 from cocktail.training.reading import instruction_items, read_texts
@@ -56,7 +56,7 @@ def test_two_bases_are_the_same_bytes_and_can_be_used(tmp_path: Path) -> None:
         "tokenizer.json",
         "chat_template.jinja",
     }
-    model, tokenizer = load_model(first, half=False), load_tokenizer(first)
+    model, tokenizer = load_model(first, bf16=False), load_tokenizer(first)
     assert model.dtype == torch.float32
     assert model.config.model_type == "phi3"
     assert model.config.eos_token_id == token_id(tokenizer, STOP) != model.config.pad_token_id
@@ -78,7 +78,7 @@ def test_a_base_reads_as_many_instructions_as_it_is_to() -> None:
 
 
 def test_llama_has_its_own_architecture(tmp_path: Path) -> None:
-    model = load_model(build(tmp_path / "llama", architecture="llama"), half=True)
+    model = load_model(build(tmp_path / "llama", architecture="llama"), bf16=True)
     assert (model.config.model_type, model.dtype) == ("llama", torch.bfloat16)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from cocktail.errors import RecordError, RunError
-from cocktail.records import read_json, write_json
+from cocktail.files.records import read_json, write_json
 from cocktail.report.benchmarks import (
     Benchmark,
     Comparison,
@@ -229,7 +229,7 @@ def test_an_experiment_of_cheap_stages_is_told_from_its_stages_alone(
 def test_more_models_are_copies_with_other_seeds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     import shutil
 
-    from cocktail.compose import compose
+    from cocktail.config.compose import compose
 
     overhead = script(monkeypatch, "overhead")
     shutil.copytree(ROOT / "conf", tmp_path / "conf")

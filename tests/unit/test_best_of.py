@@ -7,8 +7,8 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from cocktail.analysis.stats.best_of import Tries, expected_best, pick_weights, picked_value
 from cocktail.errors import RecordError
-from cocktail.stats.best_of import Tries, expected_best, pick_weights, picked_value
 
 
 @pytest.mark.parametrize("k", [1, 2, 3, 5])

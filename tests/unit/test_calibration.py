@@ -11,18 +11,18 @@ import pytest
 from matplotlib.figure import Figure
 from scipy import stats
 
-from cocktail.calibration.ability import ACCURACY, ability_for
-from cocktail.calibration.designs import DESIGNS, Design
-from cocktail.calibration.figure import draw_rates
-from cocktail.calibration.generator import CANDIDATES, SINGLE, SimulatedStudy, simulate
-from cocktail.calibration.rates import Rates, Way, effect_of, judge_studies
-from cocktail.calibration.recorded import recorded_design
-from cocktail.calibration.rows import design_rows, held, studies_of
-from cocktail.calibration.study import _all_rows, calibrate
-from cocktail.calibration.table import MADE_WITH, all_tables
 from cocktail.errors import RecordError
-from cocktail.records import digest_folder, read_json, write_json
+from cocktail.files.records import digest_folder, read_json, write_json
 from cocktail.report.table import to_markdown
+from cocktail.studies.simulation.ability import ACCURACY, ability_for
+from cocktail.studies.simulation.designs import DESIGNS, Design
+from cocktail.studies.simulation.figure import draw_rates
+from cocktail.studies.simulation.generator import CANDIDATES, SINGLE, SimulatedStudy, simulate
+from cocktail.studies.simulation.rates import Rates, Way, effect_of, judge_studies
+from cocktail.studies.simulation.recorded import recorded_design
+from cocktail.studies.simulation.rows import design_rows, held, studies_of
+from cocktail.studies.simulation.study import _all_rows, calibrate
+from cocktail.studies.simulation.table import MADE_WITH, all_tables
 
 RECORDED = Path(__file__).parents[2] / "reports/calibration"
 RESULT = {

@@ -12,12 +12,12 @@ import yaml
 from answers_fixture import ROOT, WHOLE, study_params
 
 from cocktail import cli
-from cocktail.cards.facts import SourceFacts, read_run
-from cocktail.cards.render import make_cards, write_cards
-from cocktail.compose import compose, write_params
 from cocktail.config import check_params
+from cocktail.config.compose import compose, write_params
 from cocktail.errors import ConfigError, RecordError
-from cocktail.records import digest_file, read_json, write_json
+from cocktail.files.records import digest_file, read_json, write_json
+from cocktail.report.cards.facts import SourceFacts, read_run
+from cocktail.report.cards.render import make_cards, write_cards
 
 PARAMS = study_params()
 MODEL = "phi3_smoke"

@@ -120,7 +120,7 @@ def test_the_review_shows_verdicts_first_and_installs_what_they_need() -> None:
         "changes.changes_markdown({'claims': []}, {'claims': []})\n"
         "print(*{name.split('.')[0] for name in sys.modules})"
     )
-    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     heavy = {"pydantic", "yaml", "scipy", "statsmodels", "torch", "pandas", "rich", "jinja2"}
     assert heavy & set(done.stdout.split()) == {"pandas"} <= set(listed[1].split("|"))
     empty = re.search(r"echo '(.*?)' > old_claims\.json", text)

@@ -13,18 +13,18 @@ from answers_fixture import study_params
 from matplotlib.figure import Figure
 from statsmodels.stats.multitest import multipletests
 
-from cocktail.advice.heldout import held_out_record
-from cocktail.advice.show import advice_row
-from cocktail.comparison.advised import advice_rows
-from cocktail.comparison.budget import budget_rows
-from cocktail.comparison.explored import curse_rows
-from cocktail.comparison.scores import ModelScores, read_scores
-from cocktail.records import read_json
+from cocktail.analysis.advice.heldout import held_out_record
+from cocktail.analysis.advice.show import advice_row
+from cocktail.analysis.advised import advice_rows
+from cocktail.analysis.budget import budget_rows
+from cocktail.analysis.explored import curse_rows
+from cocktail.analysis.scores import ModelScores, read_scores
+from cocktail.analysis.stats.snooping import snooping_test
+from cocktail.files.records import read_json
 from cocktail.report.choices import advice_table, budget_table, curse_table
 from cocktail.report.curves import draw_budget, draw_curse
 from cocktail.report.pictures import write_figures
 from cocktail.scoring.answers import read_evaluations
-from cocktail.stats.snooping import snooping_test
 
 PARAMS = study_params()
 

@@ -19,11 +19,11 @@ from cocktail.claims.evaluate import consistency_row, evaluate_claims
 from cocktail.claims.numbers import verdict_numbers
 from cocktail.claims.schema import ConsistencyTest
 from cocktail.config import Params
+from cocktail.data.grid import Run
 from cocktail.errors import RecordError
-from cocktail.grid import Run
-from cocktail.lock import LockState
-from cocktail.records import read_json, write_json
+from cocktail.files.records import read_json, write_json
 from cocktail.report.verdicts import verdict_tables
+from cocktail.runs.lock import LockState
 from cocktail.scoring.score import score_study
 
 SEEDS = (101, 102, 103)
@@ -224,11 +224,12 @@ def test_label_decoded_rows_stand_beside_strict_ones(result: Result) -> None:
 def test_what_is_not_trained_on_has_a_thermometer(result: Result, changed: Callable[..., Result]) -> None:
     """It is read where accuracy is at chance, and where an answer is not in the format."""
     only = {row["scope"] for row in rows(result, "regulariser", reading="logprob")}
-    assert only == {"macro", "financebench", "knowledge", "gsm8k"}
+    assert only == {"macro", "knowledge", "gsm8k"}
     assert not rows(result, "mixture_vs_single", reading="logprob")  # of a target it is not asked
     warm = row(result, "regulariser", "knowledge", "logprob")
     strict = row(result, "regulariser", "knowledge")
-    assert warm["effect"] == pytest.approx(strict["effect"] / 2)  # the fixture's: half a nat where right
+    # The fixture's: half a nat more where the answer is right.
+    assert warm["effect"] == pytest.approx(strict["effect"] / 2, abs=1e-3)
     assert not warm["primary"]
     at_chance = changed(answered("wrong", "knowledge", run="base"))
     assert row(at_chance, "regulariser", "knowledge")["reason"] == "base at chance"

@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 from answers_fixture import study_params
 
-from cocktail.comparison.overview import guess_share
-from cocktail.comparison.scores import ModelScores, confirmed_arms, read_scores
-from cocktail.comparison.study import compare_study
+from cocktail.analysis.overview import guess_share
+from cocktail.analysis.scores import ModelScores, confirmed_arms, read_scores
+from cocktail.analysis.study import compare_study
 from cocktail.errors import RecordError
-from cocktail.records import read_json, write_json, write_table
+from cocktail.files.records import read_json, write_json, write_table
 from cocktail.scoring.answers import Evaluation
 
 SEEDS = (101, 102, 103)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from cocktail.compose import compose
 from cocktail.config import RENAMED, check_params, load_params
+from cocktail.config.compose import compose
 from cocktail.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
@@ -66,10 +66,10 @@ def test_confirmation_needs_fresh_seeds(tiny: dict[str, Any]) -> None:
     assert "names a seed twice" in problems(raw)
 
 
-def test_what_is_matched_is_confirmed(tiny: dict[str, Any]) -> None:
+def test_what_is_matched_has_a_name(tiny: dict[str, Any]) -> None:
     raw = copy.deepcopy(tiny)
-    raw["study"]["confirm_also"] = ["without_open_orca"]
-    assert "'without_orca_math' is neither chosen, all nor in confirm_also" in problems(raw)
+    raw["study"]["confirm_matched"] = ["chosen", "without_orca_maths"]
+    assert "'without_orca_maths' is neither chosen, all nor without_TASK; did you mean" in problems(raw)
 
 
 def test_a_target_must_be_a_finance_task_of_the_study(tiny: dict[str, Any]) -> None:

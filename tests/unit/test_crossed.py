@@ -7,8 +7,8 @@ import pytest
 import statsmodels.api as sm
 from scipy import stats
 
+from cocktail.analysis.stats.crossed import TaskOutcomes, crossed_effect, crossed_macro, crossed_mean
 from cocktail.errors import RecordError
-from cocktail.stats.crossed import TaskOutcomes, crossed_effect, crossed_macro, crossed_mean
 
 
 def outcomes(rng: np.random.Generator, *, seeds: int, items: int, seed_sd: float) -> np.ndarray:

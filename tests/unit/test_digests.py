@@ -13,13 +13,13 @@ import pytest
 from data_params import make_params, make_source, write_lines
 
 from cocktail.config import Params
+from cocktail.data.grid import Asked, Run
 from cocktail.data.mixture import Mixture, read_mixture, write_mixtures
 from cocktail.data.prepare import prepare
 from cocktail.data.table import read_split
 from cocktail.errors import CocktailError
-from cocktail.execution.finished import NOT_TRAINED, Answered, Finished, write_runs
-from cocktail.grid import Asked, Run
-from cocktail.records import DIGESTS, check_listed, list_digests, read_json, read_table, write_json
+from cocktail.files.records import DIGESTS, check_listed, list_digests, read_json, read_table, write_json
+from cocktail.runs.finished import NOT_TRAINED, Answered, Finished, write_runs
 from cocktail.scoring.answers import read_answers, read_asked
 from cocktail.sources.fetch import fetch_sources
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from cocktail.cli import main
-from cocktail.dvc_lock import ASIDE, LOCK, mend, put_aside
+from cocktail.files.dvc_lock import ASIDE, LOCK, mend, put_aside
 from cocktail.stage import run_stage
 
 STAGE = """\

@@ -14,12 +14,12 @@ import pytest
 from endpoint_server import KEY, FakeEndpoint, Said, Script, completion, serve
 
 from cocktail.config import EndpointConfig
-from cocktail.endpoint.address import read_address
-from cocktail.endpoint.ask import ask_all
-from cocktail.endpoint.question import Question, Reply
-from cocktail.endpoint.replies import Replies, reply_table
 from cocktail.errors import DataError, EndpointError
-from cocktail.records import write_table
+from cocktail.files.records import write_table
+from cocktail.inference.endpoint.address import read_address
+from cocktail.inference.endpoint.ask import ask_all
+from cocktail.inference.endpoint.question import Question, Reply
+from cocktail.inference.endpoint.replies import Replies, reply_table
 
 SETTINGS = EndpointConfig(max_tokens=8, concurrency=2, tries=3, timeout_seconds=10.0, backoff_seconds=0.0)
 

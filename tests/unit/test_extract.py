@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cocktail.scoring.extract import (
+from cocktail.tasks.reading.extract import (
     lenient_choice,
     lenient_label,
     lenient_number,
@@ -14,7 +14,7 @@ from cocktail.scoring.extract import (
     strict_number,
     strict_text,
 )
-from cocktail.scoring.numbers import parse_number, same_number
+from cocktail.tasks.reading.numbers import parse_number, same_number
 
 MOODS = ("positive", "negative", "neutral")
 TOPICS = ("Fed | Central Banks", "Stock Movement", "Stock Commentary", "Markets", "M&A | Investments")

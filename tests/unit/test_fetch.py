@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from cocktail.config import FetchConfig
 from cocktail.errors import SourceError
-from cocktail.records import digest_file, read_json
+from cocktail.files.records import digest_file, read_json
 from cocktail.sources import hub
 from cocktail.sources.fetch import fetch_sources, verify_raw
 
@@ -290,7 +290,7 @@ def test_without_network_the_stage_ends_with_one_message(tmp_path: Path, revisio
     params = make_params(fetch={"backend": "hub", "sources": sources}).model_dump()
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-P", str(ROOT / "stages/fetch.py"), "--params", "params.yaml", "--out", "raw"],
+        [sys.executable, str(ROOT / "stages/fetch.py"), "--params", "params.yaml", "--out", "raw"],
         cwd=tmp_path,
         env=os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "hf")},
         capture_output=True,

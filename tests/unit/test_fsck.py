@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cocktail.endpoint.question import Question, Reply
-from cocktail.endpoint.replies import Replies
 from cocktail.errors import RecordError
-from cocktail.fsck import fsck
-from cocktail.records import list_digests, write_json
-from cocktail.store import Store
+from cocktail.files.records import list_digests, write_json
+from cocktail.files.store import Store
+from cocktail.inference.endpoint.question import Question, Reply
+from cocktail.inference.endpoint.replies import Replies
+from cocktail.studies.fsck import fsck
 
 KEY = "ab" + "0" * 62
 QUESTION = Question("judge-1", (("user", "Is it?"),), 8)
@@ -116,7 +116,7 @@ def test_rot_in_the_cache_is_made_again_and_never_becomes_data(tmp_path: Path) -
         return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
 
     (tmp_path / "make.py").write_text(
-        "from pathlib import Path\nfrom cocktail.records import list_digests, write_json\n"
+        "from pathlib import Path\nfrom cocktail.files.records import list_digests, write_json\n"
         "write_json(Path('out/a.json'), {'right': 'x' * 99})\nlist_digests(Path('out'))\n"
     )
     stage = {"cmd": f"{sys.executable} make.py", "deps": ["make.py"], "outs": ["out"]}
@@ -137,7 +137,7 @@ def test_rot_in_the_cache_is_made_again_and_never_becomes_data(tmp_path: Path) -
     (tmp_path / "out").rmdir()
     assert python("-m", "dvc", "repro").returncode == 0
     assert (tmp_path / "out/a.json").read_bytes() != whole  # what DVC does
-    reader = "from pathlib import Path; from cocktail.records import read_json; read_json(Path('out/a.json'))"
+    reader = "import pathlib, cocktail.files.records as r; r.read_json(pathlib.Path('out/a.json'))"
     assert "not what was written" in python("-c", reader).stderr
     cocktail = ("-c", "from cocktail.cli import main; main()", "fsck", "--mend")
     told = python(*cocktail)

@@ -15,13 +15,13 @@ from test_prefix import MODELS
 from tiny_model import STOP, recipe, tiny_model
 from transformers import AutoModelForCausalLM, GenerationConfig
 
+from cocktail.data.evaluation_set import EvaluationSet, TaskSettings
+from cocktail.data.prompts import Prompt
 from cocktail.errors import RunError
-from cocktail.exam import ExamSheet, TaskSettings
-from cocktail.inference.answer import answer_exam, prepare_exam
+from cocktail.inference.answer import answer_set, render_set
 from cocktail.inference.engine import Generated, Question
 from cocktail.inference.generate import TorchEngine
 from cocktail.inference.labels import Walk, label_trie
-from cocktail.prompts import Prompt
 from cocktail.training.methods import ready_to_answer, without_rename_warnings
 
 LABELS = {
@@ -247,8 +247,8 @@ def test_a_reference_is_as_likely_as_in_its_row_alone(name: str, tokens: int) ->
             continue
         row = torch.tensor([[*question.prompt, *question.reference]])
         scored = model(row).logits[0, len(question.prompt) - 1 : -1].log_softmax(dim=-1)
-        alone = scored.gather(1, row[0, len(question.prompt) :, None]).mean()
-        assert answer.reference_logprob == pytest.approx(float(alone), abs=1e-5)
+        alone = scored.gather(1, row[0, len(question.prompt) :, None]).mean().detach()
+        assert answer.reference_logprob == pytest.approx(alone.item(), abs=1e-5)
 
 
 def test_references_are_asked_of_what_is_not_trained_on(tokenizer: Any) -> None:
@@ -263,16 +263,16 @@ def test_references_are_asked_of_what_is_not_trained_on(tokenizer: Any) -> None:
             "answer": ["3", "3 + 4 = 7", "negative", " ".join(["5 + 6 = 11"] * 9)],
         }
     )
-    asked = ExamSheet(table, {"gsm8k": TaskSettings(8, {}), "fpb": TaskSettings(4, {})})
-    exam = prepare_exam(tokenizer, asked, max_prompt=40, stop_token=STOP)
-    assert tokenizer.decode(exam.references[1]) == "3 + 4 = 7"
-    assert [len(one) for one in exam.references] == [0, len(exam.references[1]), 0, 8]
-    other = ExamSheet(table.assign(answer=table["answer"].replace("3 + 4 = 7", "7")), asked.tasks)
-    gold = ExamSheet(table.assign(answer=table["answer"].replace("negative", "positive")), asked.tasks)
+    asked = EvaluationSet(table, {"gsm8k": TaskSettings(20, {}), "fpb": TaskSettings(4, {})})
+    rendered = render_set(tokenizer, asked, max_prompt=40, stop_token=STOP)
+    assert tokenizer.decode(rendered.references[1]) == "3 + 4 = 7"
+    assert [len(one) for one in rendered.references] == [0, len(rendered.references[1]), 0, 20]
+    other = EvaluationSet(table.assign(answer=table["answer"].replace("3 + 4 = 7", "7")), asked.tasks)
+    gold = EvaluationSet(table.assign(answer=table["answer"].replace("negative", "positive")), asked.tasks)
     assert other.digest() != asked.digest() == gold.digest()
 
 
-def sheet() -> ExamSheet:
+def evaluation_set() -> EvaluationSet:
     table = pd.DataFrame(
         {
             "item": ["tone:dev:0", "tone:test:0", "sum:test:0"],
@@ -288,13 +288,13 @@ def sheet() -> ExamSheet:
         "tone": TaskSettings(4, {"Positive": "positive", "Negative": "negative"}),
         "sum": TaskSettings(7, {}),
     }
-    return ExamSheet(table, tasks)
+    return EvaluationSet(table, tasks)
 
 
 def test_answers_are_one_row_per_item(tokenizer: Any) -> None:
-    exam = prepare_exam(tokenizer, sheet(), max_prompt=40, stop_token=STOP)
+    rendered = render_set(tokenizer, evaluation_set(), max_prompt=40, stop_token=STOP)
     model, _ = model_that_stops(tokenizer)
-    table = answer_exam(TorchEngine(model, (5,), 2), tokenizer, exam)
+    table = answer_set(TorchEngine(model, (5,), 2), tokenizer, rendered)
     assert table["item"].tolist() == ["tone:dev:0", "tone:test:0", "sum:test:0"]
     assert table["cut"].tolist() == [False, True, False]
     assert [label in ("Positive", "Negative") for label in table["label_choice"]] == [False, True, False]
@@ -304,8 +304,8 @@ def test_answers_are_one_row_per_item(tokenizer: Any) -> None:
 
 
 def test_all_answers_empty_is_an_error(tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    exam = prepare_exam(tokenizer, sheet(), max_prompt=40, stop_token=STOP)
+    rendered = render_set(tokenizer, evaluation_set(), max_prompt=40, stop_token=STOP)
     at_once = [Generated((), stopped=True)] * 3
     monkeypatch.setattr(TorchEngine, "generate", lambda *_: at_once)
     with pytest.raises(RunError):
-        answer_exam(TorchEngine(tiny_model(tokenizer), (5,), 2), tokenizer, exam)
+        answer_set(TorchEngine(tiny_model(tokenizer), (5,), 2), tokenizer, rendered)

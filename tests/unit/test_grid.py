@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from cocktail.compose import compose, known_studies
 from cocktail.config import FINANCE_TASKS, GENERAL_TASKS, Params, check_params
+from cocktail.config.compose import compose, known_studies
+from cocktail.data.grid import Asked, Run, candidates, confirm_runs, explore_runs
 from cocktail.errors import ConfigError
-from cocktail.grid import Asked, Run, candidates, confirm_runs, explore_runs
 
 ROOT = Path(__file__).parents[2]
 
@@ -117,7 +117,7 @@ def test_confirm_has_the_matched_controls_after_what_they_match() -> None:
         kind="steps",
         epochs=every.epochs,
         warmup_steps=every.warmup_steps,
-        like="all-s101",
+        matches="all-s101",
     )
     assert all(run.seed == 101 for run in runs)
 

@@ -11,11 +11,11 @@ from scipy import stats
 from statsmodels.stats.power import TTestPower
 from statsmodels.stats.weightstats import ttost_paired
 
+from cocktail.analysis.stats.crossed import Effect, TaskOutcomes, crossed_effect, crossed_macro
+from cocktail.analysis.stats.equivalence import equivalence_test
+from cocktail.analysis.stats.multiplicity import benjamini_hochberg, holm
+from cocktail.analysis.stats.power import LIMIT, smallest_detectable, upper_se
 from cocktail.errors import RecordError
-from cocktail.stats.crossed import Effect, TaskOutcomes, crossed_effect, crossed_macro
-from cocktail.stats.equivalence import equivalence_test
-from cocktail.stats.multiplicity import benjamini_hochberg, holm
-from cocktail.stats.power import LIMIT, smallest_detectable, upper_se
 
 Array = NDArray[np.float64]
 

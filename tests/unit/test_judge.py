@@ -16,12 +16,12 @@ import yaml
 from answers_fixture import ROOT, study_params, tolerance, write_study
 from endpoint_server import KEY, FakeEndpoint, Said, completion, serve
 
+from cocktail.analysis.judge.agreement import agreement_rows, run_rows
+from cocktail.analysis.judge.prompt import case, read_verdict
+from cocktail.analysis.judge.study import judge_study
 from cocktail.config import Params, check_params
 from cocktail.errors import ConfigError, EndpointError, RecordError
-from cocktail.judge.agreement import agreement_rows, run_rows
-from cocktail.judge.prompt import case, read_verdict
-from cocktail.judge.study import judge_study
-from cocktail.records import digest_folder, read_json, read_table, write_table
+from cocktail.files.records import digest_folder, read_json, read_table, write_table
 from cocktail.report.judging import judge_tables
 from cocktail.scoring.score import score_study
 
@@ -127,7 +127,7 @@ def test_the_stage_by_rules_needs_no_network_library(study: Path, tmp_path: Path
         "run_name='__main__'); sys.exit(not sys.modules.keys().isdisjoint(['urllib3', 'sklearn', 'torch']))"
     )
     settings = {name: value for name, value in os.environ.items() if not name.startswith("COCKTAIL_")}
-    done = subprocess.run([sys.executable, "-P", "-c", code], cwd=tmp_path, env=settings, check=False)
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=settings, check=False)
     assert done.returncode == 0
     assert read_json(tmp_path / "out/counts.json")["backend"] == "rules"
 

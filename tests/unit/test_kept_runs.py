@@ -17,24 +17,24 @@ import yaml
 from answers_fixture import ROOT, finish_study, study_params, tolerance
 from lock_fixture import write_lock
 
-from cocktail.compose import write_params
+from cocktail.analysis.judge.study import judge_study
+from cocktail.analysis.selection import select_study
 from cocktail.config import Params
+from cocktail.config.compose import write_params
+from cocktail.data.grid import Run, confirm_runs, explore_runs
 from cocktail.errors import RecordError
-from cocktail.execution import runs as execution
-from cocktail.execution.pool import Job
-from cocktail.execution.runs import StageInputs, run_all
-from cocktail.grid import Run, confirm_runs, explore_runs
-from cocktail.judge.study import judge_study
-from cocktail.keep import keep_runs, needs_keeping
-from cocktail.kept import KeptRuns, runs_folder
-from cocktail.record import record, verify
-from cocktail.records import digest_folder, read_json, read_table, write_json, write_table
+from cocktail.files.records import digest_folder, read_json, read_table, write_json, write_table
 from cocktail.report.methods import read_studies
+from cocktail.runs import runs as execution
+from cocktail.runs.kept import KeptRuns, runs_folder
+from cocktail.runs.pool import Job
+from cocktail.runs.runs import StageInputs, run_all
 from cocktail.scoring.answers import Evaluation, read_evaluations
 from cocktail.scoring.codes import check_codes, code_answers, has_text, is_coded
 from cocktail.scoring.outcome import INVALID, Tolerance
 from cocktail.scoring.score import score_study
-from cocktail.scoring.selection import select_study
+from cocktail.studies.keep import keep_runs, needs_keeping
+from cocktail.studies.record import record, verify
 
 OVERRIDES = ("study.evaluations=[fpb,finqa,knowledge,financebench]", "study.include=[single,all]")
 OVERRIDES += ("study.tries=0", "study.confirm_seeds=[101]", "study.confirm_also=[]")
@@ -273,7 +273,7 @@ def test_a_table_with_text_stops_the_keeping(study: Path, monkeypatch: pytest.Mo
         codes = code_answers(*given, **named)
         return codes.assign(read=codes["read"].replace(INVALID, SENTENCE))
 
-    monkeypatch.setattr("cocktail.keep.code_answers", leaking)
+    monkeypatch.setattr("cocktail.studies.keep.code_answers", leaking)
     with pytest.raises(RecordError, match="read of fpb"):
         keep(study)
     assert not list(folder_of(study).rglob("*.parquet"))
@@ -318,7 +318,7 @@ def test_a_run_takes_its_steps_from_the_kept_receipt(
 
     monkeypatch.setattr(execution, "run_jobs", noted)
     make(elsewhere)
-    training = read_json(folder_of(elsewhere) / MODEL / f"confirm/{steps.like}.json")["training"]
+    training = read_json(folder_of(elsewhere) / MODEL / f"confirm/{steps.matches}.json")["training"]
     assert asked == [(steps.id, training["steps"])]
     assert training["steps"] > 0
 
@@ -481,7 +481,7 @@ def test_a_study_that_is_not_finished_keeps_what_is_done(study: Path, made: list
 
 
 def test_a_matched_run_waits_for_the_one_it_matches(study: Path) -> None:
-    like = next(run.like for run in CONFIRM if run.kind == "steps")
+    like = next(run.matches for run in CONFIRM if run.kind == "steps")
     keep(study)
     forget(study, folder_of(study) / MODEL / f"confirm/{like}")
     shutil.rmtree(folder_of(study))
@@ -542,8 +542,8 @@ def test_the_command_keeps_runs_and_the_stage_finds_them(study: Path) -> None:
     command = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]["explore"]["cmd"]
     digest = write_lock(study / "reports/locks", PARAMS)
     words = command.replace("${item}", f"--model {MODEL}").split()
-    assert words[1:4] == ["python", "-P", "stages/explore.py"]
-    run_in(study, *words[2:])
+    assert words[:2] == ["python", "stages/explore.py"]
+    run_in(study, *words[1:])
     written = study / f"artifacts/answers/{MODEL}/explore"
     assert read_json(written / "index.json") == {"runs": [run.id for run in EXPLORE], "lock": digest}
     assert all(is_coded(read_table(path)) for path in written.glob("*.parquet"))
@@ -571,7 +571,7 @@ def test_no_stage_that_trains_or_scores_hangs_on_the_records() -> None:
         for name, stage in listed.items()
         if any(one.startswith("reports/studies") for one in stage["deps"])
     ]
-    assert hanging == ["page"]
+    assert hanging == ["report"]
 
 
 def test_trainings_and_answers_are_found_by_key_alone(study: Path) -> None:

@@ -14,13 +14,13 @@ from answers_fixture import ROOT, study_params, write_prepared
 from tiny_model import MODEL, RECIPE
 
 from cocktail.config import Params
-from cocktail.exam import ExamSheet, read_exam
-from cocktail.execution import keys
-from cocktail.execution.jobs import RunJob
-from cocktail.execution.keys import answers_key, base_identity, training_key
-from cocktail.execution.runs import StageInputs
-from cocktail.grid import Asked, explore_runs
-from cocktail.records import write_json
+from cocktail.data.evaluation_set import EvaluationSet, read_evaluation_set
+from cocktail.data.grid import Asked, explore_runs
+from cocktail.files.records import write_json
+from cocktail.runs.jobs import RunJob
+from cocktail.runs.runs import StageInputs
+from cocktail.training import keys
+from cocktail.training.keys import answers_key, base_identity, training_key
 from cocktail.training.recipe import LoraShape, Recipe
 
 PARAMS = study_params("smoke")
@@ -43,9 +43,9 @@ OTHER: dict[str, Any] = {
 
 
 @pytest.fixture
-def sheet(tmp_path: Path) -> ExamSheet:
+def evaluation_set(tmp_path: Path) -> EvaluationSet:
     write_prepared(tmp_path, PARAMS)
-    return read_exam(tmp_path, Asked("fpb", True, 7))
+    return read_evaluation_set(tmp_path, Asked("fpb", True, 7))
 
 
 @pytest.fixture
@@ -64,11 +64,11 @@ def key(**changes: Any) -> str:
     return training_key(replace(RECIPE, **changes), **TRAINING)
 
 
-def test_names_and_form_of_keys_are_frozen(versions: None, sheet: ExamSheet) -> None:
+def test_names_and_form_of_keys_are_frozen(versions: None, evaluation_set: EvaluationSet) -> None:
     """Whoever changes these trains and answers anew whatever was kept: by a new rule, never by the way."""
     assert key() == "c2ea7c2e162bc053f196fc868d8df7ee0566102d039a48765e303b2a0858ec1d"
     assert (
-        answers_key("m", sheet=sheet, **ANSWERING)
+        answers_key("m", asked=evaluation_set, **ANSWERING)
         == "9f8fc258aa76b6d5679b52ae6b035c1fc455eaa13271c044c9f81031b6e5fcf3"
     )
     assert (
@@ -89,14 +89,19 @@ def test_every_field_of_a_recipe_is_in_the_key_or_is_known_to_change_nothing(fie
         assert (changed == key()) == (field in FACTS)
 
 
-@pytest.mark.parametrize("name", [*TRAINING, *ANSWERING, "model", "sheet"])
-def test_what_else_a_run_is_made_of_is_in_the_key(name: str, sheet: ExamSheet) -> None:
+@pytest.mark.parametrize("name", [*TRAINING, *ANSWERING, "model", "asked"])
+def test_what_else_a_run_is_made_of_is_in_the_key(name: str, evaluation_set: EvaluationSet) -> None:
     if name in TRAINING:
         assert training_key(RECIPE, **{**TRAINING, name: "other"}) != key()
     if name in TRAINING and name not in ANSWERING:
         return
-    asked: dict[str, Any] = {**ANSWERING, "sheet": sheet, "model": key()}
-    other = {"bf16": True, "vllm": True, "max_prompt": 239, "sheet": replace(sheet, table=sheet.table[1:])}
+    asked: dict[str, Any] = {**ANSWERING, "asked": evaluation_set, "model": key()}
+    other = {
+        "bf16": True,
+        "vllm": True,
+        "max_prompt": 239,
+        "asked": replace(evaluation_set, table=evaluation_set.table[1:]),
+    }
     assert answers_key(**asked) != answers_key(**{**asked, name: other.get(name, "other")})
 
 
@@ -124,9 +129,11 @@ def test_the_epochs_of_a_run_of_given_steps_play_no_part() -> None:
     assert key(max_steps=5) == key(max_steps=5, epochs=9.0) != key(max_steps=6)
 
 
-def test_a_new_rule_or_library_makes_runs_anew(monkeypatch: pytest.MonkeyPatch, sheet: ExamSheet) -> None:
+def test_a_new_rule_or_library_makes_runs_anew(
+    monkeypatch: pytest.MonkeyPatch, evaluation_set: EvaluationSet
+) -> None:
     def three() -> list[str]:
-        return [key(), answers_key("m", sheet=sheet, **ANSWERING), base_identity(MODEL, source="")]
+        return [key(), answers_key("m", asked=evaluation_set, **ANSWERING), base_identity(MODEL, source="")]
 
     before = three()
     for rules, place in (("TRAINING_RULES", 0), ("ANSWERING_RULES", 1), ("BASE_RULES", 2)):
@@ -162,10 +169,10 @@ def test_another_cpu_or_gpu_or_place_makes_no_run_anew(
 ) -> None:
     here = keys_of(tmp_path / "here")
     assert len({key for key, _ in here}) == len(here)
-    for module in ("environment", "jobs", "plan"):
-        monkeypatch.setattr(f"cocktail.execution.{module}.device_name", lambda: "another")
-    monkeypatch.setattr("cocktail.execution.environment.cpu_name", lambda: "another")
-    monkeypatch.setattr("cocktail.execution.environment.cpu_flags", list)
+    for module in ("training.environment", "runs.jobs", "runs.plan"):
+        monkeypatch.setattr(f"cocktail.{module}.device_name", lambda: "another")
+    monkeypatch.setattr("cocktail.training.environment.cpu_name", lambda: "another")
+    monkeypatch.setattr("cocktail.training.environment.cpu_flags", list)
     assert keys_of(tmp_path / "elsewhere") == here
     gpus = {"gpus_per_run": 2, "accept": "same_type", "keep_weights": "none", "workers": 3}
     changed = PARAMS.model_copy(update={"execute": PARAMS.execute.model_copy(update=gpus)})
@@ -204,4 +211,4 @@ def test_a_comment_in_the_code_makes_no_run_anew(tmp_path: Path) -> None:
         text=True,
         check=True,
     )
-    assert ran.stdout == f"{tmp_path}/src/cocktail/execution/keys.py {keys_of(tmp_path / 'here')}\n"
+    assert ran.stdout == f"{tmp_path}/src/cocktail/training/keys.py {keys_of(tmp_path / 'here')}\n"

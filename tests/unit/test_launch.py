@@ -58,7 +58,7 @@ def test_two_processes_learn_what_one_does(tokenizer: Any, base: Path, tmp_path:
     changes = {"method": method, "lora": LoraShape(2, 4, 0.0) if method == "lora" else None}
     torch.set_num_threads(1)
     alone, training = fine_tune(
-        load_model(base, half=False),
+        load_model(base, bf16=False),
         tokenizer,
         tiny_rows(tokenizer, EIGHT),
         recipe=recipe(**SHARED | changes),
@@ -69,7 +69,7 @@ def test_two_processes_learn_what_one_does(tokenizer: Any, base: Path, tmp_path:
     one, two = alone.state_dict(), shared.state_dict()
     assert one.keys() == two.keys()
     assert max(float((one[name] - two[name]).abs().max()) for name in one) < 1e-4
-    untouched = load_model(base, half=False).state_dict()
+    untouched = load_model(base, bf16=False).state_dict()
     moved = [name for name in one if name not in untouched or not torch.equal(one[name], untouched[name])]
     assert moved
     for count in ("steps", "trained_tokens", "trainable_parameters"):

@@ -17,9 +17,9 @@ from cocktail.claims.schema import read_claims
 from cocktail.claims.verdict import RULES
 from cocktail.config import Params
 from cocktail.errors import RecordError
-from cocktail.lock import FREE, STAGES, LockState, lock_path, locked_params, present_lock, read_lock
-from cocktail.lock_study import lock_study
-from cocktail.records import digest_file, read_json, write_json
+from cocktail.files.records import digest_file, read_json, write_json
+from cocktail.runs.lock import FREE, STAGES, LockState, lock_path, locked_params, present_lock, read_lock
+from cocktail.studies.lock_study import lock_study
 
 TARGETS = "study.targets=[fpb,finqa]"
 PARAMS = study_params("smoke", TARGETS)
@@ -183,7 +183,7 @@ def test_a_broken_lock_is_an_error_that_names_the_file(root: Path, how: str) -> 
 
 
 def test_the_claims_stage_runs_again_where_a_locked_param_changes() -> None:
-    listed = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]["claims"]["params"]
+    listed = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]["analyze"]["params"]
     locked = {(section, name) for section, found in locked_params(PARAMS).items() for name in found} - {
         ("train", "rows_per_step")
     }

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cocktail.records import write_json
+from cocktail.files.records import write_json
 from cocktail.report.methods import methods_block, methods_table, read_studies
 
 FULL = {"fpb": (0.8, 0.6), "finqa": (0.4, 0.2)}

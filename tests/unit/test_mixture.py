@@ -10,6 +10,7 @@ import pytest
 from data_params import make_params
 
 from cocktail.config import FINANCE_TASKS, Params
+from cocktail.data.grid import Run, confirm_runs, explore_runs
 from cocktail.data.mixture import (
     Mixture,
     draw,
@@ -23,8 +24,7 @@ from cocktail.data.mixture import (
 )
 from cocktail.data.table import COLUMNS, write_split
 from cocktail.errors import RunError
-from cocktail.grid import Run, confirm_runs, explore_runs
-from cocktail.records import read_json, write_json
+from cocktail.files.records import read_json, write_json
 
 PAPER_CAPS = {
     "headline": 10_000,
@@ -139,7 +139,7 @@ def test_steps_and_size_controls_match_their_mixture(params: Params) -> None:
 
 
 def test_a_control_without_the_run_it_matches_is_refused(params: Params) -> None:
-    control = Run(id="size_fpb_as_all-s1", kind="size", sources=("fpb",), seed=1, like="all-s1")
+    control = Run(id="size_fpb_as_all-s1", kind="size", sources=("fpb",), seed=1, matches="all-s1")
     with pytest.raises(RunError, match="all-s1"):
         asked(params, control)
 

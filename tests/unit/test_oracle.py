@@ -12,8 +12,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import cocktail.calibration.oracle as oracle
-from cocktail.calibration.agreement import (
+import cocktail.studies.simulation.oracle as oracle
+from cocktail.errors import RecordError
+from cocktail.files.records import read_json, read_table, write_json
+from cocktail.report.table import to_markdown
+from cocktail.studies.simulation.agreement import (
     Contrast,
     answers_of,
     both_roads,
@@ -21,11 +24,8 @@ from cocktail.calibration.agreement import (
     recorded_contrasts,
     rule_effect,
 )
-from cocktail.calibration.agreement_table import agreement_tables, ratio
-from cocktail.calibration.oracle import DRAWS, second_road
-from cocktail.errors import RecordError
-from cocktail.records import read_json, read_table, write_json
-from cocktail.report.table import to_markdown
+from cocktail.studies.simulation.agreement_table import agreement_tables, ratio
+from cocktail.studies.simulation.oracle import DRAWS, second_road
 
 STUDIES = Path(__file__).parents[2] / "reports/studies"
 RECORDS = sorted(path.parent for path in STUDIES.glob("*/items.parquet"))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from claims_fixture import claim, verdict
 
-from cocktail.records import read_json, write_json
+from cocktail.files.records import read_json, write_json
 from cocktail.report.methods import Record, read_studies
 from cocktail.report.overview import overview
 from cocktail.report.readme import marks, render_readme

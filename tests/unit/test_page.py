@@ -17,17 +17,17 @@ from claims_fixture import made_up_claims, verdict
 from html_tree import Node, read_html
 
 from cocktail.errors import RecordError
-from cocktail.page.claims import Verdict, read_claims
-from cocktail.page.content import Inputs
-from cocktail.page.figures import inline_svg, slug
-from cocktail.page.forest import draw_forest, effect_text
-from cocktail.page.render import write_page
-from cocktail.page.sections import FROM_CLAIMS
-from cocktail.page.tables import read_shown
-from cocktail.page.traces import read_traces
-from cocktail.record import record
-from cocktail.records import read_json, write_json
+from cocktail.files.records import read_json, write_json
+from cocktail.report.page.claims import Verdict, read_claims
+from cocktail.report.page.content import Inputs
+from cocktail.report.page.figures import inline_svg, slug
+from cocktail.report.page.forest import draw_forest, effect_text
+from cocktail.report.page.render import write_page
+from cocktail.report.page.sections import FROM_CLAIMS
+from cocktail.report.page.tables import read_shown
+from cocktail.report.page.traces import read_traces
 from cocktail.report.table import Table, write_table_files
+from cocktail.studies.record import record
 
 PARAMS = study_params()
 MODEL = "phi3_smoke"

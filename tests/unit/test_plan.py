@@ -19,19 +19,19 @@ import pytest
 import yaml
 
 from cocktail import cli
-from cocktail.compose import compose, known_studies
 from cocktail.config import check_params
+from cocktail.config.compose import compose, known_studies
+from cocktail.data.grid import candidates, confirm_runs, dearest_choice, explore_runs
 from cocktail.data.table import COLUMNS, SPLITS, write_split
 from cocktail.errors import ConfigError, DataError
-from cocktail.grid import candidates, confirm_runs, dearest_choice, explore_runs
-from cocktail.planning.checks import checks
-from cocktail.planning.facts import SIZES, read_sizes, scratch_parameters
-from cocktail.planning.rows import source_rows
-from cocktail.planning.runs import PlannedRun, measured_runs, planned_runs
-from cocktail.planning.show import made_tables, plan_markdown
-from cocktail.planning.study import GRID, Plan, plan_study
-from cocktail.planning.tables import budget_line, tables
-from cocktail.records import read_json, write_json
+from cocktail.files.records import read_json, write_json
+from cocktail.studies.planning.checks import checks
+from cocktail.studies.planning.facts import SIZES, read_sizes, scratch_parameters
+from cocktail.studies.planning.rows import source_rows
+from cocktail.studies.planning.runs import PlannedRun, measured_runs, planned_runs
+from cocktail.studies.planning.show import made_tables, plan_markdown
+from cocktail.studies.planning.study import GRID, Plan, plan_study
+from cocktail.studies.planning.tables import budget_line, tables
 
 ROOT = Path(__file__).parents[2]
 CONF = ROOT / "conf"
@@ -364,7 +364,7 @@ def test_prepared_data_of_this_study_and_no_other_are_counted(bare: Path) -> Non
     counted = plan_study(CONF, "smoke", root=bare)
     assert counted.counted
     assert counted.rows["fpb"].train == 50
-    assert counted.rows["fpb"].exam == 40
+    assert counted.rows["fpb"].asked_rows == 40
     assert counted.rows["fpb"].characters == 40
     assert counted.once == pytest.approx(10 * (48 + 8 + 8 + 19))  # caps 48, 8, 8; open_orca 0.3 of 64
     for override in ("prepare.dev_rows=21", "source=mirror"):

@@ -16,8 +16,8 @@ import pytest
 
 from cocktail import life
 from cocktail.errors import BusyError, RunError
-from cocktail.execution import lease, pool, worker
-from cocktail.execution.pool import Job, run_jobs
+from cocktail.runs import lease, pool, worker
+from cocktail.runs.pool import Job, run_jobs
 
 WAIT = 300.0  # seconds that only a machine with other work comes near
 
@@ -64,7 +64,7 @@ def test_a_long_tmpdir_is_no_hindrance(tmp_path: Path) -> None:
     long.mkdir()
     code = (
         "from pathlib import Path\nfrom test_pool import jobs_for, note\n"
-        "from cocktail.execution import worker\nfrom cocktail.execution.pool import run_jobs\n"
+        "from cocktail.runs import worker\nfrom cocktail.runs.pool import run_jobs\n"
         "worker.PRELOAD = ['cocktail.training.device']\n"
         "if __name__ == '__main__':\n"
         f"    jobs = jobs_for(Path({str(tmp_path)!r}), 'a')\n"
@@ -176,7 +176,7 @@ import os, sys
 sys.path[:0] = {path!r}
 from pathlib import Path
 import test_pool
-from cocktail.execution import worker
+from cocktail.runs import worker
 from cocktail.stage import run_stage
 folder = Path({folder!r})
 (folder / "stage").write_text(str(os.getpid()))
@@ -260,7 +260,7 @@ LEASING = """
 import sys
 sys.path[:0] = {path!r}
 from pathlib import Path
-from cocktail.execution import lease
+from cocktail.runs import lease
 lease.LEASES = Path({leases!r})
 with lease.leased([("0",), ("GPU-a/1", "3")], most={most}, label="other") as held:
     print(held, flush=True)

@@ -16,7 +16,7 @@ from cocktail.config import Params
 from cocktail.data.prepare import prepare
 from cocktail.data.table import normalise, read_split, unescape
 from cocktail.errors import DataError
-from cocktail.records import digest_folder, read_json, read_table
+from cocktail.files.records import digest_folder, read_json, read_table
 from cocktail.tasks import load_task
 
 

@@ -10,9 +10,9 @@ import pytest
 from hub_like import hub_like
 from tiny_model import ITEMS, STOP
 
+from cocktail.data.prompts import GAP, Item, render_prompts
 from cocktail.errors import RunError
-from cocktail.models.tokens import settle, token_id
-from cocktail.prompts import GAP, Item, render_prompts
+from cocktail.training.bases.tokens import settle, token_id
 from cocktail.training.rows import IGNORED, TrainingRow, check_completions, training_rows
 
 LONG = Item(

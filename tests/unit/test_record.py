@@ -13,15 +13,15 @@ import pytest
 from answers_fixture import CLAIMS, ROOT, default_skill, finish_study, study_params
 from lock_fixture import DATE, write_lock
 
-from cocktail import record as module
 from cocktail.claims.locked import study_lock
 from cocktail.claims.verdict import RULES
+from cocktail.data.grid import Run
 from cocktail.errors import RecordError
-from cocktail.grid import Run
-from cocktail.record import differences, record, record_name, verify
-from cocktail.records import digest_folder, read_json, write_json
+from cocktail.files.records import digest_folder, read_json, write_json
+from cocktail.files.store import Store
 from cocktail.report.readme import BENCHMARKS, OVERVIEW, RESULTS, marks, render_readme
-from cocktail.store import Store
+from cocktail.studies import record as module
+from cocktail.studies.record import differences, record, record_name, verify
 
 START, END = marks(RESULTS)
 BENCHES = "".join((*marks(OVERVIEW), *marks(BENCHMARKS)))

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from cocktail.records import fresh_file, fresh_folder, write_json
+from cocktail.files.records import fresh_file, fresh_folder, write_json
 
 ROOT = Path(__file__).parents[2]
 

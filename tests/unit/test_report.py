@@ -16,9 +16,9 @@ from matplotlib.figure import Figure
 
 from cocktail.config import check_params
 from cocktail.errors import DataError
-from cocktail.page.tables import read_shown
-from cocktail.records import digest_folder
+from cocktail.files.records import digest_folder
 from cocktail.report.figures import draw_bars, draw_heat_map, draw_losses
+from cocktail.report.page.tables import read_shown
 from cocktail.report.provenance import data_note
 from cocktail.report.published import NOT_AVAILABLE, Published, published_cell, read_published
 from cocktail.report.study import report_study

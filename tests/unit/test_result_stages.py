@@ -11,7 +11,7 @@ import yaml
 from answers_fixture import CLAIMS, ROOT, study_params
 
 CALLS = {
-    "select": [
+    "choose": [
         "--model",
         "phi3_smoke",
         "--prepared",
@@ -21,15 +21,14 @@ CALLS = {
         "--out",
         "out/selected.json",
     ],
-    "compare": ["--prepared", "none", "--scores", "none", "--selected", "none", "--out", "out"],
-    "claims": [
+    "analyze": [
         *("--prepared", "none", "--scores", "none", "--selected", "none"),
         *("--claims", str(CLAIMS), "--answers", "none", "--locks", "none", "--out", "out"),
     ],
     "report": [
         *("--reports", "none", "--raw", "none", "--prepared", "none", "--mixtures", "none"),
         *("--answers", "none", "--judge", "none", "--bases", "none"),
-        *("--published", "none", "--out", "out"),
+        *("--published", "none", "--configured", "none", "--out", "out"),
     ],
 }
 
@@ -39,9 +38,8 @@ def test_missing_input_is_one_message(stage: str, tmp_path: Path) -> None:
     text = yaml.safe_dump(study_params().model_dump())
     (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
     script = ROOT / "stages" / f"{stage}.py"
-    # -P: stages/select.py must not hide the standard library's select.
     done = subprocess.run(
-        [sys.executable, "-P", str(script), *CALLS[stage]],
+        [sys.executable, str(script), *CALLS[stage]],
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -54,11 +52,11 @@ def test_missing_input_is_one_message(stage: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["scoring.selection", "comparison.study", "claims.evaluate", "report.study", "record"]
+    "module", ["analysis.selection", "analysis.study", "claims.evaluate", "report.study", "studies.record"]
 )
 def test_only_score_pays_for_evaluate(module: str) -> None:
     """Evaluate imports torch and takes five seconds; the other stages and `cocktail verify` start at once."""
     code = (
         f"import sys, cocktail.{module}; sys.exit(not sys.modules.keys().isdisjoint(['evaluate', 'torch']))"
     )
-    assert subprocess.run([sys.executable, "-P", "-c", code], check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

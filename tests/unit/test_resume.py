@@ -16,7 +16,7 @@ from transformers import TrainerCallback
 
 from cocktail import life
 from cocktail.errors import StoppedError
-from cocktail.records import read_json, write_json
+from cocktail.files.records import read_json, write_json
 from cocktail.training import sft
 from cocktail.training.checkpoints import COMPLETE, Checkpoints
 from cocktail.training.methods import ready_to_answer

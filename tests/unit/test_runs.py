@@ -20,17 +20,17 @@ from data_params import make_params
 from tiny_model import MODEL, write_tiny_base
 
 from cocktail.config import Params
+from cocktail.data.grid import Asked, Run
 from cocktail.data.table import write_split
 from cocktail.errors import RunError
-from cocktail.execution import jobs as job_module
-from cocktail.execution import plan as plan_module
-from cocktail.execution import runs as execution
-from cocktail.execution.jobs import execute
-from cocktail.execution.pool import Job
-from cocktail.execution.runs import StageInputs, run_all
-from cocktail.grid import Asked, Run
-from cocktail.inference.answer import answer_exam
-from cocktail.records import read_json, read_table, write_json
+from cocktail.files.records import read_json, read_table, write_json
+from cocktail.inference.answer import answer_set
+from cocktail.runs import jobs as job_module
+from cocktail.runs import plan as plan_module
+from cocktail.runs import runs as execution
+from cocktail.runs.jobs import execute
+from cocktail.runs.pool import Job
+from cocktail.runs.runs import StageInputs, run_all
 from cocktail.training.sft import fine_tune
 
 LABELS = {"fpb": ["negative", "positive"], "twitter_sa": ["bearish", "bullish"]}
@@ -38,8 +38,8 @@ ASKED = tuple(Asked(task, True, None) for task in LABELS)
 BASE = Run(id="base", kind="base", sources=(), seed=42, asked=ASKED)
 FPB = replace(BASE, id="single_fpb", kind="single", sources=("fpb",), epochs=1.0, learning_rate=1e-2)
 PAIR = replace(FPB, id="pair_fpb_twitter_sa", kind="pair", sources=("fpb", "twitter_sa"))
-STEPS = replace(FPB, id="steps", kind="steps", like=PAIR.id)
-SIZE = replace(FPB, id="size", kind="size", like=PAIR.id, learning_rate=1e-3)
+STEPS = replace(FPB, id="steps", kind="steps", matches=PAIR.id)
+SIZE = replace(FPB, id="size", kind="size", matches=PAIR.id, learning_rate=1e-3)
 
 
 def examples(task: str, split: str, count: int) -> pd.DataFrame:
@@ -131,7 +131,7 @@ def without_pairs(trained: list[str]) -> Any:
     def answered(*args: Any, **kwargs: Any) -> pd.DataFrame:
         if trained[-1] == PAIR.id:
             raise RunError("all answers are empty")
-        return answer_exam(*args, **kwargs)
+        return answer_set(*args, **kwargs)
 
     return answered
 
@@ -256,7 +256,7 @@ def test_a_failed_run_is_named_and_only_it_is_tried_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("cocktail.inference.answer.answer_exam", without_pairs(trained))
+        patch.setattr("cocktail.inference.answer.answer_set", without_pairs(trained))
         with pytest.raises(RunError) as caught:
             go([FPB, PAIR], prepared=prepared, base=base, out=tmp_path / "out")
     assert "1 of 2" in caught.value.what
@@ -519,9 +519,9 @@ def test_a_failed_run_takes_only_its_own_controls_along(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     other = replace(PAIR, id="other", learning_rate=5e-3)
-    control = replace(STEPS, id="control", like="other")
+    control = replace(STEPS, id="control", matches="other")
 
-    monkeypatch.setattr("cocktail.inference.answer.answer_exam", without_pairs(trained))
+    monkeypatch.setattr("cocktail.inference.answer.answer_set", without_pairs(trained))
     with pytest.raises(RunError) as caught:
         go([FPB, PAIR, other, STEPS, control], prepared=prepared, base=base, out=tmp_path / "out")
     assert sorted(trained) == sorted([FPB.id, PAIR.id, "other", "control"])
@@ -627,7 +627,7 @@ def test_precision_and_name_of_the_model_are_part_of_what_the_base_answered(
 ) -> None:
     for params in (study(), study(train={"precision": "bf16"})):
         go([BASE], prepared=prepared, base=base, out=tmp_path / "out", params=params)
-    assert read_json(tmp_path / "out" / "base.json")["config"]["half"] is True
+    assert read_json(tmp_path / "out" / "base.json")["config"]["bf16"] is True
     renamed = study().model_copy(update={"models": {"other": MODEL}})
     inputs = StageInputs(renamed, "other", prepared, base, None, tmp_path / "none")
     run_all([BASE], inputs, out=tmp_path / "out", label="test", lock="")

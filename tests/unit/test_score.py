@@ -11,7 +11,7 @@ import pytest
 from answers_fixture import study_params, tolerance
 
 from cocktail.errors import DataError, RecordError
-from cocktail.records import read_json, write_json, write_table
+from cocktail.files.records import read_json, write_json, write_table
 from cocktail.scoring.score import score_study
 
 ANSWERS = "artifacts/answers/phi3_smoke"

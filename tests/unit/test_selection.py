@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from answers_fixture import study_params, write_answers, write_prepared
 
+from cocktail.analysis.selection import choose, select_study
+from cocktail.data.grid import candidates, explore_runs
 from cocktail.errors import ConfigError, RecordError
-from cocktail.grid import candidates, explore_runs
-from cocktail.records import read_json
-from cocktail.scoring.selection import choose, select_study
+from cocktail.files.records import read_json
 
 KINDS = {"pair_a_b": "pair", "without_c": "without", "all": "all"}
 

@@ -10,11 +10,11 @@ import pytest
 from answers_fixture import study_params
 
 from cocktail.config import load_params
+from cocktail.data.evaluation_set import NO_SHOTS, Shots, read_evaluation_set
+from cocktail.data.grid import Asked, explore_runs
 from cocktail.data.table import COLUMNS, write_split
-from cocktail.exam import NO_SHOTS, Shots, read_exam
-from cocktail.grid import Asked, explore_runs
-from cocktail.inference.answer import prepare_exam
-from cocktail.records import write_json
+from cocktail.files.records import write_json
+from cocktail.inference.answer import render_set
 
 ROOT = Path(__file__).parents[2]
 NUM_TRAIN, COUNT = 12, 3
@@ -44,8 +44,8 @@ def prepared(tmp_path: Path) -> Path:
 
 
 def test_examples_are_train_rows_of_other_clusters(prepared: Path) -> None:
-    sheet = read_exam(prepared, TONE, Shots(COUNT, 42))
-    for item, cluster in zip(sheet.items(), sheet.table["cluster"], strict=True):
+    evaluation_set = read_evaluation_set(prepared, TONE, Shots(COUNT, 42))
+    for item, cluster in zip(evaluation_set.items(), evaluation_set.table["cluster"], strict=True):
         assert len(item.shots) == COUNT == len({shot.item for shot in item.shots})
         assert all(shot.item.startswith("tone:train:") for shot in item.shots)
         own = {f"tone:train:{n}" for n, c in enumerate([*range(NUM_TRAIN), 0]) if f"c{c}" == cluster}
@@ -54,22 +54,22 @@ def test_examples_are_train_rows_of_other_clusters(prepared: Path) -> None:
 
 def test_one_seed_gives_one_draw_and_another_seed_another(prepared: Path) -> None:
     def shown(seed: int) -> list[Any]:
-        return [item.shots for item in read_exam(prepared, TONE, Shots(COUNT, seed)).items()]
+        return [item.shots for item in read_evaluation_set(prepared, TONE, Shots(COUNT, seed)).items()]
 
     assert shown(42) == shown(42) != shown(43)
-    first = read_exam(prepared, TONE, Shots(COUNT, 42)).items()
+    first = read_evaluation_set(prepared, TONE, Shots(COUNT, 42)).items()
     dev = {item.shots for item in first if item.item.startswith("tone:dev:")}
     assert len(dev) == 1, "items of no train cluster share their examples, so that they are read once"
 
 
 def test_a_task_without_train_rows_is_asked_without_examples(prepared: Path) -> None:
-    sheet = read_exam(prepared, Asked("bare", True, None), Shots(COUNT, 42))
-    assert [len(item.shots) for item in sheet.items()] == [0]
+    evaluation_set = read_evaluation_set(prepared, Asked("bare", True, None), Shots(COUNT, 42))
+    assert [len(item.shots) for item in evaluation_set.items()] == [0]
 
 
 def test_the_digest_tells_what_is_shown(prepared: Path) -> None:
     digests = [
-        read_exam(prepared, TONE, s).digest()
+        read_evaluation_set(prepared, TONE, s).digest()
         for s in (NO_SHOTS, Shots(0, 43), Shots(2), Shots(3), Shots(3, 43))
     ]
     assert digests[0] == digests[1]
@@ -77,9 +77,9 @@ def test_the_digest_tells_what_is_shown(prepared: Path) -> None:
 
 
 def test_examples_take_half_of_the_prompt_at_most(prepared: Path, tokenizer: Any) -> None:
-    sheet = read_exam(prepared, TONE, Shots(COUNT, 42))
-    exam = prepare_exam(tokenizer, sheet, max_prompt=250, stop_token="<|end|>")
-    for prompt, item in zip(exam.prompts, sheet.items(), strict=True):
+    evaluation_set = read_evaluation_set(prepared, TONE, Shots(COUNT, 42))
+    rendered = render_set(tokenizer, evaluation_set, max_prompt=250, stop_token="<|end|>")
+    for prompt, item in zip(rendered.prompts, evaluation_set.items(), strict=True):
         assert prompt.text.count("<|assistant|>") == COUNT + 1
         assert prompt.text.endswith(f"{item.input}<|end|><|assistant|>")
         assert len(prompt.ids) <= 250

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from arch.bootstrap import SPA
 
+from cocktail.analysis.stats.snooping import snooping_test
 from cocktail.errors import RecordError
-from cocktail.stats.snooping import snooping_test
 
 
 def answers(rng: np.random.Generator, chances: list[float], items: int) -> np.ndarray:

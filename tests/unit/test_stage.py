@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cocktail.room import check_room
+from cocktail.files.room import check_room
 from cocktail.stage import of_model, run_command, run_stage
 
 Usage = namedtuple("Usage", "total used free")

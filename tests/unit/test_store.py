@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from filelock import Timeout
 
-from cocktail import store as store_module
 from cocktail.errors import RunError
-from cocktail.store import Store, read_runtime, store_root, write_runtime
+from cocktail.files import store as store_module
+from cocktail.files.store import Store, read_runtime, store_root, write_runtime
 
 KEY = "ab" + "0" * 62
 

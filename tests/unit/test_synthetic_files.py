@@ -13,7 +13,7 @@ import yaml
 
 from cocktail.config import RawFile, SourceConfig
 from cocktail.errors import SourceError
-from cocktail.records import digest_folder
+from cocktail.files.records import digest_folder
 from cocktail.sources.synthetic import LAYOUT, world_keys, write_source
 from cocktail.sources.synthetic.streams import plain
 from cocktail.tasks import load_task

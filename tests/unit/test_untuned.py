@@ -18,19 +18,19 @@ from endpoint_server import KEY, FakeEndpoint, Said, completion, serve
 from html_tree import read_html
 from lock_fixture import write_lock
 
+from cocktail.analysis.scores import read_scores
 from cocktail.claims.numbers import verdict_numbers
-from cocktail.comparison.scores import read_scores
 from cocktail.config import Params, check_params
-from cocktail.endpoint.answers import answer_all
+from cocktail.data.grid import confirm_runs, explore_runs
 from cocktail.errors import ConfigError, EndpointError
-from cocktail.execution.keys import base_identity
-from cocktail.grid import confirm_runs, explore_runs
-from cocktail.lock import present_lock
-from cocktail.manifest import make_manifest
-from cocktail.page.content import Inputs, gather
-from cocktail.page.render import render_page
-from cocktail.records import digest_folder, read_json, read_table
+from cocktail.files.records import digest_folder, read_json, read_table
+from cocktail.report.page.content import Inputs, gather
+from cocktail.report.page.render import render_page
 from cocktail.report.verdicts import headlines
+from cocktail.runs.endpoint_answers import answer_all
+from cocktail.runs.lock import present_lock
+from cocktail.studies.manifest import make_manifest
+from cocktail.training.keys import base_identity
 
 TUNED, REFERENCE, EXTERNAL = "phi3_smoke", "phi3_tiny_large", "gpt_4o"
 OVERRIDES = (f"model=[{TUNED},{REFERENCE},{EXTERNAL}]", "study.targets=[fpb]", "study.tries=0")
@@ -55,7 +55,7 @@ def knowing(body: dict[str, Any], count: int) -> Said:
 
 def run_stage(stage: str, root: Path, *arguments: str) -> str:
     """Run a stage's script as DVC does, for the external model; return what it wrote to stderr."""
-    command = [sys.executable, "-P", str(ROOT / f"stages/{stage}.py"), "--model", EXTERNAL, *arguments]
+    command = [sys.executable, str(ROOT / f"stages/{stage}.py"), "--model", EXTERNAL, *arguments]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stderr
@@ -82,7 +82,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Fake
         run_stage("base", root, "--out", base[1])
         mixtures = ("--mixtures", "artifacts/mixtures")
         run_stage("explore", root, *prepared, *mixtures, *base, *kept, "--out", f"{answers}/explore")
-        run_stage("select", root, *prepared, "--answers", f"{answers}/explore", "--out", selected)
+        run_stage("choose", root, *prepared, "--answers", f"{answers}/explore", "--out", selected)
         selection = ("--selected", selected)
         run_stage("confirm", root, *prepared, *selection, *base, *kept, "--out", f"{answers}/confirm")
         report_answers(root, PARAMS)

@@ -11,11 +11,11 @@ import fake_vllm
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
-from test_generate import model_that_stops, random_prompts, sheet
+from test_generate import evaluation_set, model_that_stops, random_prompts
 from tiny_model import STOP, tiny_model
 
 from cocktail.errors import RunError
-from cocktail.inference.answer import answer_exam, prepare_exam
+from cocktail.inference.answer import answer_set, render_set
 from cocktail.inference.compare import SHOWN, compare_engines
 from cocktail.inference.engine import Generated, Question
 from cocktail.inference.generate import TorchEngine
@@ -100,29 +100,29 @@ def test_labels_are_those_of_our_own_loop(tokenizer: Any, tmp_path: Path) -> Non
 
 @pytest.mark.usefixtures("vllm")
 def test_an_exam_ends_with_the_same_table(tokenizer: Any, tmp_path: Path) -> None:
-    exam = prepare_exam(tokenizer, sheet(), max_prompt=40, stop_token=STOP)
+    rendered = render_set(tokenizer, evaluation_set(), max_prompt=40, stop_token=STOP)
     model, stop = model_that_stops(tokenizer)
-    ours = answer_exam(TorchEngine(model, (stop,), 2), tokenizer, exam)
-    context = needed_context(exam)
+    ours = answer_set(TorchEngine(model, (stop,), 2), tokenizer, rendered)
+    context = needed_context(rendered)
     with vllm_engine(Answering(model), tokenizer, ends=(stop,), context=context, workdir=tmp_path) as engine:
-        assert answer_exam(engine, tokenizer, exam).equals(ours)
+        assert answer_set(engine, tokenizer, rendered).equals(ours)
     with (
         vllm_engine(
             Answering(model), tokenizer, ends=(stop,), context=context - 1, workdir=tmp_path
         ) as engine,
         pytest.raises(RunError, match="do not fit"),
     ):
-        answer_exam(engine, tokenizer, exam)
+        answer_set(engine, tokenizer, rendered)
 
 
 def test_a_label_longer_than_the_answers_makes_the_context_longer(tokenizer: Any) -> None:
-    short = sheet()
+    short = evaluation_set()
     short.tasks["tone"] = replace(short.tasks["tone"], max_new_tokens=1)
     short.tasks["sum"] = replace(short.tasks["sum"], max_new_tokens=1)
-    exam = prepare_exam(tokenizer, short, max_prompt=40, stop_token=STOP)
+    rendered = render_set(tokenizer, short, max_prompt=40, stop_token=STOP)
     label = len(tokenizer("negative" + STOP, add_special_tokens=False)["input_ids"])
     assert label > 1
-    assert needed_context(exam) == max(len(prompt.ids) for prompt in exam.prompts) + label
+    assert needed_context(rendered) == max(len(prompt.ids) for prompt in rendered.prompts) + label
 
 
 @pytest.mark.usefixtures("vllm")

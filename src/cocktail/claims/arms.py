@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from cocktail.analysis.floor import beats_guess, guess_share
+from cocktail.analysis.scores import ModelScores, Outcomes, OutcomeTable, Reading, confirmed_arms
 from cocktail.claims.schema import TARGET_ARMS, TUNED_ARMS, UNTUNED_ARMS
-from cocktail.comparison.scores import ModelScores, Outcomes, OutcomeTable, Reading, confirmed_arms
 from cocktail.config import Params
 from cocktail.scoring.answers import Evaluation
-from cocktail.scoring.floor import beats_guess, guess_share
 
 Array = NDArray[np.float64]
 COLLAPSED_INVALID = 0.2  # share of INVALID answers above which a run counts as collapsed

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from cocktail.analysis.scores import ModelScores, Reading
+from cocktail.analysis.stats.crossed import MIN_SEEDS, Arm, TaskOutcomes
 from cocktail.claims.arms import Answers, ArmRuns, arm_runs, extreme, invalid_share
 from cocktail.claims.schema import Claim, ContrastTest
-from cocktail.comparison.scores import ModelScores, Reading
-from cocktail.stats.crossed import MIN_SEEDS, Arm, TaskOutcomes
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
+from cocktail.analysis.scores import ModelScores
+from cocktail.analysis.stats.crossed import crossed_effect
+from cocktail.analysis.stats.multiplicity import benjamini_hochberg
 from cocktail.claims.arms import Answers, extreme
 from cocktail.claims.draft import Draft
 from cocktail.claims.schema import CellsTest
-from cocktail.comparison.scores import ModelScores
-from cocktail.stats.crossed import crossed_effect
-from cocktail.stats.multiplicity import benjamini_hochberg
 
 EXPLORATORY = "seeds: exploratory"
 FOUND = 0.05  # the share of false ones among the cells that are counted as found

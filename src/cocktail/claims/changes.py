@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cocktail.errors import RecordError
-from cocktail.records import read_json
+from cocktail.files.records import read_json
 
 Row = Mapping[str, Any]
 OPPOSITES = {"supported", "contradicted"}
@@ -51,7 +51,7 @@ def read_verdicts(path: Path) -> Mapping[str, Any]:
     try:
         dict(_rows(claims))
     except (KeyError, TypeError):
-        raise RecordError("this is no claims.json", where=str(path), fix="dvc repro claims") from None
+        raise RecordError("this is no claims.json", where=str(path), fix="dvc repro analyze") from None
     found: Mapping[str, Any] = claims
     return found
 

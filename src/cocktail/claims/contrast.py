@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from cocktail.analysis.scores import ModelScores, Reading
+from cocktail.analysis.stats.crossed import Effect, crossed_macro
+from cocktail.analysis.stats.equivalence import equivalence_test
+from cocktail.analysis.stats.multiplicity import holm
+from cocktail.analysis.stats.power import power_at
 from cocktail.claims.arms import Answers, collapsed
 from cocktail.claims.cases import Case, Setting, case_of
 from cocktail.claims.draft import MACRO, SOME, VERSUS, Draft, joined_reasons
 from cocktail.claims.schema import Claim, ContrastTest, all_tasks_of, tasks_of
 from cocktail.claims.verdict import find, find_some
-from cocktail.comparison.scores import ModelScores, Reading
-from cocktail.stats.crossed import Effect, crossed_macro
-from cocktail.stats.equivalence import equivalence_test
-from cocktail.stats.multiplicity import holm
-from cocktail.stats.power import power_at
 
 READINGS: tuple[Reading, ...] = ("strict", "lenient", "decoded", "logprob")
 

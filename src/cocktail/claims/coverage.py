@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from cocktail.analysis.scores import ModelScores
 from cocktail.claims.arms import arm_runs
 from cocktail.claims.schema import Claim, ContrastTest, all_tasks_of
-from cocktail.comparison.scores import ModelScores
 from cocktail.config import Params
-from cocktail.grid import candidates, confirm_runs, dearest_choice, explore_runs
+from cocktail.data.grid import candidates, confirm_runs, dearest_choice, explore_runs
 
 NOTHING = pd.DataFrame()
 

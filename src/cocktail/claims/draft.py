@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from cocktail.analysis.scores import Reading
+from cocktail.analysis.stats.crossed import Effect
 from cocktail.claims.verdict import Finding
-from cocktail.comparison.scores import Reading
-from cocktail.stats.crossed import Effect
 
 MACRO = "macro"
 SOME = "at least one task"

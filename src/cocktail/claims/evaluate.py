@@ -15,6 +15,9 @@ from typing import Any
 from rich.console import Console
 from rich.progress import track
 
+from cocktail.analysis.scores import ModelScores, read_scores
+from cocktail.analysis.stats.multiplicity import holm
+from cocktail.analysis.stats.power import smallest_detectable
 from cocktail.claims.arms import Answers
 from cocktail.claims.cells import cell_drafts
 from cocktail.claims.contrast import contrast_drafts
@@ -22,15 +25,12 @@ from cocktail.claims.draft import Draft, row_of
 from cocktail.claims.numbers import verdict_numbers
 from cocktail.claims.schema import CellsTest, Claim, ConsistencyTest, ContrastTest, read_claims
 from cocktail.claims.verdict import RULES, Finding, find, find_consistency
-from cocktail.comparison.scores import ModelScores, read_scores
 from cocktail.config import Params
 from cocktail.data.table import read_split
 from cocktail.errors import RecordError
-from cocktail.lock import LockState
-from cocktail.records import write_json
+from cocktail.files.records import write_json
+from cocktail.runs.lock import LockState
 from cocktail.scoring.answers import read_evaluations
-from cocktail.stats.multiplicity import holm
-from cocktail.stats.power import smallest_detectable
 
 Row = dict[str, Any]
 ALL_MODELS = "all models"

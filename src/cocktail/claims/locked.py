@@ -8,8 +8,8 @@ from pathlib import Path
 from cocktail.claims.schema import Claim, read_claims
 from cocktail.claims.verdict import RULES
 from cocktail.config import Params
-from cocktail.lock import LockState, lock_state
-from cocktail.records import digest_value
+from cocktail.files.records import digest_value
+from cocktail.runs.lock import LockState, lock_state
 
 
 def claims_digest(claims: Iterable[Claim]) -> str:

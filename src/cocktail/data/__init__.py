@@ -1,1 +1,1 @@
-"""From raw rows to examples, splits and mixtures."""
+"""From raw rows to examples, splits, prompts, evaluation sets and the grid of mixtures."""

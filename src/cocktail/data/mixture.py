@@ -18,8 +18,8 @@ import pandas as pd
 from cocktail.config import FILLER, SHARED_OUT_TASKS, Params
 from cocktail.data.table import read_split
 from cocktail.errors import RunError
-from cocktail.grid import Run
-from cocktail.records import fresh_folder, list_digests, read_json, write_json
+from cocktail.data.grid import Run
+from cocktail.files.records import fresh_folder, list_digests, read_json, write_json
 
 Counts = dict[str, int]
 
@@ -84,9 +84,9 @@ def plan(run: Run, *, sizes: Counts, available: Mapping[str, int], runs: Sequenc
     asked = {name: sizes[name] for name in run.sources}
     if run.kind != "size":
         return asked
-    like = next((other for other in runs if other.id == run.like), None)
+    like = next((other for other in runs if other.id == run.matches), None)
     if like is None:
-        raise RunError(f"the matched run {run.like!r} is not there", where=run.id)
+        raise RunError(f"the matched run {run.matches!r} is not there", where=run.id)
     rows = _got(plan(like, sizes=sizes, available=available, runs=runs), available)
     return asked | {FILLER: max(0, sum(rows.values()) - sum(_got(asked, available).values()))}
 

@@ -20,7 +20,7 @@ from cocktail.data.documents import group_pages
 from cocktail.data.leakage import KINDS, find_leaks
 from cocktail.data.load import Loaded, load_source
 from cocktail.data.table import SPLITS, normalise, short_digest, write_split
-from cocktail.records import fresh_folder, list_digests, write_json, write_table
+from cocktail.files.records import fresh_folder, list_digests, write_json, write_table
 from cocktail.tasks import Task, load_task
 
 Tables = dict[str, dict[str, pd.DataFrame]]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cocktail.records import digest_text, read_table, write_table
+from cocktail.files.records import digest_text, read_table, write_table
 
 COLUMNS = ("item", "task", "instruction", "input", "answer", "gold", "cluster", "document")
 SPLITS = ("train", "dev", "test")

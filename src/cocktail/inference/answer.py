@@ -8,53 +8,55 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from cocktail.data.evaluation_set import EvaluationSet
+from cocktail.data.prompts import Prompt, Tokenizer, completions, fit_shots, render_prompts
 from cocktail.errors import RunError
-from cocktail.exam import ExamSheet
+from cocktail.files.records import digest_text
 from cocktail.inference.engine import Engine, Question
 from cocktail.inference.labels import Trie, label_trie
-from cocktail.prompts import Prompt, Tokenizer, completions, fit_shots, render_prompts
-from cocktail.records import digest_text
 
 
 @dataclass(frozen=True)
-class Exam:
-    """An exam sheet with its prompts rendered, ready for any model with this tokenizer.
+class RenderedSet:
+    """An evaluation set with its prompts rendered, ready for any model with this tokenizer.
 
     Attributes:
         references: token ids of the reference answer of each item, () where its likelihood is not asked.
     """
 
-    sheet: ExamSheet
+    asked: EvaluationSet
     prompts: tuple[Prompt, ...]
     tries: Mapping[str, Trie]
     references: tuple[tuple[int, ...], ...]
 
 
-def prepare_exam(tokenizer: Tokenizer, sheet: ExamSheet, *, max_prompt: int, stop_token: str) -> Exam:
+def render_set(
+    tokenizer: Tokenizer, asked: EvaluationSet, *, max_prompt: int, stop_token: str
+) -> RenderedSet:
     """Render and tokenise all prompts once; a worker uses them for all its runs.
 
     Args:
         max_prompt: tokens; of a longer prompt the middle of the input is cut.
     """
-    items = sheet.items()
-    if sheet.shots:  # half of the prompt is for the solved examples
-        items = fit_shots(tokenizer, items, room=max_prompt // (2 * sheet.shots))
+    items = asked.items()
+    if asked.shots:  # half of the prompt is for the solved examples
+        items = fit_shots(tokenizer, items, room=max_prompt // (2 * asked.shots))
     prompts = render_prompts(tokenizer, items, max_length=max_prompt)
     tries: dict[str, Trie] = {}
-    for task, prompt in zip(sheet.table["task"], prompts, strict=True):
-        spellings = sheet.tasks[task].spellings
-        if spellings and task not in tries:
-            tries[task] = label_trie(tokenizer, spellings, prompt=prompt, stop_token=stop_token)
-    references = _references(tokenizer, sheet, prompts, stop_token)
-    return Exam(sheet, tuple(prompts), tries, references)
+    for task, prompt in zip(asked.table["task"], prompts, strict=True):
+        verbalizers = asked.tasks[task].verbalizers
+        if verbalizers and task not in tries:
+            tries[task] = label_trie(tokenizer, verbalizers, prompt=prompt, stop_token=stop_token)
+    references = _references(tokenizer, asked, prompts, stop_token)
+    return RenderedSet(asked, tuple(prompts), tries, references)
 
 
 def _references(
-    tokenizer: Tokenizer, sheet: ExamSheet, prompts: Sequence[Prompt], stop_token: str
+    tokenizer: Tokenizer, asked: EvaluationSet, prompts: Sequence[Prompt], stop_token: str
 ) -> tuple[tuple[int, ...], ...]:
     """Tokenise reference answers, without the stop token, up to the length that an answer may have."""
-    answers = [reference or "" for reference in sheet.references()]
-    limits = [sheet.tasks[task].max_new_tokens for task in sheet.table["task"]]
+    answers = [reference or "" for reference in asked.references()]
+    limits = [asked.tasks[task].max_new_tokens for task in asked.table["task"]]
     written = completions(tokenizer, prompts, answers, stop_token)
     return tuple(
         ids[:-1][:limit] if answer else ()
@@ -62,25 +64,25 @@ def _references(
     )
 
 
-def answer_exam(engine: Engine, tokenizer: Tokenizer, exam: Exam) -> pd.DataFrame:
+def answer_set(engine: Engine, tokenizer: Tokenizer, rendered: RenderedSet) -> pd.DataFrame:
     """Answer every item freely; on the test split decode labels, and ask how likely references are, as well.
 
     Returns:
-        One row per item, in the order of the exam.
+        One row per item, in the order of the set.
 
     Raises:
         RunError: not one answer has any text.
     """
-    table, tasks = exam.sheet.table, exam.sheet.tasks
+    table, tasks = rendered.asked.table, rendered.asked.tasks
     questions = [
         Question(
             prompt.ids,
             tasks[task].max_new_tokens,
-            exam.tries.get(task) if split == "test" else None,
+            rendered.tries.get(task) if split == "test" else None,
             reference,
         )
         for prompt, task, split, reference in zip(
-            exam.prompts, table["task"], table["split"], exam.references, strict=True
+            rendered.prompts, table["task"], table["split"], rendered.references, strict=True
         )
     ]
     written = engine.generate(questions)
@@ -88,11 +90,13 @@ def answer_exam(engine: Engine, tokenizer: Tokenizer, exam: Exam) -> pd.DataFram
     if not any(text.strip() for text in texts):
         raise RunError("all answers are empty", fix="models.<name>.stop_token")
     return table[["item", "task", "split", "cluster"]].assign(
-        prompt_hash=[digest_text(prompt.text) for prompt in exam.prompts],
+        prompt_hash=[digest_text(prompt.text) for prompt in rendered.prompts],
         answer=texts,
         num_tokens=[len(answer.ids) + answer.stopped for answer in written],
         stopped=[answer.stopped for answer in written],
-        cut=[prompt.cut for prompt in exam.prompts],
+        cut=[prompt.cut for prompt in rendered.prompts],
         label_choice=[answer.label for answer in written],
-        reference_logprob=np.float32([answer.reference_logprob for answer in written]).round(4),
+        reference_logprob=np.array([answer.reference_logprob for answer in written], dtype=np.float32).round(
+            4
+        ),
     )

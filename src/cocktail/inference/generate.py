@@ -239,7 +239,7 @@ class TorchEngine:
             memory.seen = prompts_seen
             chains = [reference[:-1] for reference in references]
             later = memory.extend(rows, chains, places, every=True) if any(chains) else first[:0]
-            parts = later.log_softmax(dim=-1).split([len(chain) for chain in chains])
+            parts = torch.split(later.log_softmax(dim=-1), [len(chain) for chain in chains])
             for row, reference, part in zip(rows, references, parts, strict=True):
                 scored = torch.cat([first[row][None], part])
                 tokens = torch.tensor(reference, device=scored.device)

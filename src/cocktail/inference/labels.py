@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
+from cocktail.data.prompts import Prompt, Tokenizer, completion_ids
 from cocktail.errors import RunError
-from cocktail.prompts import Prompt, Tokenizer, completion_ids
 
 Trie: TypeAlias = dict[int, Any]
 """token -> trie of what may follow; a leaf is the label itself."""
@@ -21,20 +21,20 @@ Choose: TypeAlias = Callable[[Sequence[Sequence[int]], Sequence[Sequence[int]]],
 
 
 def label_trie(
-    tokenizer: Tokenizer, spellings: Mapping[str, str], *, prompt: Prompt, stop_token: str
+    tokenizer: Tokenizer, verbalizers: Mapping[str, str], *, prompt: Prompt, stop_token: str
 ) -> Trie:
     """Build the trie of the labels' tokens, each ended by the stop token.
 
     Args:
-        spellings: label -> how it is written in the answers that were trained on.
+        verbalizers: label -> how it is written in the answers that were trained on.
         prompt: any rendered prompt of the task: tokens depend on what stands before them.
 
     Raises:
         RunError: two labels tokenise alike.
     """
     trie: Trie = {}
-    for label, spelling in spellings.items():
-        ids = completion_ids(tokenizer, prompt, spelling, stop_token)
+    for label, text in verbalizers.items():
+        ids = completion_ids(tokenizer, prompt, text, stop_token)
         node = trie
         for token in ids[:-1]:
             node = node.setdefault(token, {})

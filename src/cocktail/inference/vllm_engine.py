@@ -18,13 +18,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from cocktail.data.prompts import Tokenizer
 from cocktail.errors import RunError, first_line
-from cocktail.execution.environment import environment, visible_gpus
-from cocktail.inference.answer import Exam
+from cocktail.inference.answer import RenderedSet
 from cocktail.inference.engine import Generated, Question
 from cocktail.inference.labels import choose_labels
 from cocktail.life import ticking
-from cocktail.prompts import Tokenizer
+from cocktail.training.environment import environment, visible_gpus
 
 if TYPE_CHECKING:
     from cocktail.training.methods import Answering
@@ -51,12 +51,12 @@ def check_vllm(method: str) -> None:
         raise RunError("vLLM is not installed", fix=f"pip install 'cocktail[vllm]', or {BUILTIN}")
 
 
-def needed_context(exam: Exam) -> int:
-    """Return the tokens that an exam's longest prompt and what may follow it take together."""
-    tasks = exam.sheet.tasks
+def needed_context(rendered: RenderedSet) -> int:
+    """Return the tokens that a set's longest prompt and what may follow it take together."""
+    tasks = rendered.asked.tasks
     return max(
-        len(prompt.ids) + max(tasks[task].max_new_tokens, _depth(exam.tries.get(task)))
-        for task, prompt in zip(exam.sheet.table["task"], exam.prompts, strict=True)
+        len(prompt.ids) + max(tasks[task].max_new_tokens, _depth(rendered.tries.get(task)))
+        for task, prompt in zip(rendered.asked.table["task"], rendered.prompts, strict=True)
     )
 
 

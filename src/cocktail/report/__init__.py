@@ -1,1 +1,1 @@
-"""Tables and figures of a study, and the README's blocks."""
+"""Tables, figures, the page, cards and the README, from results."""

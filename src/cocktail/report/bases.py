@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from cocktail.records import read_json
+from cocktail.files.records import read_json
 from cocktail.report.table import Table
 
 Base = Mapping[str, Any]

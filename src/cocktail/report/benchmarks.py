@@ -15,7 +15,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from cocktail.errors import RecordError
-from cocktail.records import canonical_json, read_json
+from cocktail.files.records import canonical_json, read_json
 from cocktail.report.table import MISSING, Table, to_markdown
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from cocktail.records import read_json
+from cocktail.files.records import read_json
 from cocktail.report.table import Table
 
 NOBODY = "No endpoint was asked: free-text answers are judged by the rules alone."

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from cocktail.config import FINANCE_TASKS
-from cocktail.records import read_json
+from cocktail.files.records import read_json
 from cocktail.report.table import MISSING, Table, cell_text, to_markdown
 
 ARMS = ("single", "all")

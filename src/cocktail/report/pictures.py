@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from cocktail.config import GENERAL_TASKS
-from cocktail.records import fresh_file
+from cocktail.files.records import fresh_file
 from cocktail.report.curves import draw_budget, draw_curse
 from cocktail.report.figures import BARS, draw_bars, draw_heat_map, draw_losses, draw_pretraining
 from cocktail.report.results import arms_frame

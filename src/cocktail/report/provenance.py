@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from cocktail.config import Params
-from cocktail.records import read_json
+from cocktail.files.records import read_json
 from cocktail.report.table import Table
 from cocktail.scoring.answers import STAGES, read_runs
 

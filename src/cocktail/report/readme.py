@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cocktail.errors import RecordError
-from cocktail.records import read_json
+from cocktail.files.records import read_json
 from cocktail.report.benchmarks import render_benchmarks
 from cocktail.report.methods import FULL, Record, methods_block, read_studies
 from cocktail.report.overview import overview

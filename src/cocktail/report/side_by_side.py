@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cocktail.records import read_json
+from cocktail.files.records import read_json
 from cocktail.report.methods import Record
 from cocktail.report.provenance import tasks_by_status
 from cocktail.report.standing import rule_of, short_standing

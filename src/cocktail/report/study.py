@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from cocktail.config import Params
-from cocktail.records import fresh_file, fresh_folder, read_json
+from cocktail.files.records import fresh_file, fresh_folder, read_json
 from cocktail.report import bases, choices, judging, provenance, results
 from cocktail.report.pictures import bar_rows, write_figures
 from cocktail.report.published import read_published

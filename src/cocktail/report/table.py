@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from cocktail.records import fresh_file
+from cocktail.files.records import fresh_file
 
 MISSING = "–"
 _OWN_LINK = re.compile(r"\[[\w.-]+\]\([\w-][\w./-]*\)")  # to a file of the repository: ours

@@ -1,1 +1,1 @@
-"""From raw answers to outcomes: extraction (strict and lenient), metrics, selection on dev."""
+"""From raw answers to outcomes: codes by item, metrics, summaries."""

@@ -13,10 +13,10 @@ from typing import Any
 
 import pandas as pd
 
+from cocktail.data.grid import Asked
 from cocktail.data.table import sampled
 from cocktail.errors import RecordError
-from cocktail.grid import Asked
-from cocktail.records import DIGESTS, read_json, read_table
+from cocktail.files.records import DIGESTS, read_json, read_table
 from cocktail.scoring.outcome import Kind
 
 SPLITS = ("dev", "test")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from cocktail.grid import Asked
+from cocktail.data.grid import Asked
 from cocktail.scoring.answers import Evaluation, asked_items
 from cocktail.scoring.codes import code_answers
 from cocktail.scoring.outcome import Tolerance

@@ -20,7 +20,7 @@ from functools import lru_cache
 from typing import Literal
 
 from cocktail.errors import DataError
-from cocktail.scoring.extract import (
+from cocktail.tasks.reading.extract import (
     lenient_choice,
     lenient_label,
     lenient_quantity,
@@ -30,7 +30,7 @@ from cocktail.scoring.extract import (
     strict_quantity,
     strict_text,
 )
-from cocktail.scoring.numbers import Number, parse_number, same_number
+from cocktail.tasks.reading.numbers import Number, parse_number, same_number
 
 Code = Literal["ok", "wrong", "invalid"]
 Kind = Literal["label", "number", "choice", "free"]

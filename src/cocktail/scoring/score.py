@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from cocktail.errors import RecordError
-from cocktail.records import list_digests, write_table
+from cocktail.files.records import list_digests, write_table
 from cocktail.scoring.answers import SPLITS, STAGES, Evaluation, read_answers, read_asked, read_evaluations
 from cocktail.scoring.items import CODES, LOGPROB, score_items
 from cocktail.scoring.outcome import Tolerance

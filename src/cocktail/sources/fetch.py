@@ -9,7 +9,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from cocktail.config import FetchConfig
 from cocktail.errors import CocktailError, SourceError
-from cocktail.records import fresh_folder, list_digests, read_json
+from cocktail.files.records import fresh_folder, list_digests, read_json
 from cocktail.sources.receipt import RECEIPT, Origin, check_digest, pinned_commit, write_receipt
 
 

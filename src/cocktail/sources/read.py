@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cocktail.errors import DataError, first_line
-from cocktail.records import check_listed
+from cocktail.files.records import check_listed
 
 FIX = "fetch the file again: dvc repro --single-item --force fetch"
 LONGEST_LINE = 1 << 26  # characters: what is longer is no row, and would fill the memory

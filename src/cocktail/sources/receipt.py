@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cocktail.config import SourceConfig
 from cocktail.errors import SourceError
-from cocktail.records import digest_file, write_json
+from cocktail.files.records import digest_file, write_json
 from cocktail.sources.read import Malformed, read_rows
 
 RECEIPT = "receipt.json"

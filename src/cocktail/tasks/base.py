@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from cocktail.scoring import extract
+from cocktail.tasks.reading import extract
 
 Row = Mapping[str, Any]
 Kind = Literal["label", "number", "choice", "free"]

@@ -1,1 +1,1 @@
-"""Training: base models and fine-tuning. With ``inference`` the only importer of torch and its libraries."""
+"""Training: base models and fine-tuning. With ``inference`` the only importer of torch."""

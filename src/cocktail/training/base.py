@@ -28,11 +28,11 @@ from transformers import (
 from transformers.trainer_callback import PrinterCallback
 
 from cocktail.config import ModelConfig, PretrainConfig
+from cocktail.data.prompts import Item, Tokenizer
 from cocktail.errors import RunError
-from cocktail.execution.keys import base_identity
-from cocktail.prompts import Item, Tokenizer
-from cocktail.records import digest_file, write_json
+from cocktail.files.records import digest_file, write_json
 from cocktail.training.checkpoints import KEPT, Checkpoints, SaveByTime
+from cocktail.training.keys import base_identity
 from cocktail.training.progress import StepBar
 from cocktail.training.reading import pretrain_config
 from cocktail.training.recipe import Recipe, Training

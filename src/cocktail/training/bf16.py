@@ -15,7 +15,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 
-from cocktail.execution.environment import cpu_flags
+from cocktail.training.environment import cpu_flags
 
 INSTRUCTIONS = ("avx512_bf16", "amx_bf16")
 _aten = torch.ops.aten

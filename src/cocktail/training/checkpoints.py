@@ -21,8 +21,8 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from cocktail.errors import RecordError, StoppedError
+from cocktail.files.records import digest_file, read_json, write_json
 from cocktail.life import stopping, training_ended, training_goes_on
-from cocktail.records import digest_file, read_json, write_json
 
 COMPLETE = "complete.json"
 KEPT = 2  # the one before stays until the next is complete

@@ -11,8 +11,8 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, PreTrainedModel
 
+from cocktail.data.prompts import Tokenizer
 from cocktail.errors import RunError, first_line
-from cocktail.prompts import Tokenizer
 from cocktail.training.prefix import TREE_TOKENS
 from cocktail.training.recipe import Attention, Recipe
 
@@ -23,7 +23,7 @@ def limit_threads(count: int) -> None:
 
 
 def load_tokenizer(folder: Path) -> Tokenizer:
-    """Load the tokenizer of a base, as stage ``base`` settled it (:mod:`cocktail.models.tokens`).
+    """Load the tokenizer of a base, as stage ``base`` settled it (:mod:`cocktail.training.bases.tokens`).
 
     Raises:
         RunError: the folder holds none that can be read.
@@ -36,9 +36,9 @@ def load_tokenizer(folder: Path) -> Tokenizer:
 
 
 def load_model(
-    folder: Path, *, half: bool, four_bit: bool = False, attention: str = "sdpa"
+    folder: Path, *, bf16: bool, four_bit: bool = False, attention: str = "sdpa"
 ) -> PreTrainedModel:
-    """Load a model from safetensors; in bfloat16 if ``half``, else in float32.
+    """Load a model from safetensors; in bfloat16 if ``bf16``, else in float32.
 
     Args:
         four_bit: weights in 4 bits (NF4, as in the QLoRA paper, arXiv 2305.14314); needs bitsandbytes.
@@ -47,7 +47,7 @@ def load_model(
     Raises:
         RunError: the folder holds none that can be read.
     """
-    dtype = torch.bfloat16 if half else torch.float32
+    dtype = torch.bfloat16 if bf16 else torch.float32
     quantised = BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",

@@ -20,8 +20,8 @@ from peft import PeftModel
 from transformers import PreTrainedModel
 
 from cocktail.errors import CocktailError, RunError
+from cocktail.files.records import fresh_folder, read_json, read_table, write_json, write_table
 from cocktail.life import alive
-from cocktail.records import fresh_folder, read_json, read_table, write_json, write_table
 from cocktail.training.checkpoints import Checkpoints
 from cocktail.training.device import is_out_of_memory, limit_threads, load_tokenizer
 from cocktail.training.methods import load_base, load_tuned

@@ -72,13 +72,13 @@ def adapter_config(recipe: Recipe) -> Any:
 
 def load_base(base: Path, recipe: Recipe) -> PreTrainedModel:
     """Load the base as the method trains it: float32, bfloat16, or 4 bits."""
-    return load_model(base, half=recipe.half, four_bit=recipe.method == "qlora", attention=recipe.attention)
+    return load_model(base, bf16=recipe.bf16, four_bit=recipe.method == "qlora", attention=recipe.attention)
 
 
 def load_tuned(base: Path, stored: Path, recipe: Recipe) -> PreTrainedModel | PeftModel:
     """Load what ``save_pretrained`` of a tuned model wrote into ``stored``."""
     if recipe.method == "full":
-        return load_model(stored, half=recipe.half, attention=recipe.attention)
+        return load_model(stored, bf16=recipe.bf16, attention=recipe.attention)
     with without_rename_warnings():
         return PeftModel.from_pretrained(load_base(base, recipe), stored)
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
 from cocktail.config import ModelConfig, PretrainConfig
+from cocktail.data.prompts import Item
 from cocktail.errors import RunError
-from cocktail.prompts import Item
 from cocktail.sources.synthetic import instruction_rows, pretraining_text
 
 

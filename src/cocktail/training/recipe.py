@@ -67,7 +67,7 @@ class Recipe:
         return self.batch_size * self.gradient_accumulation_steps
 
     @property
-    def half(self) -> bool:
+    def bf16(self) -> bool:
         """Adapters are tuned on a bfloat16 base; full training keeps float32, or small steps are lost."""
         return self.precision == "bf16" and self.method != "full"
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+from cocktail.data.prompts import Item, Tokenizer, completion_ids, completions, render_prompts, shortened
 from cocktail.errors import RunError
-from cocktail.prompts import Item, Tokenizer, completion_ids, completions, render_prompts, shortened
 
 IGNORED = -100  # torch's ignore_index: no loss at this position
 

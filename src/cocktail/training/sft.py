@@ -2,7 +2,7 @@
 
 TRL's SFTTrainer does the work; every value that matters is set here, because its defaults move between
 versions (learning rate, precision, checkpointing, cutting at 1,024 tokens). Rows come tokenised from
-``cocktail.prompts`` with their labels, so nothing is cut, masked or dropped behind our back, and what is
+``cocktail.data.prompts`` with their labels, so nothing is cut, masked or dropped behind our back, and what is
 trained on is decoded and compared with the answers before the first step.
 """
 
@@ -22,8 +22,8 @@ from transformers import PreTrainedModel
 from transformers.trainer_callback import PrinterCallback
 from trl import SFTConfig
 
+from cocktail.data.prompts import Tokenizer
 from cocktail.errors import RunError
-from cocktail.prompts import Tokenizer
 from cocktail.training.bf16 import bf16_anywhere
 from cocktail.training.checkpoints import KEPT, Checkpoints, SaveByTime
 from cocktail.training.methods import (

@@ -15,14 +15,14 @@ REPEATS = 5
 
 
 @lru_cache(maxsize=2)
-def matmul_ceiling(*, half: bool) -> float:
+def matmul_ceiling(*, bf16: bool) -> float:
     """Measure the floating-point operations per second of the best of some square matrix products.
 
     Args:
-        half: in bfloat16, else in float32.
+        bf16: in bfloat16, else in float32.
     """
     size = SIZES[device().type]
-    dtype = torch.bfloat16 if half else torch.float32
+    dtype = torch.bfloat16 if bf16 else torch.float32
     left, right = (torch.rand(size, size, dtype=dtype, device=device()) for _ in range(2))
     best = float("inf")
     for _ in range(REPEATS):
@@ -42,7 +42,7 @@ def training_speed(training: Training, recipe: Recipe) -> dict[str, float]:
     """
     tokens = training.total_tokens * training.epochs / max(training.seconds, 1e-9)
     operations = (6 if recipe.method == "full" else 4) * training.total_parameters
-    ceiling = recipe.devices * matmul_ceiling(half=recipe.precision == "bf16")
+    ceiling = recipe.devices * matmul_ceiling(bf16=recipe.precision == "bf16")
     return {
         "tokens_per_second": round(tokens, 1),
         "share_of_ceiling": round(operations * tokens / ceiling, 4),

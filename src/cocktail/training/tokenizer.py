@@ -13,7 +13,7 @@ from tokenizers import Tokenizer as Bpe
 from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from cocktail.prompts import Tokenizer
+from cocktail.data.prompts import Tokenizer
 
 PAD, DOCUMENT_END = "<|pad|>", "<|endoftext|>"
 ROLES = ("<|system|>", "<|user|>", "<|assistant|>")

@@ -11,7 +11,7 @@ import pandas as pd
 
 from cocktail.config import RawFile
 from cocktail.errors import SourceError, near
-from cocktail.records import fresh_file, write_table
+from cocktail.files.records import fresh_file, write_table
 from cocktail.sources.synthetic import (
     agreements,
     arithmetic,

@@ -1,0 +1,129 @@
+"""Scores of explored runs by their sources, from item outcomes: fresh ones or those of a recorded study."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from cocktail.analysis.advice.gain import Sources
+from cocktail.analysis.advice.heldout import LEVEL
+from cocktail.analysis.floor import beats_guess, guess_share
+from cocktail.data.grid import mixtures
+from cocktail.errors import RecordError, near
+from cocktail.files.records import read_json, read_table
+from cocktail.scoring.answers import read_evaluations
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """Item outcomes of a study.
+
+    Attributes:
+        items: one row per run and item: model, stage, run, task, item, cluster, strict and, where there are
+            dev rows, split.
+        tasks: the mixed tasks of the study, in its order: they name the runs.
+        guesses: the accuracy of the better blind guess on each evaluated task, as a share.
+    """
+
+    items: pd.DataFrame
+    tasks: Sequence[str]
+    guesses: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class TargetScores:
+    """Strict accuracies, in points, of one model on one target.
+
+    Attributes:
+        fitted: what the model of gain is fitted on.
+        test: on the test split.
+        model: whose scores they are.
+        split: the split of ``fitted``: dev, or test where there are no dev outcomes of the target.
+        above_guess: the sources of the runs that beat a blind guess on test.
+    """
+
+    fitted: dict[Sources, float]
+    test: dict[Sources, float]
+    model: str
+    split: str
+    above_guess: frozenset[Sources]
+
+
+def target_scores(outcomes: Outcomes, *, target: str, model: str = "") -> TargetScores:
+    """Return the scores of base and mixtures on ``target``.
+
+    Args:
+        model: may be left out where one model has trained runs.
+
+    Raises:
+        RecordError: the target is not evaluated; the model is unknown or not named among several.
+    """
+    explored = outcomes.items[outcomes.items["stage"] == "explore"]
+    names = sorted(explored[~explored["run"].isin(["base", "base_shots"])]["model"].unique())
+    if model not in names and (model or len(names) != 1):
+        said = f"no trained runs of model {model!r}" if model else "several models have trained runs"
+        raise RecordError(f"{said}{near(model, names)}", fix="--model")
+    explored = explored[explored["model"] == (model or names[0])]
+    evaluated = explored["task"].astype(str).unique()
+    if target not in evaluated:
+        raise RecordError(f"target {target!r} is not evaluated here{near(target, evaluated)}")
+    mine = explored[explored["task"] == target]
+    split = mine["split"] if "split" in mine else pd.Series("test", index=mine.index)
+    fitted_on = "dev" if (split == "dev").any() else "test"
+    fitted, test = (mine[split == name] for name in (fitted_on, "test"))
+    return TargetScores(
+        fitted=_by_sources(fitted, outcomes.tasks),
+        test=_by_sources(test, outcomes.tasks),
+        model=model or names[0],
+        split=fitted_on,
+        above_guess=_above_guess(test, outcomes.tasks, guess=outcomes.guesses[target]),
+    )
+
+
+def fresh(scores: Path, prepared: Path, tasks: Sequence[str]) -> Outcomes:
+    """Return the outcomes of the work tree's study.
+
+    Raises:
+        RecordError: a file is missing or broken.
+    """
+    guesses = {task: guess_share(evaluation) for task, evaluation in read_evaluations(prepared).items()}
+    return Outcomes(read_table(scores / "items.parquet"), tasks, guesses)
+
+
+def recorded(folder: Path) -> Outcomes:
+    """Return the outcomes of a recorded study.
+
+    Raises:
+        CocktailError: there is no such record, or it is broken.
+    """
+    if not folder.is_dir():
+        known = [path.name for path in folder.parent.glob("*") if path.is_dir()]
+        raise RecordError(f"no study {folder.name!r} is recorded{near(folder.name, known)}")
+    tasks: list[str] = read_json(folder / "manifest.json")["params"]["study"]["tasks"]
+    guesses = {row["task"]: row["guess"] for row in read_json(folder / "comparison.json")["arms"]}
+    return Outcomes(read_table(folder / "items.parquet"), tasks, guesses)
+
+
+def _by_sources(items: pd.DataFrame, tasks: Sequence[str]) -> dict[Sources, float]:
+    means = (items["strict"] == "ok").groupby(items["run"].astype(str)).mean() * 100
+    return {one: float(means[run]) for run, one in _sources(tasks).items() if run in means.index}
+
+
+def _above_guess(items: pd.DataFrame, tasks: Sequence[str], *, guess: float) -> frozenset[Sources]:
+    text = items.astype({"run": str, "item": str, "cluster": str})
+    ok = text.assign(ok=(text["strict"] == "ok").astype(float)).pivot(
+        index="run", columns="item", values="ok"
+    )
+    both = ok.dropna(axis="columns")  # items that every run was asked
+    clusters = text.groupby("item")["cluster"].first()[both.columns].to_numpy(dtype=str)
+    better = beats_guess(both.to_numpy(), clusters, guess=guess, confidence=1 - LEVEL)
+    runs = {run for run, above in zip(ok.index, better, strict=True) if above}
+    return frozenset(one for run, one in _sources(tasks).items() if run in runs)
+
+
+def _sources(tasks: Sequence[str]) -> dict[str, Sources]:
+    """Return the sources of base and mixtures, by run id."""
+    return {"base": (), **{run: sources for run, (_, sources) in mixtures(tasks).items()}}

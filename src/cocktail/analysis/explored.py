@@ -1,0 +1,107 @@
+"""What the explored grid shows at one seed: transfer between pairs, leave-one-out, the winner's curse.
+
+All rows are exploratory: one seed, many cells. Differences are in points of strict accuracy on test.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cocktail.analysis.scores import ModelScores
+from cocktail.analysis.stats.snooping import MIN_CLUSTERS, snooping_test
+from cocktail.config import Params
+from cocktail.errors import RecordError
+
+Row = dict[str, Any]
+
+
+def transfer_rows(scores: ModelScores, *, params: Params) -> list[Row]:
+    """Return for each (task, partner) of the mixed tasks what adding the partner changes on the task.
+
+    A cell is empty (None) on the diagonal, where a task is not evaluated, and where the pair was not run.
+    An untuned model has no cells.
+    """
+    rows: list[Row] = []
+    if params.model(scores.model).untuned:
+        return rows
+    for task in params.study.tasks:
+        for partner in params.study.tasks:
+            pair = _run_of(scores, {task, partner}) if partner != task else ""
+            rows.append(_difference(scores, task, {"partner": partner}, more=pair, less=f"single_{task}"))
+    return rows
+
+
+def leave_one_out_rows(scores: ModelScores, *, params: Params) -> list[Row]:
+    """Return for each (task, left out) what the left-out source gives the task: all minus without."""
+    if params.model(scores.model).untuned:
+        return []
+    everything = set(params.study.tasks)
+    return [
+        _difference(scores, task, {"left_out": left}, more="all", less=_run_of(scores, everything - {left}))
+        for task in params.study.evaluations
+        for left in params.study.tasks
+    ]
+
+
+def curse_rows(scores: ModelScores, *, params: Params) -> list[Row]:
+    """Return per task the gain over the single task when the mixture is picked on dev, and when on test.
+
+    ``p_any_better`` is of "no mixture is better than the single", with all of them looked at on test, and
+    ``better`` those that are called better (``stats.snooping``); both of these weights, on items like these.
+    Of too few clusters there is no p.
+
+    Raises:
+        RecordError: the test scores contradict the selection file.
+    """
+    rows = []
+    for task, selection in scores.selected.items():
+        single = scores.value("explore", f"single_{task}", task)
+        on_dev = scores.value("explore", selection["chosen"], task)
+        on_test = scores.value("explore", selection["chosen_on_test"], task)
+        if single is None or on_dev is None or on_test is None:
+            continue
+        if on_test < on_dev:
+            raise RecordError(
+                f"{task}: the mixture picked on test is worse on test", fix="dvc repro choose score"
+            )
+        rows.append(
+            {
+                "model": scores.model,
+                "task": task,
+                "chosen_on_dev": selection["chosen"],
+                "chosen_on_test": selection["chosen_on_test"],
+                "candidates": len(selection["candidates"]),
+                "gain_on_dev_choice": _points(on_dev - single),
+                "gain_on_test_choice": _points(on_test - single),
+                "curse": _points(on_test - on_dev),
+                **_snooping(scores, task, list(selection["candidates"]), seed=params.study.seed),
+            }
+        )
+    return rows
+
+
+def _snooping(scores: ModelScores, task: str, candidates: list[str], *, seed: int) -> Row:
+    single = f"single_{task}"
+    outcomes = scores.outcomes("explore", [single, *candidates], task, "strict")
+    num_clusters = len(set(outcomes.clusters))
+    about = {"n_items": len(outcomes.clusters), "n_clusters": num_clusters, "single": single}
+    if num_clusters < MIN_CLUSTERS:
+        return {**about, "p_any_better": None, "better": []}
+    found = snooping_test(outcomes.values[0], outcomes.values[1:], outcomes.clusters, seed=seed)
+    return {**about, "p_any_better": round(found.p, 4), "better": [candidates[i] for i in found.better]}
+
+
+def _difference(scores: ModelScores, task: str, about: Row, *, more: str, less: str) -> Row:
+    above, below = scores.value("explore", more, task), scores.value("explore", less, task)
+    delta = None if above is None or below is None else _points(above - below)
+    return {"model": scores.model, "task": task, **about, "delta": delta, "run": more, "against": less}
+
+
+def _run_of(scores: ModelScores, sources: set[str]) -> str:
+    """The explored mixture of exactly these sources; with few sources a pair is also a leave-one-out."""
+    kinds = ("single", "pair", "without", "all")
+    return next((run.id for run in scores.explored if run.kind in kinds and set(run.sources) == sources), "")
+
+
+def _points(share: float) -> float:
+    return round(100 * share, 4)

@@ -1,0 +1,79 @@
+"""reports/metrics.json: the few numbers that a reviewer reads in ``dvc metrics diff``.
+
+Nested dicts of numbers only: DVC drops lists and nulls without a word. Everything is in points (0 to 100)
+except counts. ``confirmed`` holds means over the fresh seeds, for the targets; ``explored`` the grid's one
+seed, for the other finance tasks. The untuned base has no seed and stands in both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from cocktail.analysis.agreement import SUM
+from cocktail.analysis.overview import Row
+from cocktail.analysis.scores import ModelScores
+from cocktail.config import GENERAL_TASKS
+
+NAMES = {"steps_as_chosen": "steps_matched", "size_as_chosen": "size_matched"}
+CONFIRMED = ("single", "chosen", "all", *NAMES)
+
+
+def metrics(
+    models: Sequence[ModelScores], arms: Sequence[Row], effects: Sequence[Row], agreement: Sequence[Row]
+) -> dict[str, Any]:
+    """Return the nested numbers, by model."""
+    return {
+        scores.model: _of_model(
+            scores,
+            [row for row in arms if row["model"] == scores.model],
+            [row for row in effects if row["model"] == scores.model and row["reading"] == "strict"],
+        )
+        | _label_agreement([row for row in agreement if row["model"] == scores.model])
+        for scores in models
+    }
+
+
+def _of_model(scores: ModelScores, arms: Sequence[Row], effects: Sequence[Row]) -> dict[str, Any]:
+    result: dict[str, Any] = {"confirmed": {}, "explored": {}, "general": {}, "effect": {}}
+    confirmed = {row["task"] for row in arms if row["stage"] == "confirm"}
+    for row in arms:
+        group = _group(row, confirmed=row["task"] in confirmed)
+        if group:
+            arm = NAMES.get(row["arm"], row["arm"])
+            result[group].setdefault(row["task"], {})[arm] = _points(row["accuracy_strict"])
+    for row in effects:
+        result["effect"].setdefault(row["target"], {})[row["contrast"]] = _points(row["estimate"])
+    result["invalid_share"] = {
+        arm: _points(sum(shares) / len(shares))
+        for arm in ("base", "all")
+        if (shares := [r["invalid_strict_share"] for r in arms if (r["stage"], r["arm"]) == ("explore", arm)])
+    }
+    flagged = {flag: {row["task"] for row in arms if row["flag"] == flag} for flag in ("floor", "ceiling")}
+    result["count"] = {
+        "runs_explored": len(scores.explored),
+        "runs_confirmed": len(scores.confirmed),
+        "test_items": len(scores.items["item"].unique()),
+        **{f"tasks_at_{flag}": len(tasks) for flag, tasks in flagged.items()},
+    }
+    return {group: numbers for group, numbers in result.items() if numbers}
+
+
+def _label_agreement(rows: Sequence[Row]) -> dict[str, Any]:
+    """The share of the sum row; nothing where no free answer can be held against label decoding."""
+    shares = [row["share"] for row in rows if row["task"] == SUM and row["share"] is not None]
+    return {"label_agreement": {"share": round(shares[0], 2)}} if shares else {}
+
+
+def _group(row: Row, *, confirmed: bool) -> str:
+    """Where a row's accuracy is shown; empty: nowhere."""
+    if row["task"] in GENERAL_TASKS:
+        return "general" if row["arm"] in ("base", "all") else ""
+    if not confirmed:
+        return "explored"
+    is_confirmed_arm = row["stage"] == "confirm" and row["arm"] in CONFIRMED
+    return "confirmed" if row["arm"] == "base" or is_confirmed_arm else ""
+
+
+def _points(share: float) -> float:
+    return round(100 * share, 2)

@@ -1,1 +1,0 @@
-"""From item codes to the numbers of the tables: effects with intervals, transfer, leave-one-out, metrics."""

@@ -1,0 +1,136 @@
+"""Sections of params.yaml about data and runs: fetch, prepare, mix, study."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from cocktail.config.base import (
+    FILLER,
+    FINANCE_TASKS,
+    GENERAL_TASKS,
+    SHARED_OUT_TASKS,
+    Count,
+    Name,
+    Positive,
+    Rate,
+    RelativePath,
+    Section,
+    Share,
+    Tier,
+    task_names,
+)
+from cocktail.errors import near
+
+
+class RawFile(Section):
+    """One raw file of a source: its path below the source's folder and what is expected of it."""
+
+    path: RelativePath
+    split: Literal["train", "dev", "test"]
+    sha256: str | None = None  # None: not known yet; the receipt then says what was found
+    # Backend hub only: its path in the repository where that is another. One `*` may stand for a part of a
+    # name, as the hash in data/train-00000-of-00001-<hash>.parquet; exactly one file must match.
+    remote: Annotated[RelativePath, Field(pattern=r"^[^*?\[\]]+\*?[^*?\[\]]*$")] | None = None
+
+
+class SourceConfig(Section):
+    """Where one source comes from: Hub repository, revision, files, licence."""
+
+    repo: RelativePath
+    revision: RelativePath | None = None  # None: unpinned; the commit found is written into the receipt
+    gated: bool = False
+    licence: str
+    status: Literal["original", "rebuilt", "partial", "stand-in", "generated"]
+    files: list[RawFile]
+
+
+class FetchConfig(Section):
+    """Stage ``fetch``: where raw files come from, and which."""
+
+    backend: Literal["hub", "mirror", "synthetic"]  # synthetic: generated
+    mirror: str | None = None  # folder in the Hub's layout; None: the environment's COCKTAIL_MIRROR
+    world: dict[str, int] = {}  # synthetic only: seed of the world, rows of each source and split
+    sources: dict[Name, SourceConfig]
+
+
+class PrepareConfig(Section):
+    """Stage ``prepare``: cleaning, splits, leakage."""
+
+    seed: int
+    leakage: Literal["drop", "keep"]
+    dev_rows: Positive  # at most so many dev rows a task, carved from train by whole clusters
+    dev_share: Share  # and at most this share of the train rows
+    test_rows: Positive | None = None  # None: all; else a seeded sample of the test rows
+    max_quarantine_share: Share
+    filler_from: Literal["filler", "open_orca"]  # open_orca: half its rows are set aside as filler
+
+
+class MixConfig(Section):
+    """Stage ``mix``: how many rows each source gives to every mixture it is in."""
+
+    seed: int
+    caps: dict[str, Positive]  # at most so many train rows; a task without a cap gives all
+    instruction_share: Rate  # open_orca rows = this x G, where G = total rows of the study's other tasks
+    math_share: Rate  # orca_math rows = this x G
+
+    @model_validator(mode="after")
+    def _caps_are_of_tasks(self) -> MixConfig:
+        known = task_names(but=(*SHARED_OUT_TASKS, *GENERAL_TASKS, FILLER))
+        wrong = [task for task in self.caps if task not in known]
+        if wrong:
+            raise ValueError("; ".join(f"no task with a cap {t!r}{near(t, known)}" for t in wrong))
+        return self
+
+
+class StudyConfig(Section):
+    """Which runs the study is made of."""
+
+    name: Name
+    tier: Tier = "miniature"  # the least that a study may claim
+    seed: int  # of the explored grid
+    tasks: list[str]  # the sources that are mixed
+    evaluations: list[str]
+    include: list[str]  # kinds (single, pair, without, all, tuned) or single run ids
+    targets: list[str]  # finance tasks that are confirmed with fresh seeds, as far as confirm_targets says
+    confirm_seeds: list[int]
+    confirm_targets: Literal["live", "all"] = "live"  # live: those that something explored does above chance
+    confirm_also: list[str] = []  # ids of more mixtures that are confirmed with these seeds
+    # chosen, all: singles are matched to them in steps and size; without_TASK, where confirm_also has it: it
+    # is matched to all in size, with filler in the place of what it leaves out.
+    confirm_matched: list[str] = ["chosen", "all"]
+    tries: Count  # tuned singles per target, beyond the paper's own recipe
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> StudyConfig:
+        mixable = task_names(but=(*GENERAL_TASKS, FILLER))
+        problems = [f"unknown task {t!r}{near(t, mixable)}" for t in self.tasks if t not in mixable]
+        evaluations = task_names(but=(*SHARED_OUT_TASKS, FILLER))
+        problems += [
+            f"unknown evaluation {t!r}{near(t, evaluations)}"
+            for t in self.evaluations
+            if t not in evaluations
+        ]
+        problems += [
+            f"target {t!r} is not a finance task of this study{near(t, self.tasks)}"
+            for t in self.targets
+            if t not in FINANCE_TASKS or t not in self.tasks or t not in self.evaluations
+        ]
+        if self.seed in self.confirm_seeds:
+            problems.append(
+                f"confirm_seeds contains the grid's seed {self.seed}; confirmation needs fresh seeds"
+            )
+        if len(set(self.confirm_seeds)) < len(self.confirm_seeds):
+            problems.append("confirm_seeds names a seed twice")
+        matched = ("chosen", "all", *(f"without_{task}" for task in self.tasks))
+        problems += [
+            f"confirm_matched: {name!r} is neither chosen, all nor without_TASK{near(name, matched)}"
+            for name in self.confirm_matched
+            if name not in matched
+        ]
+        if len(set(self.confirm_also)) < len(self.confirm_also):
+            problems.append("confirm_also names a mixture twice")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self

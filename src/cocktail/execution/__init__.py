@@ -1,1 +1,0 @@
-"""The executor: which runs are missing, who trains them, and how their answers become a stage's output."""

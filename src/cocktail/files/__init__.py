@@ -1,0 +1,1 @@
+"""Files: JSON, tables and folders written whole, the run store, a torn dvc.lock."""

@@ -1,0 +1,91 @@
+"""A ``dvc.lock`` that a kill left half written. DVC writes it in place, and with half of it no command runs.
+
+Each stage puts a copy aside when it begins, since no DVC writes then; ``cocktail mend`` restores it.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+LOCK, ASIDE = Path("dvc.lock"), Path(".dvc/tmp/cocktail/dvc.lock")  # git and DVC ignore .dvc/tmp
+LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # six times as fast, where it was built
+
+
+def put_aside() -> None:
+    """Copy ``dvc.lock`` aside where it can be read and is not the copy already."""
+    if not Path(".dvc").is_dir():
+        return
+    with suppress(OSError):  # a stage does not fail for want of a copy
+        lock = LOCK.read_bytes()
+        if lock != _read(ASIDE) and isinstance((_parse(lock) or {}).get("stages"), dict):
+            _write(ASIDE, lock)
+
+
+def mend() -> str:
+    """Restore a ``dvc.lock`` that is not whole, and keep what there was; return what was done."""
+    torn = _read(LOCK)
+    if torn is None:
+        return f"no {LOCK} here: nothing to mend"
+    if is_whole(torn):
+        return f"{LOCK} is whole"
+    kept = ASIDE.with_name(f"torn-{sha256(torn).hexdigest()[:8]}.lock")
+    _write(kept, torn)
+    found = f"{LOCK} is not whole; what there was is now {kept}"
+    for origin, lock in (("the copy that the last stage put aside", _read(ASIDE)), ("git's HEAD", _of_git())):
+        if lock is not None and is_whole(lock):
+            _write(LOCK, lock)
+            return f"{found}; restored from {origin}"
+    LOCK.unlink()
+    return (
+        f"{found}; no stage had put a copy aside and git has none, so {LOCK} is removed: "
+        "the next `dvc repro` goes through all stages, but trains no run again that the store has"
+    )
+
+
+def is_whole(lock: bytes) -> bool:
+    """Tell whether DVC would read it, and wrote it to its end, a line break: half a digest looks like one."""
+    from dvc.schema import COMPILED_LOCKFILE_SCHEMA  # imports much of DVC, which stages do not need
+    from voluptuous import Invalid
+
+    try:
+        COMPILED_LOCKFILE_SCHEMA(_parse(lock))
+    except Invalid:
+        return False
+    return lock.endswith(b"\n")
+
+
+def _parse(lock: bytes) -> dict[str, Any] | None:
+    """The mapping in a file, or None where there is none."""
+    try:
+        found = yaml.load(lock, Loader=LOADER)
+    except yaml.YAMLError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def _of_git() -> bytes | None:
+    try:
+        asked = subprocess.run(["git", "show", f"HEAD:./{LOCK}"], capture_output=True, check=False)
+    except FileNotFoundError:
+        return None
+    return asked.stdout if asked.returncode == 0 else None
+
+
+def _write(path: Path, content: bytes) -> None:
+    from cocktail.files.records import fresh_file  # imports pandas, which most commands do not need
+
+    with fresh_file(path) as draft:
+        draft.write_bytes(content)

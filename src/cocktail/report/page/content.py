@@ -1,0 +1,146 @@
+"""All that the page shows, gathered from ``reports/``: what is missing is named, not passed over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cocktail.config import Params
+from cocktail.errors import RecordError
+from cocktail.files.records import read_json
+from cocktail.report.page import sections
+from cocktail.report.page.claims import Claim, Claims, Verdict, read_claims
+from cocktail.report.page.figures import Picture, inline_svg, slug
+from cocktail.report.page.studies import Fact, Findings, findings, not_recorded, recorded
+from cocktail.report.page.tables import ShownTable, read_tables
+from cocktail.report.page.traces import Key, Trace, read_traces
+from cocktail.report.provenance import data_note
+
+NOT_TESTED = "not tested"
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Where the page's numbers stand."""
+
+    reports: Path  # tables/, figures/, comparison.json, effects.json, claims.json, studies/
+    configured: Path  # conf/study: what could be run
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A section with what was found for it; ``missing`` names what was not."""
+
+    section: sections.Section
+    pictures: tuple[Picture, ...]
+    tables: tuple[ShownTable, ...]
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Page:
+    """The content of the page.
+
+    Attributes:
+        note: study, data, and whether its models are miniatures.
+        runs: (model, run) of every run in the table of runs, where a link can lead.
+        rest: tables and figures that no section names.
+        studies: recorded studies, by folder.
+        unrecorded: configured studies without a record.
+    """
+
+    params: Params
+    note: str
+    claims: Claims | None
+    results: tuple[Filled, ...]
+    sources: tuple[Filled, ...]
+    rest: Filled
+    traces: Mapping[Key, Trace]
+    runs: frozenset[tuple[str, str]]
+    studies: Mapping[str, Sequence[Fact]]
+    findings: Findings
+    unrecorded: Sequence[str]
+
+    @property
+    def miniature(self) -> bool:
+        """Whether a model of the study was made from scratch."""
+        return any(model.kind == "scratch" for model in self.params.models.values())
+
+    def untested(self) -> list[tuple[Claim, str, list[Verdict]]]:
+        """Return the rows of claims that were not tested, together where the reason is the same."""
+        found: dict[tuple[str, str], tuple[Claim, str, list[Verdict]]] = {}
+        for claim in self.claims.claims if self.claims else []:
+            for row in claim.verdicts:
+                if row.verdict == NOT_TESTED:
+                    found.setdefault((claim.id, row.reason), (claim, row.reason, []))[2].append(row)
+        return list(found.values())
+
+
+def gather(inputs: Inputs, *, params: Params) -> Page:
+    """Read all that the page shows.
+
+    Raises:
+        RecordError: comparison.json or effects.json is missing, or a file is broken or of another study.
+    """
+    comparison = read_json(inputs.reports / "comparison.json")
+    if comparison["study"] != params.study.name:
+        raise RecordError(
+            f"reports are of study {comparison['study']!r}, params of {params.study.name!r}", fix="dvc repro"
+        )
+    tables = read_tables(inputs.reports / "tables")
+    pictures = _pictures(inputs.reports / "figures", list(params.models))
+    named = (*sections.RESULTS, *sections.SOURCES)
+    used_tables = {name for section in named for name in section.tables}
+    used_figures = {name for section in named for name in section.figures}
+    rest = sections.Section(
+        "more",
+        "Further tables and figures",
+        "What the study wrote beside the above.",
+        tables=tuple(name for name in tables if name not in used_tables | sections.FROM_CLAIMS),
+        figures=tuple(dict.fromkeys(one.name for one in pictures if one.name not in used_figures)),
+    )
+    return Page(
+        params=params,
+        note=data_note(params),
+        claims=read_claims(inputs.reports / "claims.json", study=params.study.name),
+        results=tuple(_fill(section, tables, pictures) for section in sections.RESULTS),
+        sources=tuple(_fill(section, tables, pictures) for section in sections.SOURCES),
+        rest=_fill(rest, tables, pictures),
+        traces=read_traces(comparison, read_json(inputs.reports / "effects.json")),
+        runs=_known_runs(tables.get("runs")),
+        studies=recorded(inputs.reports / "studies"),
+        findings=findings(inputs.reports / "studies"),
+        unrecorded=not_recorded(inputs.configured, inputs.reports / "studies"),
+    )
+
+
+def _fill(section: sections.Section, tables: Mapping[str, ShownTable], pictures: Iterable[Picture]) -> Filled:
+    mine = [one for name in section.figures for one in pictures if one.name == name]
+    missing = [f"figure {name}" for name in section.figures if name not in {one.name for one in mine}]
+    missing += [f"table {name}" for name in section.tables if name not in tables]
+    found = tuple(tables[name] for name in section.tables if name in tables)
+    return Filled(section=section, pictures=tuple(mine), tables=found, missing=tuple(missing))
+
+
+def _pictures(folder: Path, models: Sequence[str]) -> list[Picture]:
+    """Every SVG of the folder; the file's name ends with the model, if it is of one."""
+    found = []
+    for path in sorted(folder.glob("*.svg")):
+        # the longest model first: of "tiny" and "phi3_tiny" both may end the name
+        ends = (model for model in sorted(models, key=len, reverse=True) if path.stem.endswith(f"_{model}"))
+        model = next(ends, "")
+        name = path.stem.removesuffix(f"_{model}") if model else path.stem
+        caption = sections.FIGURES.get(name) or sections.Caption(
+            name.replace("_", " "), f"Figure {path.stem}; its numbers stand in the tables of this page."
+        )
+        title = f"{caption.title}, model {model}" if model else caption.title
+        svg = inline_svg(path, prefix=slug("fig", path.stem), title=title, description=caption.description)
+        found.append(Picture(name=name, model=model, title=title, svg=svg))
+    return found
+
+
+def _known_runs(table: ShownTable | None) -> frozenset[tuple[str, str]]:
+    if table is None:
+        return frozenset()
+    return frozenset((table.model_of(row), table.cell(row, "run")) for row in table.rows)

@@ -1,0 +1,121 @@
+"""An external model's answers to every evaluation item, in the form of our own models' answers."""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cocktail.config import ModelConfig, Params
+from cocktail.data.evaluation_set import EvaluationSet, Shots, read_evaluation_set
+from cocktail.data.grid import Asked, Run, explore_runs
+from cocktail.data.prompts import turns_of
+from cocktail.errors import EndpointError
+from cocktail.files.records import digest_value, read_json, read_table, write_json, write_table
+from cocktail.files.store import Store, read_runtime, store_root, write_runtime
+from cocktail.inference.endpoint.ask import ask_all
+from cocktail.inference.endpoint.question import Question, Reply
+from cocktail.runs.finished import NOT_TRAINED, Answered, Finished, write_runs
+from cocktail.runs.plan import check_base
+
+
+def answer_all(*, params: Params, model_name: str, prepared: Path, base: Path, out: Path, lock: str) -> None:
+    """Answer every evaluation set as the untuned runs; write answers and receipts into ``out``.
+
+    Args:
+        lock: digest of the study's lock, "" if it has none.
+
+    Raises:
+        EndpointError: see :func:`ask_all`; or not one answer to a set has any text.
+    """
+    config, limit = params.model(model_name), params.endpoint.max_tokens
+    about = {
+        "model": model_name,
+        "config": {"served": config.served, "temperature": 0, "max_tokens": limit},
+        "base": check_base(base),
+        "rows_digest": "",
+        "training_key": "",
+    }
+    finished = []
+    for run in explore_runs(params, model=model_name):
+        answers = [
+            _answered(
+                params,
+                model_name,
+                read_evaluation_set(prepared, asked, _shots(run, params)),
+                asked,
+                base=about,
+            )
+            for asked in run.asked
+        ]
+        finished.append(Finished(run, about, NOT_TRAINED, tuple(answers)))
+    write_runs(out, finished, lock=lock)
+
+
+def _shots(run: Run, params: Params) -> Shots:
+    return Shots(run.shots, params.study.seed)
+
+
+def _answered(
+    params: Params, model: str, items: EvaluationSet, asked: Asked, *, base: Mapping[str, Any]
+) -> Answered:
+    """Return the answers to one evaluation set, from the store if they are there."""
+    store, config = Store(store_root()), params.model(model)
+    questions = set_questions(config, items, max_tokens=params.endpoint.max_tokens)
+    key = digest_value([base["config"], items.digest(), [question.key for question in questions]])
+    with store.lock(key):
+        if store.have("answers", key) is None:
+            _ask(questions, items, params=params, label=f"explore {model} {asked.task}", store=store, key=key)
+    entry = store.path("answers", key)
+    read = partial(read_table, entry / "answers.parquet")
+    return Answered(asked, key, read, read_json(entry / "receipt.json"), read_runtime(entry))
+
+
+def set_questions(config: ModelConfig, items: EvaluationSet, *, max_tokens: int) -> list[Question]:
+    """Return the questions of an evaluation set, in its order: the chats that our own models are shown.
+
+    The endpoint puts its own chat template around them.
+    """
+    chats = [tuple((turn["role"], turn["content"]) for turn in turns_of(item)) for item in items.items()]
+    return [Question(str(config.served), chat, max_tokens) for chat in chats]
+
+
+def _ask(
+    questions: Sequence[Question], items: EvaluationSet, *, params: Params, label: str, store: Store, key: str
+) -> None:
+    """Ask what is new, and put the answers into the store."""
+    started = time.perf_counter()
+    replies, counts = ask_all(questions, settings=params.endpoint, store=store.root, label=label)
+    table = _answer_table(items.table, questions, replies)
+    empty = int((table["answer"].str.strip() == "").sum())
+    if empty == len(table):
+        raise EndpointError("all answers are empty or refused", where=label)
+    ends = {"answered": len(table), "empty_answers": empty, "not_stopped": int((~table["stopped"]).sum())}
+    with store.publish("answers", key) as folder:
+        write_table(folder / "answers.parquet", table)
+        write_json(folder / "receipt.json", {**ends, "made_on": "endpoint"})
+        seconds = {"answering": time.perf_counter() - started}
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts in KiB
+        write_runtime(folder, {"seconds": seconds, "peak_memory_bytes": memory, "endpoint": counts})
+
+
+def _answer_table(
+    items: pd.DataFrame, questions: Sequence[Question], replies: Mapping[str, Reply]
+) -> pd.DataFrame:
+    """The columns of ``cocktail.inference.answer``; nothing is cut here, and no label decoded."""
+    given = [replies[question.key] for question in questions]
+    return items[["item", "task", "split", "cluster"]].assign(
+        prompt_hash=[question.key for question in questions],
+        answer=[reply.text for reply in given],
+        num_tokens=[reply.num_tokens for reply in given],
+        stopped=[reply.stopped for reply in given],
+        cut=False,
+        label_choice="",
+        reference_logprob=np.float32("nan"),
+    )

@@ -1,0 +1,128 @@
+"""The local executor: preloaded worker processes that take the longest job first.
+
+Importing the training libraries takes seconds, so a worker imports them once for all its jobs. On CPU a
+fork server imports them once for all workers; where there are GPUs each worker is a fresh process with GPUs
+of its own, because a CUDA context does not survive a fork. One worker has one thread: only then are weights
+bit-identical whichever worker trains them.
+
+When the stage is told to stop, it starts nothing more, tells its workers, and waits for them to save.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+from tempfile import TemporaryDirectory
+from typing import Generic
+
+from cocktail.errors import RunError
+from cocktail.runs.lease import leased
+from cocktail.runs.progress import progress
+from cocktail.runs.worker import Payload, Worker, start_fork_server
+from cocktail.training.environment import WORKER_SETTINGS, environment, visible_gpus
+
+
+@dataclass(frozen=True)
+class Job(Generic[Payload]):
+    """Work for one process: ``size`` orders the jobs and weights the progress bar."""
+
+    name: str
+    size: int
+    payload: Payload
+
+
+def run_jobs(
+    jobs: Sequence[Job[Payload]],
+    work: Callable[[Payload, bool], None],
+    *,
+    workers: int | None,
+    label: str,
+    gpus_per_worker: int = 1,
+    silence: float = math.inf,
+) -> dict[str, str]:
+    """Do all jobs and return the reasons of those that failed, by name; the others go on.
+
+    Args:
+        work: a function of a module; called in a worker process with a payload and whether to wait. Not to
+            wait means: raise :class:`BusyError` if another process is at it. Such a job is put off until
+            all others are done, and then waited for.
+        workers: processes; None: as many as the GPUs suffice for, else one per CPU core. Of GPUs that
+            another stage on this machine uses none is taken; if there is no other, it is waited for.
+        label: what the progress bar says.
+        silence: seconds after which a worker without a sign of life is ended, and its job tried once more.
+    """
+    if not jobs:
+        return {}
+    gpus = visible_gpus()
+    groups = _gpu_groups(gpus, gpus_per_worker) if gpus else [()]
+    if not groups:
+        raise RunError(
+            f"execute.gpus_per_run is {gpus_per_worker}, but only {len(gpus)} GPUs are visible",
+            fix="a smaller execute.gpus_per_run",
+        )
+    count = min(workers or (len(groups) if gpus else os.cpu_count() or 1), len(jobs))
+    most = min(count, len(groups))
+    with leased(groups, most=most, label=label) as held, environment(WORKER_SETTINGS):
+        count = max(count * len(held) // most, 1)  # where others have GPUs, as many workers a GPU as else
+        if not gpus:
+            start_fork_server()
+        with TemporaryDirectory(prefix="cocktail-") as signs:
+            hired = [Worker(held[n % len(held)], Path(signs, str(n)), silence) for n in range(count)]
+            return _shared_out(jobs, work, hired, label=label)
+
+
+def _shared_out(
+    jobs: Sequence[Job[Payload]],
+    work: Callable[[Payload, bool], None],
+    hired: Sequence[Worker],
+    *,
+    label: str,
+) -> dict[str, str]:
+    """Let the workers do all jobs; see :func:`run_jobs`."""
+    failed: dict[str, str] = {}
+    free: SimpleQueue[Worker] = SimpleQueue()
+
+    def do(job: Job[Payload], wait: bool) -> str | None:
+        worker = free.get()
+        try:
+            return worker.do(work, job.payload, wait, name=job.name)
+        finally:
+            free.put(worker)
+
+    for worker in hired:
+        free.put(worker)
+    with ThreadPoolExecutor(len(hired)) as threads, progress(jobs, label) as report:
+        try:
+            ordered = sorted(jobs, key=lambda job: (-job.size, job.name))
+            for wait in (False, True):
+                pending = {threads.submit(do, job, wait): job for job in ordered}
+                ordered = []
+                for future in as_completed(pending):
+                    job, reason = pending[future], future.result()
+                    if reason is None and not wait:
+                        ordered.append(job)
+                        continue
+                    if reason is None:
+                        reason = "another process is at it, and does not end"
+                    if reason:
+                        failed[job.name] = reason
+                    report(job, reason)
+        except BaseException:
+            for worker in hired:
+                worker.stop()
+            raise
+        finally:
+            threads.shutdown(cancel_futures=True)  # after an error: start nothing more
+            for worker in hired:
+                worker.leave()
+    return failed
+
+
+def _gpu_groups(gpus: Sequence[str], size: int) -> list[tuple[str, ...]]:
+    """GPUs in groups of ``size``; those left over do nothing."""
+    return [tuple(gpus[start : start + size]) for start in range(0, len(gpus) - size + 1, size)]

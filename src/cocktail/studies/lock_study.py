@@ -1,0 +1,66 @@
+"""``cocktail lock``: write a study's lock, to be committed before the first run is made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cocktail.claims.locked import claims_digest
+from cocktail.claims.schema import read_claims
+from cocktail.claims.verdict import RULES
+from cocktail.config import Params, record_name
+from cocktail.errors import RecordError
+from cocktail.files.records import digest_value, write_json
+from cocktail.runs.lock import Lock, locked_params, read_lock
+from cocktail.studies.git import ask_git
+
+
+def lock_study(
+    root: Path, params: Params, *, claims: Path, out: Path, pilots: Sequence[str], renew: bool
+) -> str:
+    """Write the lock of the study in params to ``out``; return what was done, in a sentence.
+
+    A lock that says the same already is left as it is. A renewed one keeps the pilots of the old: what was
+    looked at stays looked at.
+
+    Args:
+        root: the clone.
+        claims: claims.yaml, below ``root``.
+        pilots: what was looked at before, on dev.
+        renew: whether a lock with other content is replaced.
+
+    Raises:
+        RecordError: claims.yaml is not as it was committed, or the lock is there with other content.
+    """
+    if ask_git(root, "status", "--porcelain", "--", str(claims.resolve())):
+        raise RecordError(
+            "claims are locked as they were committed, and these were changed since",
+            where=str(claims),
+            fix=f"git commit {claims}, then cocktail lock",
+        )
+    digest, rule, settings = claims_digest(read_claims(claims)), max(RULES), locked_params(params)
+    old = read_lock(out) if out.is_file() else None
+    if old:
+        differs = old.departures(params, claims=digest, rule=rule)
+        differs += [f"pilot not in the lock: {pilot}" for pilot in pilots if pilot not in old.pilots]
+        if not differs:
+            return f"{out} says the same already; it was left as it is"
+        if not renew:
+            raise RecordError(
+                "the study is locked with other content:\n" + "\n".join(f"  - {line}" for line in differs),
+                where=str(out),
+                fix="cocktail lock --renew, if no run of the study was made",
+            )
+    lock = Lock(
+        study=record_name(params),
+        claims=digest,
+        rule=rule,
+        params=digest_value(settings),
+        settings=settings,
+        pilots=list(dict.fromkeys([*(old.pilots if old else []), *pilots])),
+        commit=ask_git(root, "rev-parse", "HEAD"),
+        date=datetime.now(UTC).date().isoformat(),
+    )
+    write_json(out, lock.model_dump())
+    return f"{out} is the lock of study {lock.study}; commit it before dvc repro explore"

@@ -1,0 +1,92 @@
+"""What can be said of a study's fitness before a download: pins, gates, memory, rows that are not there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from cocktail.studies.planning.cost import gpus_needed
+from cocktail.studies.planning.study import Plan
+from cocktail.training.environment import visible_gpus
+
+
+def checks(plan: Plan) -> list[str]:
+    """Return one line for each thing to know or to mend; the same on every machine."""
+    return [*_pins(plan), *_gates(plan), *_short(plan), *_hardware(plan), *_claims(plan)]
+
+
+def _claims(plan: Plan) -> Iterator[str]:
+    for need, claims in plan.lacking.items():
+        yield f"No {need}: not tested on all tasks are {', '.join(claims)}."
+
+
+def _pins(plan: Plan) -> Iterator[str]:
+    fetch, models = plan.params.fetch, plan.params.models
+    used = dict.fromkeys((*plan.params.study.tasks, *plan.params.study.evaluations))
+    if fetch.backend == "synthetic":
+        yield "Sources: generated, nothing to pin."
+    else:
+        pin = "revision" if fetch.backend == "hub" else "sha256"
+        loose = [
+            name
+            for name in used
+            if not (
+                fetch.sources[name].revision
+                if fetch.backend == "hub"
+                else all(file.sha256 for file in fetch.sources[name].files)
+            )
+        ]
+        yield f"Sources without a pin ({pin}): {_list(loose)}; pinned: {_list(set(used) - set(loose))}."
+    hub = [name for name, model in models.items() if model.kind == "hub"]
+    if hub:
+        loose = [name for name in hub if not models[name].revision]
+        yield f"Models without a pin (revision): {_list(loose)}; pinned: {_list(set(hub) - set(loose))}."
+
+
+def _gates(plan: Plan) -> Iterator[str]:
+    models, fetch = plan.params.models, plan.params.fetch
+    gated = [n for n, model in models.items() if model.kind == "hub" and plan.sizes.model(model).gated]
+    gated += [name for name, source in fetch.sources.items() if source.gated and fetch.backend == "hub"]
+    if gated:
+        yield f"Gated: {_list(gated)}; accept the terms on the Hub's page and set HF_TOKEN."
+
+
+def _short(plan: Plan) -> Iterator[str]:
+    for name, asked in plan.asked.items():
+        if plan.rows[name].train < asked:
+            yield f"{name} is asked for {asked:,} rows and gives all its {plan.rows[name].train:,}."
+
+
+def _hardware(plan: Plan) -> Iterator[str]:
+    params, gpu = plan.params, plan.sizes.gpu
+    on_gpu = [cost for cost in plan.costs if cost.gpu_bytes]
+    for cost in on_gpu:
+        several, needed = params.execute.gpus_per_run, gpus_needed(cost, plan.sizes)
+        state = f"{cost.model}: {cost.gpu_bytes / 1e9:.0f} GB of weights, gradients and AdamW states a run"
+        room = f"{several} × {gpu.memory_gigabytes:g} GB"
+        if needed > several:
+            yield f"{state} are too much for {room}: set execute.gpus_per_run={needed} or more."
+        else:
+            yield f"{state} fit {room}; activations come on top."
+    if on_gpu and params.train.precision == "bf16":
+        yield "bf16 needs a GPU of compute capability 8.0 or newer."
+    if on_gpu and params.train.precision == "fp32":
+        yield "fp32: the hours are those of bf16, which a GPU computes many times faster."
+    contexts = ", ".join(f"{name} {model.context:,}" for name, model in params.models.items())
+    yield f"Rows of at most {params.train.max_length:,} tokens; context: {contexts}."
+
+
+def on_this_machine(plan: Plan, root: Path) -> str:
+    """Return what is at hand here: no part of the plan, and in no file."""
+    token = "set" if os.environ.get("HF_TOKEN") else "not set"
+    free, needed = shutil.disk_usage(root).free / 1e9, plan.disk_bytes / 1e9
+    return (
+        f"Here: HF_TOKEN {token}; {len(visible_gpus())} GPUs visible; "
+        f"{free:,.0f} GB of disk free, {needed:,.0f} GB planned."
+    )
+
+
+def _list(names: Sequence[str] | set[str]) -> str:
+    return ", ".join(sorted(names)) or "none"

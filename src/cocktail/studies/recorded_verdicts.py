@@ -1,0 +1,99 @@
+"""Fresh verdicts held against those of a record, as far as both are about the same claims, by one rule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cocktail.claims.changes import ABSENT, read_verdicts, verdict_changes
+from cocktail.claims.locked import claims_digest
+from cocktail.claims.schema import read_claims
+from cocktail.errors import ConfigError
+from cocktail.files.records import digest_file
+from cocktail.report.standing import lock_of, rule_of, short_standing
+from cocktail.runs.lock import read_lock
+
+CLAIMS_COPY, LOCK_COPY = "claims.yaml", "lock.json"  # in the folder of a record; old ones have neither
+
+
+@dataclass(frozen=True)
+class Held:
+    """What came of it.
+
+    Attributes:
+        differences: one line per verdict that should be the record's and is not.
+        notes: why less was compared than everything; for the reader, no fault.
+    """
+
+    differences: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def hold_verdicts(reports: Path, recorded: Path, claims: Path, *, exact: bool) -> Held:
+    """Hold the verdicts in ``reports`` against those in the folder of a record.
+
+    By another rule nothing is compared; where the claims changed since the record, the rows that both have.
+
+    Args:
+        claims: claims.yaml as it is.
+        exact: whether every verdict must be equal; else none may be turned over.
+
+    Raises:
+        RecordError: a file is missing or broken.
+    """
+    fresh, kept = (read_verdicts(folder / "claims.json") for folder in (reports, recorded))
+    broken, notes = list(_broken_copies(recorded, kept)), list(_lock_note(fresh, kept))
+    if rule_of(fresh) != rule_of(kept):
+        rules = f"the record's stand under rule {rule_of(kept)}, the fresh ones under rule {rule_of(fresh)}"
+        return Held(tuple(broken), (f"verdicts are not compared: {rules}", *notes))
+    changed = _claims_changed(recorded / CLAIMS_COPY, claims)
+    if changed:
+        notes.insert(0, "claims.yaml is not that of the record: verdicts are compared where both have a row")
+    lines = [
+        f"{one.claim} ({one.model}, {one.scope}, {one.reading}): recorded {one.was}, fresh {one.now}"
+        for one in verdict_changes(kept, fresh)
+        if (exact or one.flipped) and not (changed and ABSENT in (one.was, one.now))
+    ]
+    if exact and not changed and not lines and _without_lock(fresh) != _without_lock(kept):
+        lines = ["claims.json differs"]
+    return Held((*broken, *lines), tuple(notes))
+
+
+def _claims_changed(copy: Path, claims: Path) -> bool:
+    """Whether claims are not those of the record's copy; a copy that this version cannot read is another."""
+    if not copy.is_file():
+        return False  # older than copies
+    try:
+        theirs = claims_digest(read_claims(copy))
+    except ConfigError:
+        return True
+    return theirs != claims_digest(read_claims(claims))
+
+
+def _broken_copies(recorded: Path, kept: Mapping[str, Any]) -> Iterator[str]:
+    """A locked record holds the very lock that its verdicts name, and the claims of that lock."""
+    lock, copy, claims = lock_of(kept), recorded / LOCK_COPY, recorded / CLAIMS_COPY
+    if lock["state"] != "locked":
+        return
+    if not copy.is_file() or digest_file(copy) != lock["digest"]:
+        yield f"{LOCK_COPY} of the record is not the lock that its verdicts name"
+    elif not claims.is_file():
+        yield f"{CLAIMS_COPY} of the record is missing"
+    else:
+        with suppress(ConfigError):  # of a form that this version cannot read
+            if claims_digest(read_claims(claims)) != read_lock(copy).claims:
+                yield f"{CLAIMS_COPY} of the record is not what was locked"
+
+
+def _lock_note(fresh: Mapping[str, Any], kept: Mapping[str, Any]) -> Iterator[str]:
+    mine, theirs = lock_of(fresh), lock_of(kept)
+    if "lock" in kept and (mine["state"], mine["digest"]) != (theirs["state"], theirs["digest"]):
+        reason = f" ({mine['reason']})" if mine["reason"] else ""
+        yield f"the record is {short_standing(kept)}, the fresh study {short_standing(fresh)}{reason}"
+
+
+def _without_lock(claims: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in claims.items() if name != "lock"}

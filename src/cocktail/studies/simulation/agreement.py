@@ -1,0 +1,190 @@
+"""The effects of recorded studies, by the rule and by a second road, from the same answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cocktail.analysis.stats.crossed import Arm, Effect, TaskOutcomes, crossed_macro
+from cocktail.claims.draft import MACRO, SOME
+from cocktail.claims.verdict import RULES, find
+from cocktail.errors import RecordError
+from cocktail.files.records import read_json, read_table
+from cocktail.report.standing import rule_of
+from cocktail.studies.simulation.oracle import CONTROL, TREATMENT, SecondRoad, second_road
+from cocktail.studies.simulation.rates import CONFIDENCE
+
+Row = dict[str, Any]
+ARMS: tuple[Arm, Arm] = ("treatment", "control")
+GIVEN = "base"  # the run of an untuned model: one, no draw of training
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """A recorded comparison.
+
+    Attributes:
+        name: of the contrast or the claim.
+        models, runs: of either arm; runs by task.
+        recorded: the estimate in the record, a share; rounded to 1e-6 where ``rounded``.
+        verdict: of a headline that stands under an older rule, with its number; margin: its claim's, points.
+    """
+
+    name: str
+    models: Mapping[Arm, str]
+    runs: Mapping[Arm, Mapping[str, Sequence[str]]]
+    recorded: float
+    rounded: bool = False
+    verdict: str = ""
+    margin: float = 0.0
+
+    @property
+    def tasks(self) -> list[str]:
+        """The tasks that it is the mean of."""
+        return list(self.runs["treatment"])
+
+
+def compared(records: Sequence[Path]) -> list[Row]:
+    """Return one row a contrast of each record: both estimates, and the standard errors beside each other."""
+    rows = []
+    for record in records:
+        contrasts = list(recorded_contrasts(record))
+        items = read_table(record / "items.parquet") if contrasts else pd.DataFrame()
+        for contrast in contrasts:
+            answers = answers_of(items, contrast, where=record)
+            ours = rule_effect(answers)
+            rows.append(
+                {
+                    "record": record.name,
+                    "contrast": contrast.name,
+                    "tasks": contrast.tasks,
+                    "headline": contrast.rounded,
+                    "verdict": contrast.verdict,
+                    "verdict_now": _verdict(ours, contrast),
+                    "recorded": contrast.recorded,
+                    **both_roads(answers, ours, second_road(answers)),
+                }
+            )
+    return rows
+
+
+def both_roads(answers: pd.DataFrame, ours: Effect, theirs: SecondRoad) -> Row:
+    """Return the numbers of a comparison that are held against each other."""
+    return {
+        "fewest_clusters": int(answers.groupby("task")["cluster"].nunique().min()),
+        "estimate": ours.estimate,
+        "second": theirs.estimate,
+        "se": ours.se,
+        "summed": theirs.summed,
+        "two_way": theirs.two_way,
+        "pigeonhole": theirs.pigeonhole,
+    }
+
+
+def recorded_contrasts(record: Path) -> Iterator[Contrast]:
+    """Yield the confirmed contrasts (strict) of effects.json, then the macro headlines of claims.json.
+
+    Not the best of k tries: that is another estimator (:mod:`cocktail.analysis.stats.best_of`).
+    """
+    for row in read_json(record / "effects.json")["rows"]:
+        if row["reading"] == "strict":
+            models: dict[Arm, str] = dict.fromkeys(ARMS, row["model"])
+            runs: dict[Arm, Mapping[str, Sequence[str]]] = {
+                arm: {row["target"]: row[f"{arm}_runs"]} for arm in ARMS
+            }
+            yield Contrast(row["contrast"], models, runs, row["estimate"])
+    claims = read_json(record / "claims.json")
+    rule = rule_of(claims)
+    for claim in claims["claims"]:
+        strict = [row for row in claim["verdicts"] if row["reading"] == "strict"]
+        for head in strict:
+            if head["scope"].startswith(MACRO) and head["n_items"] and "tries" not in head["reason"]:
+                told = "" if rule == max(RULES) else f"{head['verdict']} (rule {rule})"
+                found = _headline(claim["id"], head, strict, where=record)
+                yield replace(found, verdict=told, margin=claim["margin"])
+
+
+def _headline(claim: str, head: Row, rows: Sequence[Row], *, where: Path) -> Contrast:
+    """The tasks of a macro mean are those whose own rows are tested with the same models."""
+    opponent = head["scope"].removeprefix(MACRO)
+    mine = [
+        row
+        for row in rows
+        if row["scope"] != head["scope"]
+        and not row["scope"].startswith(SOME)
+        and row["scope"].endswith(opponent)
+        and row["model"] == head["model"]
+        and row["verdict"] != "not tested"
+    ]
+    if sum(row["n_items"] for row in mine) != head["n_items"]:
+        raise RecordError(
+            f"the tasks of claim {claim} have other items than its macro mean of {head['n_items']}",
+            where=str(where / "claims.json"),
+            fix="make record",
+        )
+    models: dict[Arm, str] = {arm: head[f"{arm}_model"] for arm in ARMS}
+    runs: dict[Arm, Mapping[str, Sequence[str]]] = {
+        arm: {row["scope"].removesuffix(opponent): row[f"{arm}_runs"] for row in mine} for arm in ARMS
+    }
+    return Contrast(claim, models, runs, head["effect"] / 100, rounded=True)
+
+
+def _verdict(effect: Effect, contrast: Contrast) -> str:
+    """The verdict on a headline by the rule as it is, from its interval alone: without Holm."""
+    if not contrast.verdict:
+        return ""
+    low, high = 100 * effect.low, 100 * effect.high
+    return find(low, high, margin=contrast.margin, confidence=CONFIDENCE).verdict
+
+
+def answers_of(items: pd.DataFrame, contrast: Contrast, *, where: Path) -> pd.DataFrame:
+    """Return the answers of both arms to the items that all of their runs were asked, one row an answer."""
+    found = []
+    for task in contrast.tasks:
+        mine = items[items["task"] == task]
+        arms = []
+        for arm in ARMS:
+            runs = contrast.runs[arm][task]
+            stage = "confirm" if all("-s" in run for run in runs) else "explore"
+            chosen = mine[
+                (mine["model"] == contrast.models[arm]) & (mine["stage"] == stage) & mine["run"].isin(runs)
+            ]
+            if chosen["run"].nunique() != len(runs):
+                raise RecordError(
+                    f"no answers of some of the runs {', '.join(runs)}", where=str(where), fix="make record"
+                )
+            arms.append(chosen.assign(arm=arm))
+        both = pd.concat(arms).astype({"run": str, "item": str, "cluster": str, "task": str})
+        asked = both.groupby("item")["run"].transform("size") == sum(
+            len(contrast.runs[arm][task]) for arm in ARMS
+        )
+        found.append(both[asked])
+    every = pd.concat(found, ignore_index=True)
+    return every.assign(ok=(every["strict"] == "ok").astype(float))
+
+
+def rule_effect(answers: pd.DataFrame) -> Effect:
+    """Return what the rule makes of the same answers."""
+    tasks = []
+    for _, mine in answers.groupby("task", sort=False):
+        tables = {
+            arm: mine[mine["arm"] == arm].pivot(index="run", columns="item", values="ok")
+            for arm in (TREATMENT, CONTROL)
+        }
+        clusters = mine.drop_duplicates("item").set_index("item")["cluster"]
+        first = tables[TREATMENT]
+        tasks.append(
+            TaskOutcomes(
+                first.to_numpy(),
+                tables[CONTROL][first.columns].to_numpy(),
+                clusters[first.columns].to_numpy(dtype=str),
+                treatment_runs=list(first.index),
+                control_runs=list(tables[CONTROL].index),
+            )
+        )
+    fixed = [arm for arm in ARMS if set(answers.loc[answers["arm"] == arm, "run"]) == {GIVEN}]
+    return crossed_macro(tasks, fixed=fixed)

@@ -1,0 +1,119 @@
+"""How often the project's rule, and the ways that it replaces, come to each verdict in simulated studies."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cocktail.analysis.stats.crossed import Effect, TaskOutcomes, crossed_macro, effect_of_parts
+from cocktail.analysis.stats.power import smallest_detectable
+from cocktail.claims.verdict import Verdict, find
+from cocktail.studies.simulation.designs import Design
+from cocktail.studies.simulation.generator import SINGLE, Scores, SimulatedStudy
+
+Way = Literal[
+    "the rule",
+    "the rule, no gain claimed",
+    "seeds unpaired",
+    "no seed variance",
+    "picked on test, one seed",
+]
+MARGIN, CONFIDENCE = 2.0, 0.95  # points; those of the claims unless they say otherwise
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Shares of verdicts, and the printed detectable effects (points) of the studies that were asked."""
+
+    shares: Mapping[Way, Mapping[Verdict, float]]
+    num_studies: int
+    detectable: tuple[float, ...]
+    num_clusters: float
+
+    def standard_error(self, way: Way, verdict: Verdict) -> float:
+        """Return the Monte-Carlo standard error of a share; of none or all, that of one study."""
+        share = self.shares[way].get(verdict, 0.0)
+        bounded = min(max(share, 1 / self.num_studies), 1 - 1 / self.num_studies)
+        return math.sqrt(bounded * (1 - bounded) / self.num_studies)
+
+
+def judge_studies(
+    studies: Iterable[SimulatedStudy], design: Design, *, ways: Sequence[Way], ask_detectable: int = 0
+) -> Rates:
+    """Judge every study in each way; print the detectable effect of the first ``ask_detectable``."""
+    counts: dict[Way, Counter[Verdict]] = {way: Counter() for way in ways}
+    detectable: list[float] = []
+    num_studies, num_clusters = 0, 0
+    for study in studies:
+        effects: dict[str, Effect] = {}
+        for way in ways:
+            looked_at = way.partition(",")[0] if way.startswith("the rule") else way
+            if looked_at not in effects:
+                effects[looked_at] = effect_of(study, design, way)
+            counts[way][_verdict(effects[looked_at], way)] += 1
+        if num_studies < ask_detectable:
+            detectable.append(100 * smallest_detectable(effects["the rule"], alpha=1 - CONFIDENCE))
+        num_studies += 1
+        num_clusters += next(iter(effects.values())).n_clusters
+    shares = {
+        way: {verdict: n / num_studies for verdict, n in found.items()} for way, found in counts.items()
+    }
+    return Rates(shares, num_studies, tuple(detectable), num_clusters / num_studies)
+
+
+def effect_of(study: SimulatedStudy, design: Design, way: Way) -> Effect:
+    """Return the effect that a way looks at: the project's, and three that it is held against.
+
+    "seeds unpaired" is the rule's first edition: an arm's part is the variance over seeds of its mean over
+    the tasks. "no seed variance" takes the same runs for the only ones there could be; "picked on test, one
+    seed" is each task's best explored mixture on test against the explored single, as if it had been the
+    only one.
+    """
+    if way == "seeds unpaired":
+        return _unpaired(study)
+    arms, runs = (study.treatment, study.control), _runs(design)
+    if way == "no seed variance":
+        arms = (study.treatment.mean(axis=1, keepdims=True), study.control.mean(axis=1, keepdims=True))
+    if way == "picked on test, one seed":
+        best = study.explored[:, :SINGLE].mean(axis=2).argmax(axis=1)
+        picked = np.take_along_axis(study.explored, best[:, None, None], axis=1)
+        arms = (picked, study.explored[:, SINGLE:])
+    tasks = [TaskOutcomes(*both, treatment_runs=runs) for both in zip(*arms, study.clusters, strict=True)]
+    return crossed_macro(tasks, confidence=CONFIDENCE)
+
+
+def _runs(design: Design) -> list[str]:
+    """Ids of the treatment's runs where they answer all tasks; of runs of one task there are none to tell."""
+    return [f"all-s{seed}" for seed in range(design.seeds)] if design.one_mixture else []
+
+
+def _unpaired(study: SimulatedStudy) -> Effect:
+    arms = (study.treatment, study.control)
+    by_seed = [np.asarray(arm, dtype=np.float64).mean(axis=(0, 2)) for arm in arms]
+    num_seeds = len(by_seed[0])
+    parts = [(float(means.var(ddof=1)) / num_seeds, num_seeds - 1) for means in by_seed]
+    values = list(_mean_over_seeds(study.treatment) - _mean_over_seeds(study.control))
+    clusters = list(study.clusters)
+    return effect_of_parts(values, clusters, parts, num_seeds=num_seeds, confidence=CONFIDENCE)
+
+
+def _mean_over_seeds(arm: Scores) -> NDArray[np.float64]:
+    means: NDArray[np.float64] = np.asarray(arm, dtype=np.float64).mean(axis=1)
+    return means
+
+
+def _verdict(effect: Effect, way: Way) -> Verdict:
+    found = find(
+        100 * effect.low,
+        100 * effect.high,
+        margin=MARGIN,
+        confidence=CONFIDENCE,
+        non_superiority=way == "the rule, no gain claimed",
+    )
+    return found.verdict

@@ -1,0 +1,108 @@
+"""``cocktail calibrate``: the rule's error rates over several designs, as JSON, tables and figure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+from rich.console import Console
+from rich.progress import Progress
+
+from cocktail.errors import RecordError
+from cocktail.files.records import fresh_file, write_json
+from cocktail.report.pictures import STYLE
+from cocktail.report.table import to_markdown
+from cocktail.studies.simulation.agreement import compared
+from cocktail.studies.simulation.designs import DESIGNS, Design
+from cocktail.studies.simulation.figure import LEGEND, draw_rates, height_of
+from cocktail.studies.simulation.generator import CANDIDATES
+from cocktail.studies.simulation.rates import CONFIDENCE, MARGIN
+from cocktail.studies.simulation.rows import Row, design_rows, studies_of
+from cocktail.studies.simulation.table import all_tables
+
+
+def calibrate(
+    out: Path,
+    *,
+    num_studies: int,
+    seed: int,
+    designs: Sequence[Design] = DESIGNS,
+    study: str = "",
+    records: Sequence[Path] = (),
+    processes: int = 1,
+) -> dict[str, Any]:
+    """Write calibration.json, table.md, calibration.svg and .png into ``out``; return the JSON.
+
+    Args:
+        study: the recorded study that the design is of; "": none.
+        records: recorded studies whose effects are computed by a second road, too.
+        processes: among which the designs are dealt out; the numbers do not depend on it.
+
+    Raises:
+        RecordError: there are no studies to simulate, or a record lacks answers.
+    """
+    if num_studies < 1:
+        raise RecordError(f"{num_studies} simulated studies tell nothing", fix="--studies 1000")
+    named = f" --study {study}" if study else ""
+    agreement = compared(records)
+    rows: dict[int, list[Row]] = {}
+    sizes = [studies_of(design, num_studies) for design in designs]
+    console = Console(stderr=True)
+    with Progress(console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("simulated studies", total=sum(sizes))
+        for place, found in _all_rows(designs, num_studies, seed, processes):
+            rows[place] = found
+            bar.advance(task, sizes[place])
+    result = {
+        "command": f"cocktail calibrate{named} --studies {num_studies} --seed {seed}",
+        "seed": seed,
+        "studies": num_studies,
+        "candidates": CANDIDATES,
+        "confidence": CONFIDENCE,
+        "margin": MARGIN,
+        "rows": [row for place in sorted(rows) for row in rows[place]],
+        "agreement": agreement,
+    }
+    write_json(out / "calibration.json", result)
+    with fresh_file(out / "table.md") as draft:
+        draft.write_text("\n".join(map(to_markdown, all_tables(result))), encoding="utf-8")
+    _write_figure(out, result)
+    return result
+
+
+def _all_rows(
+    designs: Sequence[Design], num_studies: int, seed: int, processes: int
+) -> Iterator[tuple[int, list[Row]]]:
+    """Yield the rows of each design with its place, as they are made; each design has its own stream."""
+    streams = np.random.SeedSequence(seed).spawn(len(designs))
+    if processes == 1 or len(designs) == 1:
+        for place, (design, stream) in enumerate(zip(designs, streams, strict=True)):
+            yield place, design_rows(design, num_studies, stream)
+        return
+    largest_first = sorted(
+        range(len(designs)), key=lambda place: -designs[place].tasks * designs[place].items
+    )
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        asked = {
+            pool.submit(design_rows, designs[place], num_studies, streams[place]): place
+            for place in largest_first
+        }
+        for made in as_completed(asked):
+            yield asked[made], made.result()
+
+
+def _write_figure(out: Path, result: dict[str, Any]) -> None:
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(10, height_of(result)), layout="constrained")
+        draw_rates(figure.subplots(1, 2, sharey=True), result)
+        figure.supxlabel(f"{result['command']}. {LEGEND}", fontsize=7, x=0.01, ha="left")
+        for ending in ("svg", "png"):
+            with fresh_file(out / f"calibration.{ending}") as draft:
+                metadata = {"Date": None} if ending == "svg" else None
+                figure.savefig(draft, format=ending, dpi=150, metadata=metadata)

@@ -1,0 +1,131 @@
+"""Tables of error rates: what the rule is held to, its power, and what other ways would have claimed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+
+from cocktail.report.table import Table
+from cocktail.studies.simulation.agreement_table import agreement_tables
+
+NOTE = (
+    "{command}: {studies} simulated studies of each design with no and with the detectable difference, "
+    "half as many of every other truth, four times as many without difference where runs collapse on "
+    "three tasks. Each task has {candidates} mixtures, explored at one seed, the best on 150 dev rows (of"
+    " a recorded study: as many as it has) trained afresh, and a single. Confidence {confidence:.0%}, "
+    "margin {margin:g} points. Shares in percent ± Monte-Carlo standard error. items, clusters: of each "
+    "task; seeds: of each arm; seed SD: of a run's mean score, in points, heavy-tailed. common: what runs"
+    " have in common, as correlation of seed noise (pairs: of both arms' runs of one seed and task; "
+    "tasks: of the treatment's runs of one seed); all: one mixture answers all tasks and is left "
+    "unpaired; collapse: share of the treatment's runs that lose 10 points, at equal expectation. "
+)
+HELD = (
+    "false supported, false contradicted: where nothing differs; what has no bound is printed, not held "
+    "to: one task alone is no headline where runs collapse. detectable: the median of the effects "
+    "(points) that null studies of the design print as detectable; power: supported where that is the "
+    "truth. false no gain: “not better” where the gain is the margin; no gain found:"
+    " where nothing differs. held: yes; no, by more than two standard errors; or within error."
+)
+POWERS = (
+    "How often a gain of three and of five points is found, by the rule and with the seeds left unpaired,"
+    " as in the rule's first edition; and how often either finds one where there is none."
+)
+OTHERS = (
+    "Same studies, in which nothing differs: how often each way would have claimed a gain. Seed variance "
+    "left out: the mean of the same fresh runs, as if they were all there could be. Picked on test: each "
+    "task's best explored mixture on test against the explored single, as if it had been the only one."
+)
+DESIGN = {"tasks": "tasks", "items": "items", "clusters": "clusters", "seeds": "seeds", "seed_sd": "seed SD"}
+NULL, DETECTABLE, MARGIN = "no difference", "detectable difference", "difference of the margin"
+THREE, FIVE = "three points", "five points"
+PICKED = "picked on test, one seed"
+RULE, NO_GAIN, UNPAIRED = "the rule", "the rule, no gain claimed", "seeds unpaired"
+MADE_WITH = ("tasks", "items", "seeds", "seed_sd", "correlation", "over_tasks", "collapse", "treatment")
+
+Rows = Mapping[tuple[str, str], Mapping[str, Any]]
+
+
+def all_tables(result: Mapping[str, Any]) -> list[Table]:
+    """Return the tables of rates, then those of the second road where records were asked."""
+    return [*rates_tables(result), *agreement_tables(result["agreement"])]
+
+
+def rates_tables(result: Mapping[str, Any]) -> list[Table]:
+    """Return the three tables of rates, one row a design."""
+    note = NOTE.format(**result)
+    designs = list(_designs(result))
+    frames = [
+        pd.DataFrame([_design(rows) | told(rows) for rows in designs]) for told in (_held, _powers, _others)
+    ]
+    return [
+        Table("held", "The rule of verdicts where the truth is known", note + HELD, frames[0]),
+        Table("powers", "What pairing the seeds is worth", POWERS, frames[1]),
+        Table("others", "Gains claimed where nothing differs", OTHERS, frames[2]),
+    ]
+
+
+def common_of(row: Mapping[str, Any]) -> str:
+    """Return in words what the runs of a design have in common, and whether some collapse."""
+    told = [
+        "all" if row["treatment"] == "one mixture" else "",
+        f"pairs {row['correlation']:g}" if row["correlation"] else "",
+        f"tasks {row['over_tasks']:g}" if row["over_tasks"] else "",
+        f"collapse {row['collapse']:g}" if row["collapse"] else "",
+    ]
+    return ", ".join(filter(None, told))
+
+
+def _designs(result: Mapping[str, Any]) -> Iterator[Rows]:
+    """Yield the rows of each design by truth and way."""
+    found: dict[tuple[Any, ...], dict[tuple[str, str], Mapping[str, Any]]] = {}
+    for row in result["rows"]:
+        key = tuple(row[name] for name in MADE_WITH)
+        found.setdefault(key, {})[row["truth"], row["way"]] = row
+    yield from found.values()
+
+
+def _design(rows: Rows) -> dict[str, Any]:
+    null = rows[NULL, RULE]
+    shown = {title: null[name] for name, title in DESIGN.items()}
+    return shown | {"clusters": round(null["clusters"]), "common": common_of(null)}
+
+
+def _held(rows: Rows) -> dict[str, Any]:
+    null, found, margin = rows[NULL, RULE], rows[DETECTABLE, RULE], rows[MARGIN, NO_GAIN]
+    answers = [answer for row in (null, found, margin) for answer in row["held"].values()]
+    worst = next((worse for worse in ("no", "within error") if worse in answers), "yes")
+    return {
+        **{f"false {verdict}": _share(null, verdict) for verdict in ("supported", "contradicted")},
+        "detectable": found["effect"],
+        "power": _share(found, "supported"),
+        "false no gain": _share(margin, "supported"),
+        "no gain found": _share(rows[NULL, NO_GAIN], "supported"),
+        "held": worst if answers else "not held to",
+    }
+
+
+def _powers(rows: Rows) -> dict[str, Any]:
+    return {
+        f"{title}, {name}": _share(rows[truth, way], "supported", bound=False)
+        for truth, title in ((THREE, "+3"), (FIVE, "+5"), (NULL, "none"))
+        for way, name in ((RULE, "the rule"), (UNPAIRED, "unpaired"))
+    }
+
+
+def _others(rows: Rows) -> dict[str, Any]:
+    return {
+        "this rule": _share(rows[NULL, RULE], "supported"),
+        "seed variance left out": _share(rows[NULL, "no seed variance"], "supported"),
+        "picked on test, one seed": _share(rows[NULL, PICKED], "supported") if (NULL, PICKED) in rows else "",
+    }
+
+
+def _share(row: Mapping[str, Any], verdict: str, *, bound: bool = True) -> str:
+    """The share, and its bound where it has one."""
+    shown = f"{100 * row['shares'][verdict]:.1f} ± {100 * row['errors'][verdict]:.1f}"
+    if not bound or verdict not in row["bounds"]:
+        return shown
+    sign = "≥" if row["truth"] == DETECTABLE else "≤"
+    return f"{shown} ({sign} {100 * row['bounds'][verdict]:g})"
