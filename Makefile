@@ -55,7 +55,7 @@ params: $(READY)  ## Write params.yaml for STUDY=smoke|tiny|paper
 plan: $(READY)  ## Print what STUDY=paper would take, before anything is downloaded: runs, tokens, hours, disk
 	@cocktail plan $(STUDY)
 
-record: $(READY)  ## Keep the finished study under reports/studies/; renew README and page, which show it
+record: $(READY)  ## Keep the finished study under reports/studies/; renew documents and page, which show it
 	cocktail record
 	cocktail readme
 	dvc repro --single-item report

@@ -8,7 +8,7 @@ from pathlib import Path
 from cocktail.errors import CocktailError
 from cocktail.stage import run_command
 
-PARAMS, CONF, REPORTS, README = Path("params.yaml"), Path("conf"), Path("reports"), Path("README.md")
+PARAMS, CONF, REPORTS = Path("params.yaml"), Path("conf"), Path("reports")
 CLAIMS, BASES = Path("data/reference/claims.yaml"), Path("data/bases")
 
 
@@ -89,13 +89,13 @@ def keep_runs(arguments: argparse.Namespace) -> None:
 
 
 def readme(arguments: argparse.Namespace) -> None:
-    """Renew the generated tables of the README from reports/studies/ and reports/benchmarks/."""
+    """Renew what is generated in README, docs/method.md and reports/studies/README.md, from records alone."""
     from cocktail.files.records import fresh_file
-    from cocktail.report.readme import render_readme
+    from cocktail.report.readme import render_documents
 
-    text = render_readme(README.read_text(encoding="utf-8"), REPORTS)
-    with fresh_file(README) as draft:
-        draft.write_text(text, encoding="utf-8")
+    for name, text in render_documents(Path()).items():
+        with fresh_file(Path(name)) as draft:
+            draft.write_text(text, encoding="utf-8")
 
 
 def refetch(arguments: argparse.Namespace) -> None:

@@ -35,7 +35,7 @@ def test_every_study_composes_and_passes_the_checks(study: str) -> None:
 @pytest.mark.parametrize(
     "override", ["source=mirror", "method=lora", "train.learning_rate=5.0e-4", "model=llama_tiny"]
 )
-def test_the_variants_of_the_readme_compose(override: str) -> None:
+def test_a_variant_composes_and_differs(override: str) -> None:
     variant, tiny = compose(CONF, "tiny", [override]), compose(CONF, "tiny")
     check_params(variant, where=override)
     assert list(differences(variant, tiny))

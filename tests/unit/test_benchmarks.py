@@ -27,6 +27,7 @@ from cocktail.report.benchmarks import (
     read_benchmark,
     render_benchmarks,
 )
+from cocktail.report.speed import speed_lines
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "benchmarks"
@@ -121,8 +122,21 @@ def test_benchmarks_stand_in_the_order_of_their_names(tmp_path: Path) -> None:
     ]
 
 
+def test_the_readme_quotes_one_benchmark_and_every_goal_that_was_missed(tmp_path: Path) -> None:
+    write_json(tmp_path / "grid.json", RESULT.as_record())
+    other = replace(RESULT, name="growth", title="Growth", comparisons=(FASTER, replace(FASTER, goal=None)))
+    write_json(tmp_path / "growth.json", other.as_record())
+    assert speed_lines(tmp_path).splitlines() == [
+        "- A grid (rows): 2 s [1, 3]; plain: 9 s [8, 10].",
+        "- Goals met: 2 of 4. Missed: A grid (rows; plain: 9 s [8, 10]): 0.444 where ≤ 0.4 is asked; "
+        "A grid (speed): 26,999 tokens/s where ≥ 27,000 is asked.",
+    ]
+    (tmp_path / "grid.json").unlink()
+    assert speed_lines(tmp_path) == "- Goals met: 1 of 1. Missed: none.\n"
+
+
 def test_without_results_the_table_says_so(tmp_path: Path) -> None:
-    assert render_benchmarks(tmp_path) == "No benchmark is recorded yet.\n"
+    assert render_benchmarks(tmp_path) == speed_lines(tmp_path) == "No benchmark is recorded yet.\n"
 
 
 @pytest.mark.parametrize(

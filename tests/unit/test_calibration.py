@@ -301,7 +301,7 @@ def test_the_recorded_table_and_figure_are_those_of_the_recorded_numbers() -> No
 
 
 def test_the_recorded_rates_are_those_that_are_asked_of_the_rule() -> None:
-    """All bounds are held but the one that README names: three tasks, three seeds, runs that collapse."""
+    """All bounds are held but that which docs/method.md names: three tasks and seeds, runs that collapse."""
     rows = read_json(RECORDED / "calibration.json")["rows"]
     assert len({tuple(row[name] for name in MADE_WITH) for row in rows}) == len(DESIGNS)
     broken = {

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cocktail.files.records import write_json
-from cocktail.report.methods import methods_block, methods_table, read_studies
+from cocktail.report.methods import methods_block, methods_table, ordered_studies, read_studies
 
 FULL = {"fpb": (0.8, 0.6), "finqa": (0.4, 0.2)}
 LORA = {"fpb": (0.75, 0.5), "finqa": (0.25, 0.25)}
@@ -58,12 +58,10 @@ def test_the_table_by_hand(studies: Path) -> None:
         "",
         "| model | method | trainable | fpb | finqa | mean | record |",
         "| --- | --- | --- | --- | --- | --- | --- |",
-        "| m | full | – | 80.0 / 60.0 | 40.0 / 20.0 | 60.0 / 40.0 "
-        "| [tiny](reports/studies/tiny/manifest.json) |",
-        "| m | lora | 50 | 75.0 / 50.0 | 25.0 / 25.0 | 50.0 / 37.5 "
-        "| [tiny-lora](reports/studies/tiny-lora/manifest.json) |",
+        "| m | full | – | 80.0 / 60.0 | 40.0 / 20.0 | 60.0 / 40.0 | [tiny](tiny/manifest.json) |",
+        "| m | lora | 50 | 75.0 / 50.0 | 25.0 / 25.0 | 50.0 / 37.5 | [tiny-lora](tiny-lora/manifest.json) |",
         "| m | prompt_tuning | 8 | 75.0 / 50.0 | 25.0 / 25.0 | 50.0 / 37.5 "
-        "| [tiny-prompt_tuning](reports/studies/tiny-prompt_tuning/manifest.json) |",
+        "| [tiny-prompt_tuning](tiny-prompt_tuning/manifest.json) |",
     ]
 
 
@@ -75,6 +73,14 @@ def test_records_belong_to_the_study_of_their_params(studies: Path) -> None:
     }
     assert methods_block(found["tiny-two"]) == ""
     assert read_studies(studies / "none") == {}
+    (studies / "README.md").write_text("no record", encoding="utf-8")
+    assert read_studies(studies).keys() == found.keys()
+
+
+def test_documents_show_first_what_says_most_about_the_paper(studies: Path) -> None:
+    for name in ("paper", "another", "small"):
+        keep(studies, name, study=name, method="full", shares=FULL)
+    assert list(ordered_studies(studies)) == ["paper", "small", "tiny", "another", "tiny-two"]
 
 
 def test_a_task_that_was_not_run_leaves_a_dash_and_no_mean(studies: Path) -> None:

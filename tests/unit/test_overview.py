@@ -1,4 +1,4 @@
-"""The README's first screen, from two records written by hand: real data and generated data side by side."""
+"""First screen and results in full, from two records written by hand: real data and generated data."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import pytest
 from claims_fixture import claim, verdict
 
 from cocktail.files.records import read_json, write_json
+from cocktail.report.in_full import render_results
 from cocktail.report.methods import Record, read_studies
-from cocktail.report.overview import overview
-from cocktail.report.readme import marks, render_readme
+from cocktail.report.overview import MINIATURES, outcome, overview
+from cocktail.report.readme import BENCHMARKS, OUTCOME, OVERVIEW, marks, render_readme
 
 LARGE = {"repo": "org/large", "kind": "hub", "reference": True}
 SCRATCH = {"repo": None, "kind": "scratch", "reference": False}
@@ -44,7 +45,11 @@ def keep(studies: Path, name: str, claims: list[dict[str, Any]], **facts: Any) -
     }
     write_json(studies / name / "manifest.json", {**manifest, **facts.get("more", {})})
     write_json(studies / name / "comparison.json", {"arms": arms})
-    write_json(studies / name / "claims.json", {"study": name, "confidence": 0.95, "claims": claims})
+    told = {"study": name, "note": "Made up.", "confidence": 0.95, "claims": claims}
+    write_json(studies / name / "claims.json", told)
+    for table in ("main", "contrasts"):
+        (studies / name / "tables").mkdir(exist_ok=True)
+        (studies / name / f"tables/{table}.md").write_text("T\n", encoding="utf-8")
 
 
 def row(effect: float | None, kind: str, *, model: str = "m", **more: Any) -> dict[str, Any]:
@@ -92,17 +97,44 @@ def studies(tmp_path: Path) -> Path:
     return folder
 
 
-def shown(studies: Path, *names: str) -> list[str]:
+def records(studies: Path, *names: str) -> list[Record]:
     found = read_studies(studies)
-    return overview([found[name][0] for name in names]).splitlines()
+    return [found[name][0] for name in names]
+
+
+def shown(studies: Path, *names: str) -> list[str]:
+    return overview(records(studies, *names)).splitlines()
+
+
+def in_full(studies: Path, name: str, beginning: str) -> str:
+    """The line of a study's section in the results that begins so."""
+    section = render_results(studies).partition(f"## Study {name}\n")[2].partition("\n## ")[0]
+    (found,) = (line for line in section.splitlines() if line.startswith(beginning))
+    return found
 
 
 def test_the_table_by_hand(studies: Path) -> None:
+    """Verdict, effect and interval, nothing else."""
     table = [line for line in shown(studies, "small", "tiny") if line.startswith("|")]
     assert table == [
         "| claim | small | tiny |",
         "| --- | --- | --- |",
         "| tier, lock | miniature, not locked | miniature, not locked |",
+        "| 1. First | m: **supported** +6.5 [+3.2, +9.8]<br>n: under-powered +0.5 [−2.8, +3.8] "
+        "| under-powered −2.0 [−5.2, +1.2] |",
+        "| 2. Second | not supported +0.1 [−3.1, +3.4] (these weights) "
+        "| **contradicted** −7.9 [−11.2, −4.7] |",
+        "| 2. Second at length | – | not tested |",
+        "| 3. Third | **supported** +5.0 [+1.8, +8.2] | not tested |",
+        "| 4. Fourth | – | not tested |",
+        "| 7. Only here | **supported** +1.0 [−2.2, +4.2] | – |",
+    ]
+
+
+def test_the_results_say_why(studies: Path) -> None:
+    table = [line for line in render_results(studies).partition("## Study")[0].splitlines() if "| " in line]
+    assert table[:3] == shown(studies, "small", "tiny")[:3]
+    assert table[3:] == [
         "| 1. First | m: **supported** +6.5 [+3.2, +9.8]<br>"
         "n: under-powered +0.5 [−2.8, +3.8], Holm-adjusted p 0.060 "
         "| under-powered −2.0 [−5.2, +1.2], 2 of 7 tasks |",
@@ -116,30 +148,57 @@ def test_the_table_by_hand(studies: Path) -> None:
     ]
 
 
-def test_each_study_is_named_for_what_it_is(studies: Path) -> None:
+def test_an_effect_of_what_is_not_tested_is_not_shown_first(studies: Path) -> None:
+    claims = read_json(studies / "tiny/claims.json")
+    claims["claims"][0]["verdicts"][0] |= {"verdict": "not tested", "reason": "floor"}
+    write_json(studies / "tiny/claims.json", claims)
+    assert "| 1. First | not tested |" in shown(studies, "tiny")
+
+
+def test_what_came_out_is_counted(studies: Path) -> None:
+    found = records(studies, "small", "tiny")
+    assert outcome(found) == (
+        "What came out, counted in verdicts: **small** 3 supported (claims 1, 3, 7), 1 not supported, "
+        "1 under-powered; **tiny** none supported, 1 contradicted (claim 2), 1 under-powered, 3 not tested. "
+        f"{MINIATURES}\n"
+    )
+    for name in ("small", "tiny"):
+        (studies / name / "claims.json").unlink()
+    assert outcome(found).startswith("What came out, counted in verdicts: **small** has none; **tiny** has")
+
+
+def test_each_study_is_one_line_that_says_what_it_is(studies: Path) -> None:
     small, tiny = (line for line in shown(studies, "small", "tiny") if line.startswith("- "))
     assert small == (
-        "- **[small](reports/studies/small/manifest.json)**: real data; partial: finqa; rebuilt: fpb; "
-        "original: gsm8k. Models: m: 1.05 million parameters, from scratch on 20 million tokens in 0.80 h; "
-        "large: org/large, untuned. 20 runs, 1.00 worker-hours on 2 cores of C; "
-        "explored with seed 42 (not in its grid: pair), confirmed with seeds 7, 8; "
-        "this version cannot rebuild it, commit fa7ca1b can.<br>"
+        "- **[small](reports/studies/README.md#study-small)**: real data (partial, rebuilt, original); "
+        "m: 1.05 million parameters, from scratch; large: org/large, untuned; "
+        "20 runs, 1.00 worker-hours on 2 cores of C; at the floor: m: fpb; large: fpb."
     )
-    assert "; explored with seed 42, confirmed with seeds 7, 8.<br>" in tiny
-    assert "**: generated data. Models: m: 0.486 million parameters, from scratch. 20 runs" in tiny
+    assert "**: generated data; m: 0.486 million parameters, from scratch; 20 runs, " in tiny
+
+
+def test_the_results_describe_each_study(studies: Path) -> None:
+    assert in_full(studies, "small", "Real data") == (
+        "Real data; partial: finqa; rebuilt: fpb; original: gsm8k. "
+        "Models: m: 1.05 million parameters, from scratch on 20 million tokens in 0.80 h; "
+        "large: org/large, untuned. Explored with seed 42 (not in its grid: pair), confirmed with seeds "
+        "7, 8; this version cannot rebuild it, commit fa7ca1b can."
+    )
+    assert in_full(studies, "tiny", "Generated data.").endswith(
+        "Explored with seed 42, confirmed with seeds 7, 8."
+    )
 
 
 def test_miniatures_are_called_so(studies: Path) -> None:
-    note = "the method and each comparison are replicated with them, not the paper's numbers"
-    assert note in shown(studies, "tiny")[-1]
+    assert MINIATURES in outcome(records(studies, "tiny"))
     manifest = read_json(studies / "tiny/manifest.json")
     manifest["params"]["models"] = {"m": {**LARGE, "reference": False}}
     write_json(studies / "tiny/manifest.json", manifest)
-    assert note not in "".join(shown(studies, "tiny"))
+    assert MINIATURES not in outcome(records(studies, "tiny"))
 
 
 def test_what_held_is_told_in_short_words(studies: Path) -> None:
-    small, tiny = (line.strip() for line in shown(studies, "small", "tiny") if "**Held**" in line)
+    small, tiny = (in_full(studies, name, "**Held**") for name in ("small", "tiny"))
     assert small == (
         "**Held**: First (m); Third; Only here. **Did not hold**: Second. **Undecided**: First (n)."
     )
@@ -150,9 +209,9 @@ def test_what_held_is_told_in_short_words(studies: Path) -> None:
 
 
 def test_a_task_is_at_floor_where_no_arm_is_above_a_guess(studies: Path) -> None:
-    small, tiny = (line.strip() for line in shown(studies, "small", "tiny") if "At floor" in line)
-    assert small.endswith("m: fpb; large: fpb.<br>")  # finqa: one interval lies above the guess
-    assert tiny.endswith("guess): finqa.<br>")  # it touches the guess
+    small, tiny = (in_full(studies, name, "**At floor**") for name in ("small", "tiny"))
+    assert small.endswith("m: fpb; large: fpb.")  # finqa: one interval lies above the guess
+    assert tiny.endswith("guess): finqa.")  # it touches the guess
 
 
 def test_a_record_of_rule_2_says_floor_by_its_flags(studies: Path) -> None:
@@ -162,39 +221,32 @@ def test_a_record_of_rule_2_says_floor_by_its_flags(studies: Path) -> None:
     flags = {"fpb": "floor", "finqa": ""}
     arms = [{**row, "flag": flags[row["task"]]} for row in comparison["arms"]]
     write_json(folder / "comparison.json", {**comparison, "arms": arms})
-    _, tiny = (line.strip() for line in shown(studies, "small", "tiny") if "At floor" in line)
-    assert tiny.endswith("guess): fpb.<br>")
+    assert in_full(studies, "tiny", "**At floor**").endswith("guess): fpb.")
 
 
 def test_a_record_without_claims_shows_what_it_is(studies: Path) -> None:
     (studies / "small/claims.json").unlink()
     lines = shown(studies, "small", "tiny")
-    assert "| 1. First | – | under-powered −2.0 [−5.2, +1.2], 2 of 7 tasks |" in lines
+    assert "| 1. First | – | under-powered −2.0 [−5.2, +1.2] |" in lines
     (studies / "tiny/claims.json").unlink()
     assert not [line for line in shown(studies, "small", "tiny") if line.startswith("|")]
 
 
-def test_the_readme_puts_small_before_tiny_and_changes_with_a_verdict(studies: Path) -> None:
+def test_documents_put_small_before_tiny_and_change_with_a_verdict(studies: Path) -> None:
     reports = studies.parent
-    for folder in studies.iterdir():
-        claims = read_json(folder / "claims.json")
-        write_json(folder / "claims.json", {**claims, "note": "Made up."})
-        (folder / "tables").mkdir()
-        for table in ("main", "contrasts"):
-            (folder / f"tables/{table}.md").write_text("T\n", encoding="utf-8")
-    text = "".join("".join(marks(block)) for block in ("overview", "results", "benchmarks"))
-    rendered = render_readme(text, reports)
+    text = "".join("".join(marks(block)) for block in (OUTCOME, OVERVIEW, BENCHMARKS))
+    rendered, results = render_readme(text, reports), render_results(studies)
     assert "| claim | small | tiny |" in rendered
-    assert rendered.index("### Study small") < rendered.index("### Study tiny")
-    claims = read_json(reports / "studies/small/claims.json")
+    assert results.index("## Study small") < results.index("## Study tiny")
+    claims = read_json(studies / "small/claims.json")
     claims["claims"][1]["verdicts"][0]["verdict"] = "contradicted"
-    write_json(reports / "studies/small/claims.json", claims)
+    write_json(studies / "small/claims.json", claims)
     changed = render_readme(rendered, reports)
     assert "| 2. Second | **contradicted** +0.1" in changed and "| 2. Second | **contra" not in rendered
+    assert "1 contradicted (claim 2)" in changed.partition("**tiny**")[0]
+    assert render_results(studies) != results
     assert "No study is recorded yet." in render_readme(rendered, reports / "none")
 
 
 def test_the_order_of_records_is_the_order_of_columns(studies: Path) -> None:
-    found = read_studies(studies)
-    records: list[Record] = [found["tiny"][0], found["small"][0]]
-    assert "| claim | tiny | small |" in overview(records)
+    assert "| claim | tiny | small |" in overview(records(studies, "tiny", "small"))

@@ -378,8 +378,8 @@ def test_the_file_in_git_is_the_plan_of_today(paper: Callable[..., Plan]) -> Non
     assert stored == plan_markdown(paper()), "run: cocktail plan paper --out reports/plans/paper.md"
 
 
-def test_the_readme_quotes_the_plan(paper: Callable[..., Plan]) -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_budget_quotes_the_plan(paper: Callable[..., Plan]) -> None:
+    budget = (ROOT / "docs/budget.md").read_text(encoding="utf-8")
     hours = tables(paper())[0].note
     assert hours.startswith("All models: ")
-    assert f"```text\n{budget_line(paper())}\n{hours}\n```" in readme
+    assert f"```text\n{budget_line(paper())}\n{hours}\n```" in budget

@@ -1,4 +1,4 @@
-"""Recording a study and comparing a fresh one with it; the README's block."""
+"""Recording a study and comparing a fresh one with it; the documents that show records."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ from cocktail.data.grid import Run
 from cocktail.errors import RecordError
 from cocktail.files.records import digest_folder, read_json, write_json
 from cocktail.files.store import Store
-from cocktail.report.readme import BENCHMARKS, OVERVIEW, RESULTS, marks, render_readme
+from cocktail.report.in_full import NONE, render_results
+from cocktail.report.readme import BENCHMARKS, OUTCOME, OVERVIEW, marks, render_readme
 from cocktail.studies import record as module
 from cocktail.studies.record import differences, record, record_name, verify
 
-START, END = marks(RESULTS)
-BENCHES = "".join((*marks(OVERVIEW), *marks(BENCHMARKS)))
-EMPTY = f"{BENCHES}{START}{END}"
+START, END = marks(OVERVIEW)
+OTHERS = "".join((*marks(OUTCOME), *marks(BENCHMARKS)))
+EMPTY = f"{OTHERS}{START}{END}"
 PARAMS = study_params()
 LORA = study_params("smoke", "study.targets=[fpb,finqa]", "method=lora")
 # base, mixtures, a tuned try of each target's single and of all; confirmed: fourteen a seed
@@ -183,23 +184,23 @@ def test_answers_of_another_method_are_not_recorded(lora_reports: Path) -> None:
     assert digest_folder(lora_reports / "studies") == full
 
 
-def test_the_readme_shows_methods_under_the_study_and_no_second_section(lora_reports: Path) -> None:
-    text = EMPTY
-    before = render_readme(text, lora_reports)
+def test_methods_stand_under_their_study_and_in_no_second_section(lora_reports: Path) -> None:
+    studies = lora_reports / "studies"
+    before = render_results(studies)
     assert "Methods" not in before
     record(lora_reports, LORA)
-    rendered = render_readme(text, lora_reports)
+    rendered = render_results(studies)
     head, _, methods = rendered.partition("**Methods: ")
-    assert head.rstrip() == before.removesuffix(END).rstrip()
-    assert rendered.count("### Study") == 1
+    assert head.rstrip() == before.rstrip()
+    assert rendered.count("## Study") == 1
     assert "| phi3_smoke | full | 1000 |" in methods and "| phi3_smoke | lora | 50 |" in methods
-    assert "(reports/studies/smoke-lora/manifest.json)" in methods
-    shutil.rmtree(lora_reports / "studies/smoke")
-    alone = render_readme(text, lora_reports)
-    assert "### Study smoke\n" in alone and "| lora |" in alone and "| full |" not in alone
+    assert "(smoke-lora/manifest.json)" in methods
+    shutil.rmtree(studies / "smoke")
+    alone = render_results(studies)
+    assert "## Study smoke\n" in alone and "| lora |" in alone and "| full |" not in alone
 
 
-def test_the_readme_tells_gpu_hours_and_energy_where_there_are_gpus(reports: Path) -> None:
+def test_the_results_tell_gpu_hours_and_energy_where_there_are_gpus(reports: Path) -> None:
     path = reports / "studies/smoke/manifest.json"
     manifest = read_json(path)
     spent = {"training_seconds": 3600.0, "answering_seconds": 1800.0, "gpu_hours": 3.0, "watt_hours": 900.4}
@@ -207,7 +208,7 @@ def test_the_readme_tells_gpu_hours_and_energy_where_there_are_gpus(reports: Pat
     def line(gpus: list[str], **runtime: object) -> str:
         changed = {"runtime": {"runs": 40, **runtime}, "hardware": {**manifest["hardware"], "gpus": gpus}}
         write_json(path, {**manifest, **changed})
-        rendered = render_readme(EMPTY, reports)
+        rendered = render_results(reports / "studies")
         return next(one for one in rendered.splitlines() if one.startswith("40 runs")).split(" on ")[0]
 
     assert line(["G"], **spent, runs_with_energy=40) == "40 runs, 1.50 worker-hours, 3.00 GPU-hours, 900 Wh"
@@ -299,18 +300,18 @@ def test_on_another_cpu_no_verdict_is_turned_over(reports: Path, was: str, now: 
             verify(reports, PARAMS)
 
 
-def test_the_readme_shows_the_verdicts_of_the_record_and_notices_each_change(reports: Path) -> None:
+def test_the_results_show_the_verdicts_of_the_record_and_notice_each_change(reports: Path) -> None:
     folder = reports / "studies/smoke"
-    before = render_readme(EMPTY, reports)
+    before = render_results(reports / "studies")
     assert before.index("**Verdicts: ") < before.index("**Accuracy on test")
     claims = read_json(folder / "claims.json")
     for claim in claims["claims"]:
         head = claim["verdicts"][0]
         assert f"| {claim['number']}. {claim['title']} | {head['model']} | {head['scope']} |" in before
     change_verdict(folder, "contradicted")
-    assert render_readme(before, reports) != before
+    assert render_results(reports / "studies") != before
     (folder / "claims.json").unlink()
-    assert "Verdicts" not in render_readme(before, reports)
+    assert "Verdicts" not in render_results(reports / "studies")
 
 
 STANDING = f"rule {max(RULES)}; locked {DATE} at commit cccccccccccc."
@@ -341,7 +342,7 @@ def test_verdicts_say_tier_rule_and_lock_also_where_there_is_none(reports: Path)
     assert (claims["lock"]["state"], claims["lock"]["reason"]) == ("not locked", "no lock")
     told = f"Tier miniature; rule {max(RULES)}; not locked (no lock)."
     assert told in (reports / "tables/verdicts.md").read_text(encoding="utf-8")
-    assert told in render_readme(EMPTY, reports)
+    assert told in render_results(reports / "studies")
 
 
 def test_a_record_keeps_its_claims_and_its_lock(locked: Path) -> None:
@@ -349,8 +350,8 @@ def test_a_record_keeps_its_claims_and_its_lock(locked: Path) -> None:
     assert (folder / "claims.yaml").read_bytes() == CLAIMS.read_bytes()
     assert (folder / "lock.json").read_bytes() == (locked / "locks/smoke.json").read_bytes()
     assert verify(locked, PARAMS) == "study smoke: all numbers are exactly those of the record"
-    rendered = render_readme(EMPTY, locked)
-    assert STANDING in rendered and f"| tier, lock | miniature, locked {DATE} |" in rendered
+    assert STANDING in render_results(locked / "studies")
+    assert f"| tier, lock | miniature, locked {DATE} |" in render_readme(EMPTY, locked)
 
 
 def test_a_lock_that_is_not_that_of_the_verdicts_is_seen(locked: Path) -> None:
@@ -426,7 +427,7 @@ def test_a_record_that_is_older_than_locks_is_read_and_shown(reports: Path) -> N
     del manifest["params"]["study"]["tier"]
     write_json(folder / "manifest.json", manifest)
     assert verify(reports, PARAMS).startswith("study smoke: all numbers are exactly those of the record; ")
-    rendered = render_readme(EMPTY, reports)
+    rendered = render_results(reports / "studies")
     assert "Tier miniature; rule 1; not locked (older than locks)." in rendered
     assert "| tier, lock | miniature, not locked |" in rendered
 
@@ -459,16 +460,18 @@ def test_what_is_missing_is_said(reports: Path) -> None:
         record(reports, PARAMS)
 
 
-def test_the_readme_block_comes_from_recorded_studies_only(reports: Path) -> None:
-    text = f"{BENCHES}before\n{START}\nworn out\n{END}\nafter\n"
+def test_documents_come_from_recorded_studies_only(reports: Path) -> None:
+    text = f"{OTHERS}before\n{START}\nworn out\n{END}\nafter\n"
     rendered = render_readme(text, reports)
     assert f"before\n{START}\n" in rendered and rendered.endswith(f"{END}\nafter\n")
-    assert "### Study smoke" in rendered and "| fpb |" in rendered and "worn out" not in rendered
+    assert "- **[smoke](reports/studies/README.md#study-smoke)**: " in rendered and "worn out" not in rendered
     assert render_readme(rendered, reports) == rendered
-    assert "No study is recorded yet." in render_readme(text, reports / "none")
+    results = render_results(reports / "studies")
+    assert "## Study smoke\n" in results and "| fpb |" in results
+    assert NONE in render_readme(text, reports / "none") and NONE in render_results(reports / "none")
 
 
 @pytest.mark.parametrize("text", ["nothing", f"{END}{START}", f"{START}{START}{END}", f"{START}{END}"])
 def test_a_readme_without_its_marks_is_refused(text: str, tmp_path: Path) -> None:
-    with pytest.raises(RecordError, match="README needs one"):
+    with pytest.raises(RecordError, match="the document needs one"):
         render_readme(text, tmp_path)

@@ -1,4 +1,4 @@
-"""The README's table of fine-tuning methods: one study, recorded once with each method."""
+"""Recorded studies, and the table of fine-tuning methods: one study, recorded once with each method."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from cocktail.report.table import MISSING, Table, cell_text, to_markdown
 
 ARMS = ("single", "all")
 FULL = "full"
+# What says most about the paper comes first, as far as it is recorded; other studies after these, by name.
+ORDER = ("paper", "proxy", "small", "tiny", "smoke")
 
 
 @dataclass(frozen=True)
@@ -36,9 +38,9 @@ class Record:
 def read_studies(studies: Path) -> dict[str, list[Record]]:
     """Return the records of each study, full fine-tuning first, then by method.
 
-    A folder with kept runs alone is no record yet: the study is still running.
+    A folder with kept runs alone is no record yet: the study is still running. A file is none: README.md.
     """
-    folders = sorted(studies.iterdir()) if studies.is_dir() else []
+    folders = sorted(path for path in studies.iterdir() if path.is_dir()) if studies.is_dir() else []
     folders = [folder for folder in folders if [path.name for path in folder.iterdir()] != ["runs"]]
     records = [Record(folder, read_json(folder / "manifest.json")) for folder in folders]
     by_study: dict[str, list[Record]] = {}
@@ -47,8 +49,18 @@ def read_studies(studies: Path) -> dict[str, list[Record]]:
     return by_study
 
 
+def ordered_studies(studies: Path) -> dict[str, list[Record]]:
+    """Return :func:`read_studies` in the order in which documents show them."""
+    found = read_studies(studies)
+    rank = {name: place for place, name in enumerate(ORDER)}
+    return {name: found[name] for name in sorted(found, key=lambda one: (rank.get(one, len(ORDER)), one))}
+
+
 def methods_table(records: Sequence[Record]) -> Table:
-    """One row per model and method: strict accuracy of the single task and of all sources, explored seed."""
+    """One row per model and method: strict accuracy of the single task and of all sources, explored seed.
+
+    Links start in the folder of the records.
+    """
     cells = [(record, _accuracies(record)) for record in records]
     models = dict.fromkeys(model for _, found in cells for model, _, _ in found)
     names = {task for _, found in cells for _, task, _ in found}
@@ -60,7 +72,7 @@ def methods_table(records: Sequence[Record]) -> Table:
             "trainable": record.manifest.get("parameters", {}).get(model, {}).get("trainable", ""),
             **{task: _pair([found.get((model, task, arm)) for arm in ARMS]) for task in tasks},
             "mean": _pair([_mean([found.get((model, task, arm)) for task in tasks]) for arm in ARMS]),
-            "record": f"[{record.folder.name}](reports/studies/{record.folder.name}/manifest.json)",
+            "record": f"[{record.folder.name}]({record.folder.name}/manifest.json)",
         }
         for model in models
         for record, found in cells

@@ -18,11 +18,15 @@ REBUILT_BY = {"small": "fa7ca1b"}
 
 @dataclass(frozen=True)
 class Told:
-    """One verdict as a cell tells it: of which model (empty: of the only one), and its effect or reason."""
+    """One verdict as a cell tells it: of which model (empty: of the only one), its effect, its reason.
+
+    ``text`` is effect and reason, ``effect`` the effect alone; it is empty where nothing was tested.
+    """
 
     who: str
     verdict: str
     text: str
+    effect: str
 
 
 @dataclass(frozen=True)
@@ -64,17 +68,21 @@ def standing_of(record: Record) -> str:
 def data_text(params: Mapping[str, Any]) -> str:
     """Return which sources are the originals and which are not; ``params`` as a manifest holds them."""
     by_status = tasks_by_status(params)
-    if len(by_status) == 1:
-        return f"{next(iter(by_status))} data"
-    order = sorted(by_status, key=lambda status: (status == "original", status))
-    return "real data; " + "; ".join(f"{status}: {', '.join(by_status[status])}" for status in order)
+    named = "; ".join(f"{status}: {', '.join(by_status[status])}" for status in _statuses(params))
+    return data_kind(params) if len(by_status) == 1 else f"real data; {named}"
 
 
-def models_text(manifest: Mapping[str, Any]) -> str:
-    """Return each model, those that are trained first."""
+def data_kind(params: Mapping[str, Any]) -> str:
+    """Return in a few words what the data are, without the names of the sources."""
+    statuses = _statuses(params)
+    return f"{statuses[0]} data" if len(statuses) == 1 else f"real data ({', '.join(statuses)})"
+
+
+def models_text(manifest: Mapping[str, Any], *, pretraining: bool = True) -> str:
+    """Return each model, those that are trained first; ``pretraining``: what a base from scratch took."""
     models: Mapping[str, Any] = manifest["params"]["models"]
     trained_first = sorted(models, key=lambda name: bool(_untuned(models[name])))
-    return "; ".join(_model(name, manifest) for name in trained_first)
+    return "; ".join(_model(name, manifest, pretraining) for name in trained_first)
 
 
 def cost_text(manifest: Mapping[str, Any]) -> str:
@@ -111,6 +119,11 @@ def floor_text(record: Record) -> str:
     return "; ".join((f"{model}: " if named else "") + (tasks or "none") for model, tasks in lists.items())
 
 
+def _statuses(params: Mapping[str, Any]) -> list[str]:
+    """The kinds of sources of a study, originals last."""
+    return sorted(tasks_by_status(params), key=lambda status: (status == "original", status))
+
+
 def _read_claims(record: Record) -> dict[str, Claim]:
     """The claims of a record by id."""
     return {claim["id"]: claim for claim in _claims_file(record).get("claims", ())}
@@ -125,12 +138,19 @@ def _claims_file(record: Record) -> Mapping[str, Any]:
 
 def _told(claim: Claim) -> tuple[Told, ...]:
     rows = headlines(claim)
-    return tuple(Told(_who(row) if len(rows) > 1 else "", row["verdict"], _text(row)) for row in rows)
+    return tuple(
+        Told(_who(row) if len(rows) > 1 else "", row["verdict"], _text(row), _effect(row)) for row in rows
+    )
 
 
 def _who(row: Row) -> str:
     against = row["control_model"]
     return row["model"] if against == row["model"] else f"{row['model']} against {against}"
+
+
+def _effect(row: Row) -> str:
+    """The effect; of what is not tested none, though a number may have been measured."""
+    return "" if row["verdict"] == "not tested" else effect_text(row)
 
 
 def _text(row: Row) -> str:
@@ -144,16 +164,16 @@ def _text(row: Row) -> str:
     return ", ".join([*([effect_text(row)] if row["effect"] is not None else []), *reasons])
 
 
-def _model(name: str, manifest: Mapping[str, Any]) -> str:
+def _model(name: str, manifest: Mapping[str, Any], pretraining: bool) -> str:
     """A model with its parameters and, as far as the record tells, its pretraining."""
     config, base = manifest["params"]["models"][name], manifest.get("bases", {}).get(name, {})
     total = base.get("parameters") or manifest.get("parameters", {}).get(name, {}).get("total")
     facts = [f"{total / 1e6:.3g} million parameters"] if total else []
     if config["kind"] == "scratch":
         made = "from scratch"
-        if base.get("tokens"):
+        if pretraining and base.get("tokens"):
             made += f" on {base['tokens'] / 1e6:.3g} million tokens"
-        if base.get("seconds"):
+        if pretraining and base.get("seconds"):
             made += f" in {base['seconds'] / 3600:.2f} h"
         facts.append(made)
     else:
