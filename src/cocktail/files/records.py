@@ -13,11 +13,11 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
 from cocktail.errors import DataError, RecordError, first_line
 
@@ -116,7 +116,7 @@ def read_json(path: Path) -> Any:
 def write_table(path: Path, table: pd.DataFrame) -> None:
     """Write a Parquet table without an index, atomically; equal tables give equal bytes."""
     with fresh_file(path) as draft:
-        table.to_parquet(draft, index=False)
+        table.to_parquet(draft, index=False, write_page_checksum=True)
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -132,8 +132,8 @@ def read_table(path: Path) -> pd.DataFrame:
         raise DataError("a table is missing", where=str(path), fix="dvc repro") from None
     check_listed(path, hashlib.sha256(content).hexdigest())
     try:
-        return pd.read_parquet(BytesIO(content))
-    except (OSError, ValueError) as error:  # pyarrow's ArrowInvalid is a ValueError
+        return pd.read_parquet(pa.BufferReader(content), page_checksum_verification=True)
+    except Exception as error:  # whatever a library throws at bytes that are no table, or no longer
         raise DataError(f"not readable as Parquet ({first_line(error)})", where=str(path), fix=MEND) from None
 
 

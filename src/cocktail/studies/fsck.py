@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -131,9 +131,14 @@ def _outputs(root: Path) -> Iterator[Check]:
     stages = yaml.safe_load(config.read_text(encoding="utf-8"))["stages"] if config.is_file() else {}
     for pattern in (out.as_posix() for stage in stages.values() for out in outputs(stage, "*")):
         for out in sorted(path for path in root.glob(pattern) if path.is_dir()):
-            old = not (any(out.rglob(DIGESTS)) or (out / "base.json").is_file())
+            old = not (any(out.rglob(DIGESTS)) or _is_base(out))
             kind = "outputs of an older version, without digests" if old else "outputs"
             yield Check(kind, out, partial(_output_fault, out), partial(_put_aside, root, out))
+
+
+def _is_base(out: Path) -> bool:
+    """Whether an output is a base model, which lists its own digests; runs have no list beside theirs."""
+    return (out / "base.json").is_file() and not (out / "index.json").is_file()
 
 
 def _output_fault(out: Path) -> str:
@@ -143,7 +148,7 @@ def _output_fault(out: Path) -> str:
         for listing in sorted(out.rglob(DIGESTS)):
             if missing := [name for name in read_json(listing) if not listing.with_name(name).is_file()]:
                 return f"{listing.with_name(missing[0])} is listed, but not there"
-        if (out / "base.json").is_file():
+        if _is_base(out):
             check_base(out)
     except CocktailError as error:
         return f"{error.what} ({error.where})"
@@ -153,20 +158,34 @@ def _output_fault(out: Path) -> str:
 
 
 def _records(root: Path) -> Iterator[Check]:
+    """Records are in git, which has their digests; kept runs have their own."""
     studies = root / "reports/studies"
     for path in sorted(studies.rglob("*")):
         kept = "runs" in path.relative_to(studies).parts
-        if path.suffix == ".json" or (path.suffix == ".parquet" and not kept):
-            yield Check("kept runs" if kept else "records", path, partial(_record_fault, path, kept), None)
+        if path.suffix == ".json":
+            old = kept and "digest" not in _fields(path)
+            kind = "kept runs of an older version, without digests" if old else "kept runs"
+            read = read_kept if kept and not old else read_json
+            yield Check(kind if kept else "records", path, partial(_record_fault, path, read), None)
+        elif path.suffix == ".parquet" and not kept:
+            yield Check("records", path, partial(_record_fault, path, read_table), None)
 
 
-def _record_fault(path: Path, kept: bool) -> str:
-    read = read_kept if kept else read_table if path.suffix == ".parquet" else read_json
+def _fields(path: Path) -> Collection[str]:
+    """The names in a JSON file; where it cannot be read it is not one of an older version."""
+    try:
+        found = read_json(path)
+    except CocktailError:
+        return ("digest",)
+    return found if isinstance(found, dict) else ("digest",)
+
+
+def _record_fault(path: Path, read: Callable[[Path], object]) -> str:
     try:
         read(path)
     except CocktailError as error:
         return error.what
-    except (LookupError, TypeError, AttributeError):
+    except (LookupError, TypeError, AttributeError):  # JSON, but not what was written
         return "not what was written"
     return ""
 
