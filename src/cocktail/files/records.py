@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
 
 from cocktail.errors import DataError, RecordError, first_line
 
@@ -126,6 +125,8 @@ def read_table(path: Path) -> pd.DataFrame:
         DataError: the file is missing, cut short or not Parquet.
         RecordError: it is not as the list beside it says.
     """
+    import pyarrow as pa  # a review's commands read no tables, and have no pyarrow
+
     try:
         content = path.read_bytes()
     except FileNotFoundError:
