@@ -127,6 +127,14 @@ def mend(arguments: argparse.Namespace) -> None:
     print(restore())
 
 
+def fsck(arguments: argparse.Namespace) -> None:
+    """Look at all that is kept: run store, DVC's cache, outputs, records; say what is sound."""
+    from cocktail.files.store import store_root
+    from cocktail.studies.fsck import fsck as look
+
+    print(look(Path(), store_root(), mend=arguments.mend))
+
+
 def replies(arguments: argparse.Namespace) -> None:
     """Take an endpoint's replies from another machine's outputs into the run store."""
     from cocktail.files.store import store_root
@@ -207,7 +215,7 @@ def main() -> None:
     """Entry point; errors are one message and exit code 2."""
     parser = argparse.ArgumentParser(prog="cocktail", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    around = (params, plan, lock, verify, record, keep_runs, readme, refetch, pretrain, mend, replies)
+    around = (params, plan, lock, verify, record, keep_runs, readme, refetch, pretrain, mend, fsck, replies)
     for command in (*around, advise, calibrate, card, verdicts_diff):
         name = command.__name__.replace("_", "-")
         sub = commands.add_parser(name, help=command.__doc__, description=command.__doc__)
@@ -223,6 +231,8 @@ def main() -> None:
             sub.add_argument("--pilot", action="append", default=[], metavar="TEXT", help=pilot)
             sub.add_argument("--renew", action="store_true", help="replace a lock that says something else")
             sub.add_argument("--out", type=Path, help="default: reports/locks/<study>.json")
+        if command is fsck:
+            sub.add_argument("--mend", action="store_true", help="put aside what is broken: it is made again")
         if command is pretrain:
             sub.add_argument("model", help="a model of params.yaml that is made from scratch")
         if command is replies:

@@ -438,6 +438,19 @@ def test_two_figures_share_no_id(tmp_path: Path) -> None:
             inline_svg(path, prefix="one", title="T", description="D")
 
 
+def test_nothing_in_a_figure_acts_in_whatever_case_it_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "f.svg"
+    path.write_text(
+        '<svg xmlns="http://www.w3.org/2000/svg" xmlns:x="http://www.w3.org/1999/xlink"><g ONCLICK="a()"/>'
+        '<use HREF="https://example.org"/><use x:HREF="javascript:a()"/>'
+        '<rect STYLE="fill:URL(//example.org)"/>'
+        '<rect style="fill:u\\72l(//example.org)"/><SCRIPT>a()</SCRIPT><a href="#b"><set/></a></svg>',
+        encoding="utf-8",
+    )
+    svg = str(inline_svg(path, prefix="one", title="T", description="D")).lower()
+    assert not re.search(r"onclick|href|url|72l|script|example", svg)
+
+
 def test_ids_tell_apart_what_differs() -> None:
     names = [slug("a b"), slug("a", "b"), slug("a_b"), slug("a:b"), slug("a--b"), slug("ä"), slug("ae")]
     assert len(set(names)) == len(names)

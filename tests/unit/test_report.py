@@ -18,10 +18,11 @@ from cocktail.config import check_params
 from cocktail.errors import DataError
 from cocktail.files.records import digest_folder
 from cocktail.report.figures import draw_bars, draw_heat_map, draw_losses
+from cocktail.report.page.tables import read_shown
 from cocktail.report.provenance import data_note
 from cocktail.report.published import NOT_AVAILABLE, Published, published_cell, read_published
 from cocktail.report.study import report_study
-from cocktail.report.table import Table, to_latex, to_markdown, write_table_files
+from cocktail.report.table import Table, csv_cell, to_latex, to_markdown, write_table_files
 
 TABLES = ("main", "contrasts", "effects", "transfer", "leave_one_out", "base", "scores", "winners_curse")
 TABLES += (
@@ -63,6 +64,46 @@ def test_one_table_in_three_formats(tmp_path: Path) -> None:
 def test_latex_escapes_what_it_would_read_as_commands() -> None:
     escaped = to_latex(table(runs=[[]], task=["50% of $5 & {more} #1 ~ ^ \\"]))
     assert r"50\% of \$5 \& \{more\} \#1 \textasciitilde{} \textasciicircum{} \textbackslash{}" in escaped
+
+
+HOSTILE = [
+    "two\nlines | and\r\na bar",
+    "[click](https://example.org)",
+    "![x](https://example.org/x.png)",
+    "[x]: https://example.org",
+    "[a][b]",
+    "<script>alert(1)</script>",
+    "<!-- cocktail:overview -->",
+    "=1+1",
+    "@SUM(A1)",
+    "+cmd|' /C calc'!A0",
+    "-2+3",
+    "[1] first",
+]
+HARMLESS = ["[name](reports/studies/name/manifest.json)", "−8.4 [−13.5, −3.3]", "<0.001", "+0.6 [−2.5, +3.7]"]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_cell_shows_its_text_and_does_nothing(text: str, tmp_path: Path) -> None:
+    one = table(task=[text, "next"], points=[1.0, 2.0], runs=[[], []])
+    write_table_files(tmp_path, one)
+    *_, row, _ = (tmp_path / "t.md").read_text(encoding="utf-8").splitlines()
+    assert row.count("|") - row.count("\\|") == 3
+    assert not re.search(r"(?<!\\)<[a-z!]|\][(\[:]", row)
+    assert read_shown(tmp_path / "t.md").rows[0].cells[0] == " ".join(text.splitlines())
+    with (tmp_path / "t.csv").open(encoding="utf-8", newline="") as stream:
+        cell = list(csv.reader(stream))[1][0]
+    assert cell.removeprefix("'") == text and not cell.startswith(("=", "+", "-", "@"))
+    latex = to_latex(one)
+    assert "\\midrule\n[" not in latex and " \\\\\n[" not in latex
+    plain = to_latex(table(task=["a", "b"], points=[1.0, 2.0], runs=[[], []]))
+    assert len(latex.splitlines()) == len(plain.splitlines())
+
+
+@pytest.mark.parametrize("text", HARMLESS)
+def test_a_cell_of_ours_stays_as_it_is(text: str) -> None:
+    assert f"| {text} | 1.0 |" in to_markdown(table(task=[text], points=[1.0], runs=[[]]))
+    assert csv_cell(text) == text
 
 
 def test_every_table_and_figure_is_there(finished_study: Path) -> None:

@@ -79,7 +79,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Fake
         patch.setenv("COCKTAIL_STORE", str(root / "store"))
         patch.setenv("COCKTAIL_ENDPOINT", server.url)
         patch.setenv("COCKTAIL_ENDPOINT_KEY", KEY)
-        run_stage("base", root, "--out", base[1])
+        run_stage("base", root, "--bases", "data/bases", "--out", base[1])
         mixtures = ("--mixtures", "artifacts/mixtures")
         run_stage("explore", root, *prepared, *mixtures, *base, *kept, "--out", f"{answers}/explore")
         run_stage("choose", root, *prepared, "--answers", f"{answers}/explore", "--out", selected)

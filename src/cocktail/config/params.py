@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError, model_validator
 
-from cocktail.config.base import Section
+from cocktail.config.base import Name, Section
 from cocktail.config.models import ModelConfig
 from cocktail.config.study import FetchConfig, MixConfig, PrepareConfig, StudyConfig
 from cocktail.config.training import (
@@ -46,7 +46,7 @@ class Params(Section):
     fetch: FetchConfig
     prepare: PrepareConfig
     mix: MixConfig
-    models: dict[str, ModelConfig]
+    models: dict[Name, ModelConfig]
     train: TrainConfig
     tune: TuneConfig
     answer: AnswerConfig

@@ -12,8 +12,10 @@ from cocktail.config.base import (
     GENERAL_TASKS,
     SHARED_OUT_TASKS,
     Count,
+    Name,
     Positive,
     Rate,
+    RelativePath,
     Section,
     Share,
     Tier,
@@ -25,19 +27,19 @@ from cocktail.errors import near
 class RawFile(Section):
     """One raw file of a source: its path below the source's folder and what is expected of it."""
 
-    path: str
+    path: RelativePath
     split: Literal["train", "dev", "test"]
     sha256: str | None = None  # None: not known yet; the receipt then says what was found
     # Backend hub only: its path in the repository where that is another. One `*` may stand for a part of a
     # name, as the hash in data/train-00000-of-00001-<hash>.parquet; exactly one file must match.
-    remote: Annotated[str, Field(pattern=r"^[^*?\[\]]+\*?[^*?\[\]]*$")] | None = None
+    remote: Annotated[RelativePath, Field(pattern=r"^[^*?\[\]]+\*?[^*?\[\]]*$")] | None = None
 
 
 class SourceConfig(Section):
     """Where one source comes from: Hub repository, revision, files, licence."""
 
-    repo: str
-    revision: str | None = None  # None: unpinned; the commit found is written into the receipt
+    repo: RelativePath
+    revision: RelativePath | None = None  # None: unpinned; the commit found is written into the receipt
     gated: bool = False
     licence: str
     status: Literal["original", "rebuilt", "partial", "stand-in", "generated"]
@@ -50,7 +52,7 @@ class FetchConfig(Section):
     backend: Literal["hub", "mirror", "synthetic"]  # synthetic: generated
     mirror: str | None = None  # folder in the Hub's layout; None: the environment's COCKTAIL_MIRROR
     world: dict[str, int] = {}  # synthetic only: seed of the world, rows of each source and split
-    sources: dict[str, SourceConfig]
+    sources: dict[Name, SourceConfig]
 
 
 class PrepareConfig(Section):
@@ -87,7 +89,7 @@ class MixConfig(Section):
 class StudyConfig(Section):
     """Which runs the study is made of."""
 
-    name: str
+    name: Name
     tier: Tier = "miniature"  # the least that a study may claim
     seed: int  # of the explored grid
     tasks: list[str]  # the sources that are mixed

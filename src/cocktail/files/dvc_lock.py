@@ -32,13 +32,13 @@ def mend() -> str:
     torn = _read(LOCK)
     if torn is None:
         return f"no {LOCK} here: nothing to mend"
-    if _is_whole(torn):
+    if is_whole(torn):
         return f"{LOCK} is whole"
     kept = ASIDE.with_name(f"torn-{sha256(torn).hexdigest()[:8]}.lock")
     _write(kept, torn)
     found = f"{LOCK} is not whole; what there was is now {kept}"
     for origin, lock in (("the copy that the last stage put aside", _read(ASIDE)), ("git's HEAD", _of_git())):
-        if lock is not None and _is_whole(lock):
+        if lock is not None and is_whole(lock):
             _write(LOCK, lock)
             return f"{found}; restored from {origin}"
     LOCK.unlink()
@@ -48,8 +48,8 @@ def mend() -> str:
     )
 
 
-def _is_whole(lock: bytes) -> bool:
-    """Whether DVC would read it, and wrote it to its end, a line break: else half a digest passes for one."""
+def is_whole(lock: bytes) -> bool:
+    """Tell whether DVC would read it, and wrote it to its end, a line break: half a digest looks like one."""
     from dvc.schema import COMPILED_LOCKFILE_SCHEMA  # imports much of DVC, which stages do not need
     from voluptuous import Invalid
 

@@ -62,7 +62,7 @@ class KeptRuns:
         found = []
         for path in sorted(self.folder.glob("*/*/*.json")):
             try:
-                found.append((path, _read(path)))
+                found.append((path, read_kept(path)))
             except CocktailError as error:
                 print(f"{error}; the run is made again", file=sys.stderr)
         return found
@@ -103,8 +103,12 @@ def keep_run(folder: Path, finished: Finished, codes: pd.DataFrame) -> None:
     write_json(folder / f"{name}.json", {**facts, "digest": digest_value(facts)})
 
 
-def _read(path: Path) -> dict[str, Any]:
-    """Return what stands in a run's JSON file, checked, with its codes."""
+def read_kept(path: Path) -> dict[str, Any]:
+    """Return what stands in a run's JSON file, checked, with its codes.
+
+    Raises:
+        RecordError: one of the run's two files was changed, or cannot be read.
+    """
     table, fix = path.with_suffix(".parquet"), f"git checkout -- {path.parent}"
     try:
         facts: dict[str, Any] = read_json(path)

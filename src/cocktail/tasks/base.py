@@ -7,6 +7,7 @@ scores nothing itself: ``cocktail.data`` and ``cocktail.scoring`` do that for al
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -119,8 +120,8 @@ def label_at(row: Row, column: str, labels: Sequence[str]) -> str:
         BadRow: no whole number, or none of the labels has it.
     """
     value = str(row[column]).strip()
-    if not re.fullmatch(r"\d+", value) or int(value) >= len(labels):
-        raise BadRow(f"{column} is {value!r}, not one of 0 to {len(labels) - 1}")
+    if not re.fullmatch(r"\d{1,9}", value) or int(value) >= len(labels):
+        raise BadRow(f"{column} is {value[:50]!r}, not one of 0 to {len(labels) - 1}")
     return labels[int(value)]
 
 
@@ -154,6 +155,8 @@ def number_named(answer: str) -> str:
     quantity = extract.strict_quantity(answer)
     if quantity is None:
         raise BadRow(f"{answer!r} is no number")
+    if not math.isfinite(quantity.value):
+        raise BadRow("a number too large to be compared")
     if quantity.unit == PERCENT:
         return f"{quantity.digits!r}%".replace(".0%", "%")
     return repr(quantity.value).removesuffix(".0")

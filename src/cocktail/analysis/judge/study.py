@@ -12,7 +12,14 @@ from cocktail.analysis.judge.prompt import case, read_verdict
 from cocktail.config import Params
 from cocktail.data.table import read_split
 from cocktail.errors import RecordError
-from cocktail.files.records import digest_value, fresh_folder, read_table, write_json, write_table
+from cocktail.files.records import (
+    digest_value,
+    fresh_folder,
+    list_digests,
+    read_table,
+    write_json,
+    write_table,
+)
 from cocktail.files.store import Store, store_root, write_runtime
 from cocktail.inference.endpoint.question import Reply
 from cocktail.inference.endpoint.replies import reply_table
@@ -51,6 +58,7 @@ def judge_study(prepared: Path, answers: Path, scores: Path, out: Path, *, param
         write_table(folder / "verdicts.parquet", rows)
         write_table(folder / "asked.parquet", reply_table(replies))
         write_json(folder / "counts.json", counts)
+        list_digests(folder)
     return counts
 
 

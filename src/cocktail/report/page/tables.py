@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cocktail.errors import RecordError
-from cocktail.report.table import MISSING
+from cocktail.report.table import MISSING, shown_in_markdown
 
 _BAR = re.compile(r"(?<!\\)\|")
 _NUMBER = re.compile(r"[+−<]?[\d.,]+%?( ± [\d.]+)?( \[[^\]]*\])?(/[\d/.]+)?")
@@ -89,7 +89,7 @@ def read_shown(path: Path) -> ShownTable:
 
 
 def _cells(line: str) -> tuple[str, ...]:
-    return tuple(cell.strip().replace("\\|", "|") for cell in _BAR.split(line)[1:-1])
+    return tuple(shown_in_markdown(cell.strip()) for cell in _BAR.split(line)[1:-1])
 
 
 def _without_one_model(table: ShownTable) -> ShownTable:
