@@ -75,6 +75,7 @@ def test_a_record_holds_results_outcomes_and_manifest(reports: Path) -> None:
         "task",
         "item",
         "cluster",
+        "reference_logprob",
         "strict",
         "lenient",
         "knowledge",

@@ -111,11 +111,10 @@ def test_a_cell_of_ours_stays_as_it_is(text: str) -> None:
 
 def test_every_table_and_figure_is_there(finished_study: Path) -> None:
     reports = finished_study / "reports"
-    expected = {f"{name}.{ending}" for name in TABLES for ending in ("md", "tex", "csv")}
+    expected = {"tables.json", *(f"{name}.md" for name in TABLES)}
     assert {path.name for path in (reports / "tables").iterdir()} == expected
     figures = {f"{name}_phi3_smoke" for name in FIGURES}
-    assert {path.stem for path in (reports / "figures").glob("*.svg")} == figures
-    assert {path.stem for path in (reports / "figures").glob("*.svg")} == figures
+    assert {path.stem for path in (reports / "figures").iterdir()} == figures
     assert {path.stem for path in (reports / "plots").glob("*.csv")} == {
         "bars",
         "transfer",
@@ -143,7 +142,7 @@ def test_tables_say_which_study_they_show_and_lack_no_column(finished_study: Pat
     runs = runs.set_index("run")
     assert runs.loc["all-s101", ["method", "trainable", "of"]].tolist() == ["full", 1000, 1000]
     assert runs.loc["base", "trainable"] == 0
-    assert runs.loc["base", ["method", "of"]].isna().all()  # nothing was tuned
+    assert runs.loc["base", ["method", "of"]].tolist() == ["", ""]  # nothing was tuned
     shown = (finished_study / "reports/tables/runs.md").read_text(encoding="utf-8")
     assert " | full | 1000 | 1000 | " in shown and " | – | 0 | – | " in shown
     mixtures = read_tables(finished_study / "reports/tables")["mixtures"].frame
