@@ -28,6 +28,14 @@ def params(arguments: argparse.Namespace) -> None:
         print(f"{len(untested)} claims will not be tested on all their tasks; `cocktail plan` says why")
 
 
+def schema(_: argparse.Namespace) -> None:
+    """Renew conf/params.schema.json, by which an editor completes and checks params.yaml."""
+    from cocktail.config import params_schema
+    from cocktail.files.records import write_json
+
+    write_json(CONF / "params.schema.json", params_schema())
+
+
 def plan(arguments: argparse.Namespace) -> None:
     """What a study asks for before anything is downloaded: runs, rows, tokens, steps, hours, disk."""
     from rich.console import Console
@@ -223,7 +231,7 @@ def main() -> None:
     """Entry point; errors are one message and exit code 2."""
     parser = argparse.ArgumentParser(prog="cocktail", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    around = (params, plan, lock, verify, record, keep_runs, readme, refetch, pretrain, mend, fsck, replies)
+    around = (params, schema, plan, lock, verify, record, keep_runs, readme, refetch, pretrain, mend, fsck, replies)
     for command in (*around, advise, calibrate, card, export, verdicts_diff):
         name = command.__name__.replace("_", "-")
         sub = commands.add_parser(name, help=command.__doc__, description=command.__doc__)
