@@ -231,8 +231,8 @@ def main() -> None:
     """Entry point; errors are one message and exit code 2."""
     parser = argparse.ArgumentParser(prog="cocktail", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    around = (params, schema, plan, lock, verify, record, keep_runs, readme, refetch, pretrain, mend, fsck, replies)
-    for command in (*around, advise, calibrate, card, export, verdicts_diff):
+    around = (params, schema, plan, lock, verify, record, keep_runs, readme, refetch)
+    for command in (*around, pretrain, mend, fsck, replies, advise, calibrate, card, export, verdicts_diff):
         name = command.__name__.replace("_", "-")
         sub = commands.add_parser(name, help=command.__doc__, description=command.__doc__)
         sub.set_defaults(command=command)

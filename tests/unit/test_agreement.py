@@ -179,6 +179,6 @@ def test_answers_that_reach_the_length_limit_are_a_column(edited: Path) -> None:
     assert arms["limit_share"]["fpb", "base"] == 0.25  # 15 of 60
     assert arms["limit_share"].sum() == 0.25
     scores = read_tables(edited / "reports/tables")["scores"].frame.set_index(["task", "arm"])
-    assert scores["limit_share"]["fpb", "base"]== 25
+    assert scores["limit_share"]["fpb", "base"] == 25
     base = read_tables(edited / "reports/tables")["base"].frame.set_index("task")
     assert base["at length limit"].to_dict() == {"fpb": 25, "finqa": 0, "convfinqa": 0, "knowledge": 0}
