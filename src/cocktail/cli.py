@@ -28,6 +28,14 @@ def params(arguments: argparse.Namespace) -> None:
         print(f"{len(untested)} claims will not be tested on all their tasks; `cocktail plan` says why")
 
 
+def schema(_: argparse.Namespace) -> None:
+    """Renew conf/params.schema.json, by which an editor completes and checks params.yaml."""
+    from cocktail.config import params_schema
+    from cocktail.files.records import write_json
+
+    write_json(CONF / "params.schema.json", params_schema())
+
+
 def plan(arguments: argparse.Namespace) -> None:
     """What a study asks for before anything is downloaded: runs, rows, tokens, steps, hours, disk."""
     from rich.console import Console
@@ -162,6 +170,14 @@ def advise(arguments: argparse.Namespace) -> None:
     print(advice_text(record, tasks, split=scores.split, where=f"{source}, model {scores.model}"))
 
 
+def export(arguments: argparse.Namespace) -> None:
+    """Tables as LaTeX and CSV, of the fresh reports or of a recorded study."""
+    from cocktail.report.export import export_tables
+
+    study = REPORTS / "studies" / arguments.study if arguments.study else REPORTS
+    print(f"{len(export_tables(study / 'tables', arguments.out))} files are in {arguments.out}")
+
+
 def card(arguments: argparse.Namespace) -> None:
     """Model card and dataset card of a run, in the Hub's format."""
     from cocktail.config import load_params
@@ -215,8 +231,8 @@ def main() -> None:
     """Entry point; errors are one message and exit code 2."""
     parser = argparse.ArgumentParser(prog="cocktail", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    around = (params, plan, lock, verify, record, keep_runs, readme, refetch, pretrain, mend, fsck, replies)
-    for command in (*around, advise, calibrate, card, verdicts_diff):
+    around = (params, schema, plan, lock, verify, record, keep_runs, readme, refetch)
+    for command in (*around, pretrain, mend, fsck, replies, advise, calibrate, card, export, verdicts_diff):
         name = command.__name__.replace("_", "-")
         sub = commands.add_parser(name, help=command.__doc__, description=command.__doc__)
         sub.set_defaults(command=command)
@@ -250,6 +266,9 @@ def main() -> None:
             where = sub.add_mutually_exclusive_group()
             where.add_argument("--study", default="", help="a recorded study; default: the fresh scores")
             where.add_argument("--scores", type=Path, default=Path("artifacts/scores"), help="of stage score")
+        if command is export:
+            sub.add_argument("--study", default="", help="a recorded study; default: the fresh reports")
+            sub.add_argument("--out", type=Path, required=True, help="a folder for <table>.tex and .csv")
         if command is card:
             sub.add_argument("run", help="a run id of the study, such as all or pair_fpb_finqa")
             sub.add_argument("--model", default="", help="needed where several models have the run")

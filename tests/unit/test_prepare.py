@@ -133,6 +133,24 @@ def test_train_loses_repeats_conflicts_and_empty_answers(study: Study) -> None:
     assert study.report("open_orca")["cleaning"]["empty_answer"] == 1
 
 
+def test_long_rows_of_a_source_leave_all_splits_and_are_counted(study: Study) -> None:
+    long = "word " * 60
+    study.add("fpb", "train", [sentence("one"), sentence(long), sentence("three", 2)])
+    study.add("fpb", "test", [sentence("four", 0), sentence(f"{long} more", 0)])
+    study.add("twitter_sa", "train", [tweet(long)])
+    study.add("twitter_sa", "test", [tweet(f"{long} end")])
+    study.prepare(dev_share=0.0)
+    whole, counted = (study.items("fpb", "train"), study.items("fpb", "test")), study.report("fpb")
+    assert "too_long" not in counted["cleaning"]
+    study.prepare(dev_share=0.0, max_characters={"fpb": 300})
+    assert (study.items("fpb", "train"), study.items("fpb", "test")) == (
+        [one for one in whole[0] if one != "train:1"],
+        [one for one in whole[1] if one != "test:1"],
+    )
+    assert study.report("fpb")["cleaning"]["too_long"] == 2
+    assert len(study.items("twitter_sa", "train")) == len(study.items("twitter_sa", "test")) == 1
+
+
 def test_test_rows_are_never_dropped_as_repeats_or_conflicts(study: Study) -> None:
     study.add("fpb", "train", [sentence("x")])
     study.add("fpb", "test", [sentence("same"), sentence("same"), sentence("same", 2), sentence("x")])

@@ -63,7 +63,7 @@ def change_metric(reports: Path, points: float) -> None:
 
 def test_a_record_holds_results_outcomes_and_manifest(reports: Path) -> None:
     folder = reports / "studies/smoke"
-    for name in ("claims.json", "metrics.json", "tables/main.md", "figures/bars_phi3_smoke.png"):
+    for name in ("claims.json", "metrics.json", "tables/main.md", "figures/bars_phi3_smoke.svg"):
         assert (folder / name).read_bytes() == (reports / name).read_bytes()
     items = pd.read_parquet(folder / "items.parquet")
     assert len(items) == SETS * 60  # test rows
@@ -75,6 +75,7 @@ def test_a_record_holds_results_outcomes_and_manifest(reports: Path) -> None:
         "task",
         "item",
         "cluster",
+        "reference_logprob",
         "strict",
         "lenient",
         "knowledge",

@@ -26,6 +26,7 @@ from cocktail.errors import ConfigError, EndpointError
 from cocktail.files.records import digest_folder, read_digested, read_json, read_table
 from cocktail.report.page.content import Inputs, gather
 from cocktail.report.page.render import render_page
+from cocktail.report.table import read_tables
 from cocktail.report.verdicts import headlines
 from cocktail.runs.endpoint_answers import answer_all
 from cocktail.runs.lock import present_lock
@@ -90,7 +91,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Fake
 
 
 def table(root: Path, name: str) -> pd.DataFrame:
-    return pd.read_csv(root / f"reports/tables/{name}.csv")
+    return read_tables(root / "reports/tables")[name].frame
 
 
 def test_an_untuned_model_has_its_base_alone() -> None:

@@ -13,7 +13,7 @@ from cocktail.config.base import (
     task_names,
 )
 from cocktail.config.models import ModelConfig, PretrainConfig, WeightsPackage
-from cocktail.config.params import RENAMED, Params, check_params, load_params, record_name
+from cocktail.config.params import RENAMED, Params, check_params, load_params, params_schema, record_name
 from cocktail.config.study import FetchConfig, PrepareConfig, RawFile, SourceConfig, StudyConfig
 from cocktail.config.training import AnswerConfig, EndpointConfig
 
@@ -41,6 +41,7 @@ __all__ = [
     "WeightsPackage",
     "check_params",
     "load_params",
+    "params_schema",
     "record_name",
     "task_names",
 ]

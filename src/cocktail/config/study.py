@@ -64,6 +64,8 @@ class PrepareConfig(Section):
     dev_share: Share  # and at most this share of the train rows
     test_rows: Positive | None = None  # None: all; else a seeded sample of the test rows
     max_quarantine_share: Share
+    # By source: longer rows (instruction, input and answer together) are left out of all splits, and counted.
+    max_characters: dict[str, Positive] = {}
     filler_from: Literal["filler", "open_orca"]  # open_orca: half its rows are set aside as filler
 
 

@@ -30,6 +30,12 @@ def clean_train(rows: pd.DataFrame, task: Task) -> tuple[pd.DataFrame, dict[str,
     return rows[~repeats], counts
 
 
+def drop_long(rows: pd.DataFrame, longest: int) -> pd.DataFrame:
+    """Return the rows of at most ``longest`` characters, instruction, input and answer together."""
+    kept = rows[[*QUESTION, "answer"]].map(len).sum(axis=1) <= longest
+    return rows.loc[kept]
+
+
 def drop_empty(rows: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
     """Return the rows that have an answer, and how many have none."""
     empty = rows["gold"] == ""

@@ -15,7 +15,7 @@ import pandas as pd
 
 from cocktail.config import FILLER, Params, PrepareConfig, StudyConfig
 from cocktail.data import split
-from cocktail.data.clean import clean_train, drop_empty
+from cocktail.data.clean import clean_train, drop_empty, drop_long
 from cocktail.data.documents import group_pages
 from cocktail.data.leakage import KINDS, find_leaks
 from cocktail.data.load import Loaded, load_source
@@ -76,7 +76,7 @@ def split_tasks(loaded: dict[str, Loaded], *, tasks: dict[str, Task], config: Pr
     }
     tables = _digested({name: source.rows for name, source in loaded.items()})
     for name, parts in tables.items():
-        tables[name], counts = _cleaned(parts, tasks[name])
+        tables[name], counts = _cleaned(parts, tasks[name], longest=config.max_characters.get(name))
         report[name]["cleaning"] = {"html_entities": loaded[name].unescaped, **counts}
     leaks = _drop_leaks(tables, report, tasks=tasks, keep=config.leakage == "keep")
     _pick_dev(tables, report, tasks=tasks, config=config, leaks=leaks)
@@ -108,8 +108,14 @@ def _digested(tables: Tables) -> Tables:
     }
 
 
-def _cleaned(parts: dict[str, pd.DataFrame], task: Task) -> tuple[dict[str, pd.DataFrame], dict[str, int]]:
+def _cleaned(
+    parts: dict[str, pd.DataFrame], task: Task, *, longest: int | None
+) -> tuple[dict[str, pd.DataFrame], dict[str, int]]:
     cleaned, counts = {}, dict.fromkeys(("empty_answer", "conflicting_labels", "duplicates"), 0)
+    if longest:
+        short = {part: drop_long(rows, longest) for part, rows in parts.items()}
+        counts["too_long"] = sum(len(parts[part]) - len(rows) for part, rows in short.items())
+        parts = short
     for part in SPLITS:
         if part == "test":
             cleaned[part], taken = drop_empty(parts[part])

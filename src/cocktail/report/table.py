@@ -1,21 +1,23 @@
-"""One table in Markdown, LaTeX and CSV from the same rows."""
+"""Tables of the report: shown in Markdown, and all of a study in one JSON that everything else reads."""
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from cocktail.files.records import fresh_file
+from cocktail.files.records import fresh_file, read_json, write_json
 
+TABLES = "tables.json"
 MISSING = "–"
 _OWN_LINK = re.compile(r"\[[\w.-]+\]\([\w-][\w./-]*\)")  # to a file of the repository: ours
 _ACTS = re.compile(r"\||(?<=\])[(\[:]|<(?=[A-Za-z/!?])")  # opens a cell, a link or an element
-_SIGNED = re.compile(r"[+-][\d.,]+%?( \[[^\]]*\])?")
 
 
 @dataclass(frozen=True)
@@ -26,8 +28,8 @@ class Table:
         name: file name without ending.
         title: one line.
         note: what the reader must know: study, data, seeds, unit.
-        frame: the rows; numbers keep their digits in CSV and are rounded to ``digits`` where they are shown.
-        hidden: columns that stand in CSV only, such as run ids.
+        frame: the rows; numbers keep their digits in JSON and are rounded to ``digits`` where they are shown.
+        hidden: columns that are not shown, such as run ids.
         digits: decimals of shown numbers.
     """
 
@@ -65,77 +67,42 @@ def to_markdown(table: Table) -> str:
 
 def markdown_cell(text: str) -> str:
     """Return a cell that shows ``text`` and does nothing else; see :func:`shown_in_markdown`."""
-    text = _one_line(text)
+    text = one_line(text)
     return text if _OWN_LINK.fullmatch(text) else _ACTS.sub(lambda mark: f"\\{mark[0]}", text)
 
 
-def shown_in_markdown(cell: str) -> str:
-    """Return what a cell of :func:`markdown_cell` shows."""
-    return re.sub(r"\\([|(\[:<])", r"\1", cell)
+def write_tables(folder: Path, tables: Sequence[Table]) -> None:
+    """Write ``<name>.md`` of each table, and all of them as ``tables.json``."""
+    for table in tables:
+        with fresh_file(folder / f"{table.name}.md") as draft:
+            draft.write_text(to_markdown(table), encoding="utf-8")
+    write_json(folder / TABLES, [_as_record(table) for table in tables])
 
 
-def csv_cell(value: Any) -> Any:
-    """Return a value of a CSV file; a text that a spreadsheet would compute is made one that it shows."""
-    if isinstance(value, list):
-        value = " ".join(map(str, value))
-    if not isinstance(value, str) or not value.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return value
-    return value if _SIGNED.fullmatch(value) else f"'{value}"
+def read_tables(folder: Path) -> dict[str, Table]:
+    """Return the tables of a folder by name, in their order; none where it has none."""
+    path = folder / TABLES
+    return {one["name"]: _from_record(one) for one in read_json(path)} if path.is_file() else {}
 
 
-def to_latex(table: Table) -> str:
-    """Return a ``table`` environment that needs the package booktabs."""
-    shown = table.shown()
-    lines = [_latex_row(row) for row in shown.to_numpy().tolist()]
-    header = " & ".join(_escaped(name) for name in shown.columns) + r" \\"
-    return "\n".join(
-        [
-            r"\begin{table}",
-            r"\centering",
-            rf"\caption{{{_escaped(table.title)}. {_escaped(table.note)}}}",
-            rf"\label{{tab:{table.name}}}",
-            rf"\begin{{tabular}}{{{'l' * len(shown.columns)}}}",
-            r"\toprule",
-            header,
-            r"\midrule",
-            *lines,
-            r"\bottomrule",
-            r"\end{tabular}",
-            r"\end{table}",
-            "",
-        ]
-    )
+def _as_record(table: Table) -> dict[str, Any]:
+    rows = [[_plain(value) for value in row] for row in table.frame.itertuples(index=False, name=None)]
+    facts = {"name": table.name, "title": table.title, "note": table.note, "digits": table.digits}
+    return {**facts, "hidden": list(table.hidden), "columns": list(table.frame.columns), "rows": rows}
 
 
-def write_table_files(folder: Path, table: Table) -> None:
-    """Write ``<name>.md``, ``.tex`` and ``.csv``."""
-    texts = {
-        "md": to_markdown(table),
-        "tex": to_latex(table),
-        "csv": table.frame.map(csv_cell).to_csv(index=False, lineterminator="\n"),
-    }
-    for ending, text in texts.items():
-        with fresh_file(folder / f"{table.name}.{ending}") as draft:
-            draft.write_text(text, encoding="utf-8")
+def _from_record(record: Mapping[str, Any]) -> Table:
+    frame = pd.DataFrame(record["rows"], columns=record["columns"], dtype=object)
+    hidden = tuple(record["hidden"])
+    return Table(record["name"], record["title"], record["note"], frame, hidden, record["digits"])
 
 
-def _one_line(text: str) -> str:
+def _plain(value: Any) -> Any:
+    """A value as JSON has it; what is missing is null."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def one_line(text: str) -> str:
     return " ".join(text.splitlines()) if len(text.splitlines()) > 1 else text
-
-
-def _latex_row(cells: list[str]) -> str:
-    r"""A row; ``[`` at its beginning would be read as an option of the ``\\`` before it."""
-    row = " & ".join(_escaped(cell) for cell in cells) + r" \\"
-    return "{[}" + row[1:] if row.startswith("[") else row
-
-
-def _escaped(text: str) -> str:
-    special = {
-        "\\": r"\textbackslash{}",
-        "~": r"\textasciitilde{}",
-        "^": r"\textasciicircum{}",
-        "−": "$-$",
-        "–": "--",
-    }
-    special |= {mark: f"\\{mark}" for mark in "&%$#_{}"}
-    return "".join(special.get(character, character) for character in _one_line(text))

@@ -1,0 +1,33 @@
+"""The rooms of the package: imports go down the list in pyproject.toml, and rooms know few others."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import grimp
+
+ROOT = Path(__file__).parents[2]
+MOST_IMPORTS = 110  # from one room to another, each pair once
+
+
+def test_imports_go_down_the_list_of_rooms() -> None:
+    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_rooms_know_few_others() -> None:
+    graph = grimp.build_graph("cocktail", cache_dir=None)
+
+    def room(module: str) -> str:
+        return ".".join(module.split(".")[:2])
+
+    pairs = {
+        (room(module), room(other))
+        for module in graph.modules
+        for other in graph.find_modules_directly_imported_by(module)
+        if room(module) != room(other)
+    }
+    assert len(pairs) <= MOST_IMPORTS
