@@ -10,6 +10,7 @@ import csv
 import io
 import json
 import os
+import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -27,8 +28,9 @@ from cocktail.files.dvc_lock import is_whole
 from cocktail.files.records import read_digested, read_json, read_table
 from cocktail.inference.endpoint.address import Address
 from cocktail.inference.endpoint.completion import is_filtered, read_completion
+from cocktail.report.export import csv_cell
 from cocktail.report.page.figures import inline_svg
-from cocktail.report.table import csv_cell, markdown_cell, shown_in_markdown
+from cocktail.report.table import markdown_cell
 from cocktail.scoring.outcome import Tolerance, judge
 from cocktail.sources.read import Malformed, read_rows
 from cocktail.tasks import Example, load_task
@@ -159,9 +161,8 @@ def test_a_cell(text: str) -> None:
     cell = markdown_cell(text)
     assert "\n" not in cell and "\r" not in cell
     if "\\" not in text:
-        assert shown_in_markdown(cell) == (
-            " ".join(text.splitlines()) if len(text.splitlines()) > 1 else text
-        )
+        shown = re.sub(r"\\([|(\[:<])", r"\1", cell)  # as Markdown shows it
+        assert shown == (" ".join(text.splitlines()) if len(text.splitlines()) > 1 else text)
     stream = io.StringIO()
     csv.writer(stream).writerow([csv_cell(text)])
     assert not stream.getvalue().lstrip('"').startswith(("=", "@"))

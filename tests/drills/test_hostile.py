@@ -27,8 +27,9 @@ from cocktail.files.store import Store
 from cocktail.inference.endpoint.completion import read_completion
 from cocktail.inference.endpoint.question import Question
 from cocktail.inference.endpoint.replies import Replies
+from cocktail.report.export import export_tables
 from cocktail.report.page.figures import inline_svg
-from cocktail.report.table import Table, write_table_files
+from cocktail.report.table import Table, write_tables
 from cocktail.runs.kept import read_kept
 from cocktail.tasks import load_task
 
@@ -223,8 +224,9 @@ def test_params_as_text(text: str, tmp_path: Path) -> None:
 )
 def test_a_cell(text: str, tmp_path: Path) -> None:
     frame = pd.DataFrame({"task": [text], "runs": [[text]]})
-    write_table_files(tmp_path, Table(name="t", title="T", note="N.", frame=frame))
+    write_tables(tmp_path, [Table(name="t", title="T", note="N.", frame=frame)])
     assert len((tmp_path / "t.md").read_text(encoding="utf-8").splitlines()) == 7
+    assert [path.suffix for path in export_tables(tmp_path, tmp_path)] == [".tex", ".csv"]
 
 
 def test_there_are_many() -> None:

@@ -66,7 +66,7 @@ def to_markdown(table: Table) -> str:
 
 
 def markdown_cell(text: str) -> str:
-    """Return a cell that shows ``text`` and does nothing else; see :func:`shown_in_markdown`."""
+    """Return a cell that shows ``text`` and does nothing else."""
     text = one_line(text)
     return text if _OWN_LINK.fullmatch(text) else _ACTS.sub(lambda mark: f"\\{mark[0]}", text)
 
