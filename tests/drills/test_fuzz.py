@@ -162,7 +162,7 @@ def test_a_cell(text: str) -> None:
     assert "\n" not in cell and "\r" not in cell
     if "\\" not in text:
         shown = re.sub(r"\\([|(\[:<])", r"\1", cell)  # as Markdown shows it
-        assert shown == (" ".join(text.splitlines()) if len(text.splitlines()) > 1 else text)
+        assert shown == " ".join(text.splitlines())
     stream = io.StringIO()
     csv.writer(stream).writerow([csv_cell(text)])
     assert not stream.getvalue().lstrip('"').startswith(("=", "@"))

@@ -105,4 +105,5 @@ def _plain(value: Any) -> Any:
 
 
 def one_line(text: str) -> str:
-    return " ".join(text.splitlines()) if len(text.splitlines()) > 1 else text
+    """Return a text without line breaks, also at its end: one would end the row that it stands in."""
+    return " ".join(text.splitlines())
