@@ -18,7 +18,16 @@ from cocktail.data.mixture import Mixture, read_mixture, write_mixtures
 from cocktail.data.prepare import prepare
 from cocktail.data.table import read_split
 from cocktail.errors import CocktailError
-from cocktail.files.records import DIGESTS, check_listed, list_digests, read_json, read_table, write_json
+from cocktail.files.records import (
+    DIGESTS,
+    check_listed,
+    list_digests,
+    read_digested,
+    read_json,
+    read_table,
+    write_digested,
+    write_json,
+)
 from cocktail.runs.finished import NOT_TRAINED, Answered, Finished, write_runs
 from cocktail.scoring.answers import read_answers, read_asked
 from cocktail.sources.fetch import fetch_sources
@@ -148,3 +157,21 @@ def test_what_is_checked_is_what_is_read(tmp_path: Path) -> None:
     list_digests(tmp_path)
     pd.testing.assert_frame_equal(read_table(path), pd.read_parquet(path))
     check_listed(path)
+
+
+def test_a_file_without_a_list_has_its_digest_within(tmp_path: Path) -> None:
+    path, facts = tmp_path / "phi3_smoke.json", {"choices": {"fpb": {"dev_accuracy": 0.5}}, "floors": {}}
+    write_digested(path, facts)
+    whole, generator = path.read_bytes(), random.Random(1)
+    assert read_digested(path) == facts
+    for _ in range(200):
+        flip(path, generator.randrange(8 * len(whole)))
+        try:
+            found = read_digested(path)
+        except CocktailError as error:
+            assert error.where and error.fix
+        else:  # the bit was in the name of the digest, or in white space
+            assert {name: found[name] for name in facts} == facts
+        path.write_bytes(whole)
+    write_json(path, facts)
+    assert read_digested(path) == facts  # as older versions wrote it

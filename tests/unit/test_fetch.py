@@ -95,6 +95,19 @@ def test_a_file_that_the_mirror_lacks_is_named(folder: Path, tmp_path: Path) -> 
     assert "huggingface.co/datasets/org/name" in error.fix
 
 
+def test_a_link_that_leaves_the_mirror_is_not_followed(folder: Path, tmp_path: Path) -> None:
+    file = folder / "org/name/data/train.jsonl"
+    secret = tmp_path / "secret.jsonl"
+    file.rename(secret)
+    file.symlink_to(secret)
+    assert "leads out of it" in refused(tmp_path / "raw", config("mirror", mirror=str(folder))).what
+    file.unlink()
+    secret.rename(folder / "blob")
+    file.symlink_to(folder / "blob")  # as the Hub's cache has it
+    (tmp_path / "link").symlink_to(folder)
+    fetch_sources(tmp_path / "raw", config("mirror", mirror=str(tmp_path / "link")))
+
+
 def with_digest(digest: str) -> dict[str, Any]:
     return {"files": [{"path": "data/train.jsonl", "split": "train", "sha256": digest}]}
 

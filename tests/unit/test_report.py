@@ -70,6 +70,7 @@ def test_latex_escapes_what_it_would_read_as_commands() -> None:
 
 HOSTILE = [
     "two\nlines | and\r\na bar",
+    "a break at the end\n",
     "[click](https://example.org)",
     "![x](https://example.org/x.png)",
     "[x]: https://example.org",

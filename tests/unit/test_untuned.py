@@ -23,7 +23,7 @@ from cocktail.claims.numbers import verdict_numbers
 from cocktail.config import Params, check_params
 from cocktail.data.grid import confirm_runs, explore_runs
 from cocktail.errors import ConfigError, EndpointError
-from cocktail.files.records import digest_folder, read_json, read_table
+from cocktail.files.records import digest_folder, read_digested, read_json, read_table
 from cocktail.report.page.content import Inputs, gather
 from cocktail.report.page.render import render_page
 from cocktail.report.table import read_tables
@@ -136,7 +136,7 @@ def test_its_answers_have_the_form_of_our_own(study: tuple[Path, FakeEndpoint]) 
     identity = base_identity(PARAMS.model(EXTERNAL), source="")
     assert base == {"kind": "endpoint", "served": SERVED, "identity": identity, "files": {}}
     assert receipt["base"] == identity
-    assert read_json(root / f"artifacts/selected/{EXTERNAL}.json") == {"choices": {}, "floors": {}}
+    assert read_digested(root / f"artifacts/selected/{EXTERNAL}.json") == {"choices": {}, "floors": {}}
     lock, answers = present_lock(root / "reports/locks", PARAMS), root / f"artifacts/answers/{EXTERNAL}"
     assert read_json(answers / "explore/index.json") == {"runs": ["base"], "lock": lock}
     assert read_json(answers / "confirm/index.json") == {"runs": [], "lock": lock}

@@ -118,7 +118,7 @@ def load_params(path: Path) -> Params:
         raise ConfigError(
             ["the file is missing; make params STUDY=tiny writes it"], where=str(path)
         ) from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: not UTF-8, 5,000 digits
         raise ConfigError([f"not YAML: {' '.join(str(error).split())}"], where=str(path)) from None
     return check_params(raw, where=str(path))
 

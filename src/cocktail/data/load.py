@@ -54,7 +54,7 @@ def load_source(folder: Path, *, task: Task, files: list[RawFile], max_quarantin
         number = -1
         for number, row in read_rows(folder / file.path, task.columns):
             row, changed = _unescaped(row)
-            example = _example(task, row)
+            example = example_of(task, row)
             if isinstance(example, Malformed):
                 reasons[example.reason] += 1
                 bad.append((task.name, file.path, number, example.reason, _writable(example.raw)))
@@ -80,7 +80,8 @@ def _unescaped(row: RawRow) -> tuple[RawRow, bool]:
     return clean, clean != row
 
 
-def _example(task: Task, row: RawRow) -> Example | Malformed:
+def example_of(task: Task, row: RawRow) -> Example | Malformed:
+    """Return the example of a raw row, or why it is none; whatever stands in the row, nothing is raised."""
     if isinstance(row, Malformed):
         return row
     try:

@@ -11,7 +11,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
@@ -112,6 +112,24 @@ def read_json(path: Path) -> Any:
         raise RecordError(f"not readable as JSON ({error})", where=str(path), fix="dvc repro") from None
 
 
+def write_digested(path: Path, facts: Mapping[str, Any]) -> None:
+    """Write a mapping as JSON with its own digest: for a file that has no list beside it."""
+    write_json(path, {**facts, "digest": digest_value(dict(facts))})
+
+
+def read_digested(path: Path) -> dict[str, Any]:
+    """Read what :func:`write_digested` wrote, or an older version without a digest.
+
+    Raises:
+        RecordError: the file is missing, is no mapping, or is not what was written.
+    """
+    facts = read_json(path)
+    digest = facts.pop("digest", None) if isinstance(facts, dict) else ""
+    if digest is not None and not has_digest(facts, digest):
+        raise RecordError("not what was written, says its digest", where=str(path), fix=MEND)
+    return dict(facts)
+
+
 def write_table(path: Path, table: pd.DataFrame) -> None:
     """Write a Parquet table without an index, atomically; equal tables give equal bytes."""
     with fresh_file(path) as draft:
@@ -177,6 +195,14 @@ def digest_text(text: str) -> str:
 def digest_value(value: Any) -> str:
     """Return the sha256 of a value's canonical JSON."""
     return digest_text(canonical_json(value))
+
+
+def has_digest(value: Any, digest: Any) -> bool:
+    """Tell whether a value that was read has this digest; one that we could not have written has none."""
+    try:
+        return bool(digest == digest_value(value))
+    except (ValueError, RecursionError):  # half a character, a number without end
+        return False
 
 
 def digest_file(path: Path) -> str:

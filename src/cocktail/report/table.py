@@ -73,7 +73,7 @@ def to_markdown(table: Table) -> str:
 
 
 def markdown_cell(text: str) -> str:
-    """Return a cell that shows ``text`` and does nothing else; see :func:`shown_in_markdown`."""
+    """Return a cell that shows ``text`` and does nothing else."""
     text = one_line(text)
     return text if _OWN_LINK.fullmatch(text) else _ACTS.sub(lambda mark: f"\\{mark[0]}", text)
 
@@ -112,4 +112,5 @@ def _plain(value: Any) -> Any:
 
 
 def one_line(text: str) -> str:
-    return " ".join(text.splitlines()) if len(text.splitlines()) > 1 else text
+    """Return a text without line breaks, also at its end: one would end the row that it stands in."""
+    return " ".join(text.splitlines())

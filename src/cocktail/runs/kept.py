@@ -21,7 +21,15 @@ import pandas as pd
 from cocktail.config import Params, record_name
 from cocktail.data.grid import Asked
 from cocktail.errors import CocktailError, RecordError
-from cocktail.files.records import digest_file, digest_value, fresh_file, read_json, read_table, write_json
+from cocktail.files.records import (
+    digest_file,
+    digest_value,
+    fresh_file,
+    has_digest,
+    read_json,
+    read_table,
+    write_json,
+)
 from cocktail.runs.finished import Answered, Finished
 
 PRIVATE = ("host", "process")  # of a runtime: who made a run is nobody's business
@@ -111,11 +119,11 @@ def read_kept(path: Path) -> dict[str, Any]:
     """
     table, fix = path.with_suffix(".parquet"), f"git checkout -- {path.parent}"
     try:
-        facts: dict[str, Any] = read_json(path)
+        facts: Any = read_json(path)
     except RecordError as error:
         raise RecordError(error.what, where=str(path), fix=fix) from None
-    digest = facts.pop("digest", "")
-    if digest != digest_value(facts):
+    digest = facts.pop("digest", "") if isinstance(facts, dict) else ""
+    if not isinstance(facts, dict) or not has_digest(facts, digest):
         raise RecordError("a kept run was changed", where=str(path), fix=fix)
     if not table.is_file() or digest_file(table) != facts["codes"]:
         raise RecordError("the codes of a kept run were changed", where=str(table), fix=fix)

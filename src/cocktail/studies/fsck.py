@@ -20,7 +20,7 @@ from rich.progress import track
 
 from cocktail.errors import CocktailError, RecordError
 from cocktail.files import dvc_lock
-from cocktail.files.records import DIGESTS, check_listed, read_json, read_table
+from cocktail.files.records import DIGESTS, check_listed, read_digested, read_json, read_table
 from cocktail.files.room import cache_folder, outputs
 from cocktail.files.store import fault_of, set_aside
 from cocktail.inference.endpoint.replies import is_whole
@@ -38,13 +38,13 @@ class Check:
 
     Attributes:
         kind: what it is, in the table.
-        fault: says what is wrong, "" if nothing is.
+        fault: says what is wrong; nothing if nothing is.
         aside: puts it aside, so that the next command makes it again; None where only a person can mend it.
     """
 
     kind: str
     path: Path
-    fault: Callable[[], str]
+    fault: Callable[[], str | None]
     aside: Callable[[], object] | None
 
 
@@ -58,7 +58,7 @@ def fsck(root: Path, store: Path, *, mend: bool) -> str:
     Raises:
         RecordError: something is broken, and was not put aside.
     """
-    checks = [*_lock(root), *_store(store), *_cache(root), *_outputs(root), *_records(root)]
+    checks = all_checks(root, store)
     console = Console(stderr=True)
     looked = track(checks, "fsck", console=console, disable=not console.is_terminal)
     broken = [(check, fault) for check in looked if (fault := check.fault())]
@@ -77,35 +77,32 @@ def fsck(root: Path, store: Path, *, mend: bool) -> str:
     return f"{table}\nput aside: the next `dvc repro` makes them again" if broken else table
 
 
+def all_checks(root: Path, store: Path) -> list[Check]:
+    """Return everything that is kept, to be looked at."""
+    return [*_lock(root), *_store(store), *_cache(root), *_outputs(root), *_records(root)]
+
+
 def _lock(root: Path) -> Iterator[Check]:
     path = root / dvc_lock.LOCK
     if path.is_file():
-        yield Check(
-            "dvc.lock",
-            path,
-            lambda: "" if dvc_lock.is_whole(path.read_bytes()) else "not whole",
-            dvc_lock.mend if root == Path() else None,
-        )
+        mend = dvc_lock.mend if root == Path() else None
+        yield Check("dvc.lock", path, partial(_lock_fault, path), mend)
+
+
+def _lock_fault(path: Path) -> str:
+    return "" if dvc_lock.is_whole(path.read_bytes()) else "not whole"
 
 
 def _store(root: Path) -> Iterator[Check]:
     for entry in sorted(root.glob("*/??/*")):
         kind = entry.parents[1].name
         if kind not in NO_ENTRIES and entry.is_dir() and not entry.name.startswith("."):
-            yield Check(
-                f"store: {kind}",
-                entry,
-                partial(lambda path: fault_of(path) or "", entry),
-                partial(set_aside, root, entry, fault_of),
-            )
+            aside = partial(set_aside, root, entry, fault_of)
+            yield Check(f"store: {kind}", entry, partial(fault_of, entry), aside)
     for path in sorted((root / "replies").glob("??/*.json")):
         if not path.name.startswith("."):
-            yield Check(
-                "store: replies",
-                path,
-                partial(_reply_fault, path),
-                partial(set_aside, root, path, _reply_fault),
-            )
+            aside = partial(set_aside, root, path, _reply_fault)
+            yield Check("store: replies", path, partial(_reply_fault, path), aside)
 
 
 def _reply_fault(path: Path) -> str:
@@ -130,8 +127,8 @@ def _outputs(root: Path) -> Iterator[Check]:
     config = root / "dvc.yaml"
     stages = yaml.safe_load(config.read_text(encoding="utf-8"))["stages"] if config.is_file() else {}
     for pattern in (out.as_posix() for stage in stages.values() for out in outputs(stage, "*")):
-        for out in sorted(path for path in root.glob(pattern) if path.is_dir()):
-            old = not (any(out.rglob(DIGESTS)) or _is_base(out))
+        for out in sorted(root.glob(pattern)):
+            old = out.is_dir() and not (any(out.rglob(DIGESTS)) or _is_base(out))
             kind = "outputs of an older version, without digests" if old else "outputs"
             yield Check(kind, out, partial(_output_fault, out), partial(_put_aside, root, out))
 
@@ -143,6 +140,8 @@ def _is_base(out: Path) -> bool:
 
 def _output_fault(out: Path) -> str:
     try:
+        if out.is_file():
+            read_digested(out)
         for path in sorted(path for path in out.rglob("*") if path.is_file()):
             check_listed(path)
         for listing in sorted(out.rglob(DIGESTS)):
