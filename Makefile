@@ -23,6 +23,7 @@ $(READY): requirements.lock pyproject.toml
 	@touch $(READY)
 
 repro: $(READY)  ## Set up, run every stage of the study in params.yaml, show its verdicts, compare with the recorded study
+	@git rev-parse --git-dir >/dev/null 2>&1 || dvc config --local core.no_scm true  # a download without .git
 	cocktail mend
 	dvc repro
 	@cat reports/tables/verdicts.md

@@ -9,7 +9,7 @@ from pathlib import Path
 from cocktail.config import load_params
 from cocktail.files.records import fresh_folder, write_json
 from cocktail.files.store import Store, store_root
-from cocktail.stage import run_stage
+from cocktail.stage import of_model, run_stage
 from cocktail.training.environment import LIBRARY_SETTINGS
 from cocktail.training.keys import base_identity
 
@@ -23,7 +23,7 @@ def main() -> None:
     params, name = load_params(Path("params.yaml")), arguments.model
     config, store = params.model(name), Store(store_root())
     os.environ.update(LIBRARY_SETTINGS)  # before the libraries read them at import
-    with store.lock(f"base-{name}"), fresh_folder(arguments.out) as folder:
+    with store.lock(f"base-{name}"), fresh_folder(of_model(arguments.out, name)) as folder:
         if config.kind == "endpoint":
             facts = {
                 "kind": "endpoint",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cocktail.analysis.selection import select_study
 from cocktail.config import load_params
-from cocktail.stage import run_stage
+from cocktail.stage import of_model, run_stage
 
 
 def main() -> None:
@@ -19,13 +19,10 @@ def main() -> None:
     parser.add_argument("--answers", type=Path, required=True, help="one model's explored answers")
     parser.add_argument("--out", type=Path, required=True, help="JSON file for the choices")
     arguments = parser.parse_args()
-    select_study(
-        arguments.prepared,
-        arguments.answers,
-        arguments.out,
-        params=load_params(arguments.params),
-        model=arguments.model,
-    )
+    params, name = load_params(arguments.params), arguments.model
+    params.model(name)  # is there
+    answers, out = of_model(arguments.answers, name), of_model(arguments.out, name)
+    select_study(arguments.prepared, answers, out, params=params, model=name)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from cocktail.data.grid import confirm_runs
 from cocktail.runs.kept import runs_folder
 from cocktail.runs.lock import present_lock
 from cocktail.runs.runs import StageInputs, run_all
-from cocktail.stage import run_stage
+from cocktail.stage import of_model, run_stage
 
 
 def main() -> None:
@@ -24,13 +24,14 @@ def main() -> None:
     parser.add_argument("--locks", type=Path, required=True, help="locks of studies")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    params = load_params(Path("params.yaml"))
+    params, name = load_params(Path("params.yaml")), arguments.model
+    params.model(name)  # is there
     lock = present_lock(arguments.locks, params)
-    chosen = confirmed_choices(arguments.selected, params)
-    runs = confirm_runs(params, chosen, model=arguments.model)
+    chosen = confirmed_choices(of_model(arguments.selected, name), params)
+    runs = confirm_runs(params, chosen, model=name)
     kept = runs_folder(arguments.studies, params)
-    inputs = StageInputs(params, arguments.model, arguments.prepared, arguments.base, None, kept)
-    run_all(runs, inputs, out=arguments.out, label=f"confirm {arguments.model}", lock=lock)
+    inputs = StageInputs(params, name, arguments.prepared, of_model(arguments.base, name), None, kept)
+    run_all(runs, inputs, out=of_model(arguments.out, name), label=f"confirm {name}", lock=lock)
 
 
 if __name__ == "__main__":

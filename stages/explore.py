@@ -11,7 +11,7 @@ from cocktail.runs.endpoint_answers import answer_all
 from cocktail.runs.kept import runs_folder
 from cocktail.runs.lock import present_lock
 from cocktail.runs.runs import StageInputs, run_all
-from cocktail.stage import run_stage
+from cocktail.stage import of_model, run_stage
 
 
 def main() -> None:
@@ -25,9 +25,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     params, name = load_params(Path("params.yaml")), arguments.model
-    prepared, base, out = arguments.prepared, arguments.base, arguments.out
+    endpoint = params.model(name).kind == "endpoint"
+    prepared, base, out = arguments.prepared, of_model(arguments.base, name), of_model(arguments.out, name)
     lock = present_lock(arguments.locks, params)
-    if params.model(name).kind == "endpoint":
+    if endpoint:
         answer_all(params=params, model_name=name, prepared=prepared, base=base, out=out, lock=lock)
     else:
         kept = runs_folder(arguments.studies, params)

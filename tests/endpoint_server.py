@@ -23,6 +23,8 @@ class Said:
     headers: dict[str, str] = field(default_factory=dict)
     wait: float = 0.0  # seconds before anything is sent
     stall: float = 0.0  # seconds between headers and body
+    drip: str = ""  # "headers" or "body": sent byte by byte, without end
+    flood: bool = False  # a body without end, as fast as it goes
 
 
 def completion(content: Any = "positive", *, finish: Any = "stop", **message: Any) -> Said:
@@ -80,6 +82,8 @@ def serve(script: Script) -> Iterator[FakeEndpoint]:
         def _send(self, said: Said) -> None:
             data = said.body.encode()
             try:
+                if said.drip or said.flood:
+                    self._send_without_end(said)
                 self.send_response(said.status)
                 for name, value in {"Content-Length": str(len(data)), **said.headers}.items():
                     self.send_header(name, value)
@@ -89,6 +93,16 @@ def serve(script: Script) -> Iterator[FakeEndpoint]:
                 self.wfile.write(data)
             except OSError:  # the client has gone: what a time-out looks like from here
                 self.close_connection = True
+
+        def _send_without_end(self, said: Said) -> None:
+            self.close_connection = True
+            self.wfile.write(f"HTTP/1.1 {said.status} OK\r\nX-Padding: ".encode())
+            if said.drip != "headers":
+                self.wfile.write(b"x\r\nConnection: close\r\n\r\n")
+            while True:
+                self.wfile.write(b" " * (1 << 20 if said.flood else 1))
+                self.wfile.flush()
+                time.sleep(0.0 if said.flood else 0.05)
 
         def log_message(self, *_: Any) -> None:
             """Stay silent."""

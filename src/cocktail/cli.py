@@ -28,6 +28,14 @@ def params(arguments: argparse.Namespace) -> None:
         print(f"{len(untested)} claims will not be tested on all their tasks; `cocktail plan` says why")
 
 
+def schema(_: argparse.Namespace) -> None:
+    """Renew conf/params.schema.json, by which an editor completes and checks params.yaml."""
+    from cocktail.config import params_schema
+    from cocktail.files.records import write_json
+
+    write_json(CONF / "params.schema.json", params_schema())
+
+
 def plan(arguments: argparse.Namespace) -> None:
     """What a study asks for before anything is downloaded: runs, rows, tokens, steps, hours, disk."""
     from rich.console import Console
@@ -128,6 +136,14 @@ def mend(arguments: argparse.Namespace) -> None:
     print(restore())
 
 
+def fsck(arguments: argparse.Namespace) -> None:
+    """Look at all that is kept: run store, DVC's cache, outputs, records; say what is sound."""
+    from cocktail.files.store import store_root
+    from cocktail.studies.fsck import fsck as look
+
+    print(look(Path(), store_root(), mend=arguments.mend))
+
+
 def replies(arguments: argparse.Namespace) -> None:
     """Take an endpoint's replies from another machine's outputs into the run store."""
     from cocktail.files.store import store_root
@@ -174,6 +190,14 @@ def new_task(arguments: argparse.Namespace) -> None:
     asked = {name: getattr(arguments, name) for name in ("text", "label", "cluster")}
     given, names = read_given(arguments.data, arguments.test), parse_names(arguments.names)
     print(make_and_tell(Path(), given, wanted, asked=asked, names=names))
+
+
+def export(arguments: argparse.Namespace) -> None:
+    """Tables as LaTeX and CSV, of the fresh reports or of a recorded study."""
+    from cocktail.report.export import export_tables
+
+    study = REPORTS / "studies" / arguments.study if arguments.study else REPORTS
+    print(f"{len(export_tables(study / 'tables', arguments.out))} files are in {arguments.out}")
 
 
 def card(arguments: argparse.Namespace) -> None:
@@ -229,8 +253,9 @@ def main() -> None:
     """Entry point; errors are one message and exit code 2."""
     parser = argparse.ArgumentParser(prog="cocktail", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    around = (params, plan, lock, verify, record, keep_runs, readme, refetch, pretrain, mend, replies)
-    for command in (*around, new_task, advise, calibrate, card, verdicts_diff):
+    around = (params, schema, plan, lock, verify, record, keep_runs, readme, refetch)
+    others = (pretrain, mend, fsck, replies, new_task, advise, calibrate, card, export, verdicts_diff)
+    for command in (*around, *others):
         name = command.__name__.replace("_", "-")
         sub = commands.add_parser(name, help=command.__doc__, description=command.__doc__)
         sub.set_defaults(command=command)
@@ -245,6 +270,8 @@ def main() -> None:
             sub.add_argument("--pilot", action="append", default=[], metavar="TEXT", help=pilot)
             sub.add_argument("--renew", action="store_true", help="replace a lock that says something else")
             sub.add_argument("--out", type=Path, help="default: reports/locks/<study>.json")
+        if command is fsck:
+            sub.add_argument("--mend", action="store_true", help="put aside what is broken: it is made again")
         if command is pretrain:
             sub.add_argument("model", help="a model of params.yaml that is made from scratch")
         if command is replies:
@@ -264,6 +291,9 @@ def main() -> None:
             where.add_argument("--scores", type=Path, default=Path("artifacts/scores"), help="of stage score")
         if command is new_task:
             _of_new_task(sub)
+        if command is export:
+            sub.add_argument("--study", default="", help="a recorded study; default: the fresh reports")
+            sub.add_argument("--out", type=Path, required=True, help="a folder for <table>.tex and .csv")
         if command is card:
             sub.add_argument("run", help="a run id of the study, such as all or pair_fpb_finqa")
             sub.add_argument("--model", default="", help="needed where several models have the run")

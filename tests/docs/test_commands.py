@@ -79,6 +79,9 @@ RUN_ELSEWHERE = {
         '"replies",',
     ),
     "python -m pytest tests/pipeline/test_kill.py": ("tests/pipeline/test_kill.py", '"COCKTAIL_KILLS"'),
+    "python -m pytest tests/drills/test_flips.py": ("tests/drills/test_flips.py", '"COCKTAIL_FLIPS"'),
+    "python -m pytest tests/drills/test_hostile.py": ("tests/drills/test_hostile.py", "def test_a_raw_file"),
+    "python -m pytest tests/drills/test_fuzz.py": ("tests/drills/test_fuzz.py", '"COCKTAIL_EXAMPLES"'),
 }
 YOUR_TASK = ("tests/pipeline/test_your_task.py", 'clone.done("sh", "-ec", line) for line in LINES')
 RUN_ELSEWHERE |= {

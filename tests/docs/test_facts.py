@@ -38,13 +38,26 @@ def broken_links(path: Path, text: str) -> Iterator[str]:
             yield link
 
 
-@pytest.mark.parametrize("path", [*DOCUMENTS, ROOT / RESULTS], ids=lambda path: path.name)
+DECISIONS = sorted((ROOT / "docs/decisions").glob("*.md"))
+
+
+@pytest.mark.parametrize("path", [*DOCUMENTS, ROOT / RESULTS, *DECISIONS], ids=lambda path: path.name)
 def test_every_link_leads_somewhere(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert list(broken_links(path, text)) == []
     assert list(broken_links(path, "[a](none.md), [b](#none), [c](https://x.org), ![d](none.svg)")) == [
         *("none.md", "#none", "none.svg"),
     ]
+
+
+def test_decisions_are_short_listed_and_name_what_is_there() -> None:
+    listed = set(LINK.findall((ROOT / "docs/decisions/README.md").read_text(encoding="utf-8")))
+    assert listed == {path.name for path in DECISIONS} - {"README.md"}
+    for path in DECISIONS:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        assert path.name == "README.md" or len(lines) <= 10, path.name
+        for name in re.findall(r"`([\w./]+\.(?:py|toml|yaml|json))`", "\n".join(lines)):
+            assert (ROOT / name).exists() or (ROOT / "src/cocktail" / name).exists(), (path.name, name)
 
 
 def test_every_document_is_linked_in_the_readme() -> None:

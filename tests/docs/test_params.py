@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
 
-from cocktail.config import check_params
+from cocktail.config import check_params, params_schema
 from cocktail.config.compose import compose, differences, known_studies, write_params
 from cocktail.data.grid import explore_runs
 from cocktail.errors import ConfigError
@@ -23,6 +24,12 @@ def test_params_are_the_composition_of_their_study(tmp_path: Path) -> None:
     study = yaml.safe_load(staged)["study"]["name"]
     write_params(tmp_path / "params.yaml", compose(CONF, study))
     assert staged == (tmp_path / "params.yaml").read_bytes(), f"run: make params STUDY={study}"
+
+
+def test_the_schema_for_editors_is_that_of_the_typed_sections() -> None:
+    """Renew it with: cocktail schema."""
+    written = json.loads((CONF / "params.schema.json").read_text(encoding="utf-8"))
+    assert written == json.loads(json.dumps(params_schema()))
 
 
 @pytest.mark.parametrize("study", known_studies(CONF))

@@ -1,4 +1,4 @@
-"""docs/your-task.md, line by line as it stands, on invented rows: scores, verdict rows and advice, no edit."""
+"""docs/your-task.md, line by line, on invented rows: scores, verdict rows and advice, with no edit."""
 
 from __future__ import annotations
 

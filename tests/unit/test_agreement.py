@@ -19,6 +19,7 @@ from cocktail.analysis.study import compare_study
 from cocktail.data.grid import Run
 from cocktail.files.records import read_json, write_table
 from cocktail.report.study import report_study
+from cocktail.report.table import read_tables
 from cocktail.scoring.score import score_study
 
 PARAMS = study_params()
@@ -142,7 +143,7 @@ def test_answers_become_counts(edited: Path) -> None:
 
 
 def test_the_table_shows_where_and_the_metrics_how_much(edited: Path, finished_study: Path) -> None:
-    table = pd.read_csv(edited / "reports/tables/label_agreement.csv", keep_default_na=False)
+    table = read_tables(edited / "reports/tables")["label_agreement"].frame
     assert table["task"].tolist() == ["fpb", "knowledge", "sum"]
     fpb = table.iloc[0]
     assert fpb["valid"] - fpb["agree"] == 3  # base is not trained on fpb: its 20 differences do not count
@@ -152,8 +153,8 @@ def test_the_table_shows_where_and_the_metrics_how_much(edited: Path, finished_s
         60 * len(runs),
         fpb["valid"],
     )
-    assert (fpb["lowest runs"], fpb["lowest share"]) == ("all all-s101", f"{100 * 56 / 58:.4f}")
-    assert table.iloc[1]["runs"] == 0 and table.iloc[1]["share"] == ""
+    assert (fpb["lowest runs"], fpb["lowest share"]) == (["all", "all-s101"], round(100 * 56 / 58, 4))
+    assert table.iloc[1]["runs"] == 0 and table.iloc[1]["share"] is None
     share = read_json(edited / "reports/metrics.json")["phi3_smoke"]["label_agreement"]["share"]
     assert share == round(100 - 300 / fpb["valid"], 2)
     shown = (edited / "reports/tables/label_agreement.md").read_text(encoding="utf-8")
@@ -177,7 +178,7 @@ def test_answers_that_reach_the_length_limit_are_a_column(edited: Path) -> None:
     arms = pd.DataFrame(read_json(edited / "reports/comparison.json")["arms"]).set_index(["task", "arm"])
     assert arms["limit_share"]["fpb", "base"] == 0.25  # 15 of 60
     assert arms["limit_share"].sum() == 0.25
-    scores = pd.read_csv(edited / "reports/tables/scores.csv").set_index(["task", "arm"])
-    assert scores["limit_share"]["fpb", "base"].item() == 25
-    base = pd.read_csv(edited / "reports/tables/base.csv").set_index("task")
+    scores = read_tables(edited / "reports/tables")["scores"].frame.set_index(["task", "arm"])
+    assert scores["limit_share"]["fpb", "base"] == 25
+    base = read_tables(edited / "reports/tables")["base"].frame.set_index("task")
     assert base["at length limit"].to_dict() == {"fpb": 25, "finqa": 0, "convfinqa": 0, "knowledge": 0}

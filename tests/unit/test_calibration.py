@@ -216,7 +216,6 @@ def test_one_command_writes_numbers_table_and_figure(tmp_path: Path) -> None:
     assert digest_folder(tmp_path / "one") == digest_folder(tmp_path / "two")
     assert {path.name for path in (tmp_path / "one").iterdir()} == {
         "calibration.json",
-        "calibration.png",
         "calibration.svg",
         "table.md",
     }

@@ -21,7 +21,7 @@ from cocktail.claims.schema import ConsistencyTest
 from cocktail.config import Params
 from cocktail.data.grid import Run
 from cocktail.errors import RecordError
-from cocktail.files.records import read_json, write_json
+from cocktail.files.records import list_digests, read_digested, read_json, write_digested
 from cocktail.report.verdicts import verdict_tables
 from cocktail.runs.lock import LockState
 from cocktail.scoring.score import score_study
@@ -206,11 +206,12 @@ def test_a_choice_among_a_part_of_the_grid_cannot_contradict(study: Path, tmp_pa
     items.loc[items["stage"] == "confirm", ["strict", "lenient"]] = "wrong"
     items.loc[single & (items["item"].str[-1] != "0"), ["strict", "lenient"]] = "ok"
     items.to_parquet(summary, index=False)
+    list_digests(summary.parent)
     whole = row(evaluate(tmp_path, params, out=tmp_path / "reports"), "mixture_vs_single", "fpb")
     assert whole["verdict"] == "contradicted"
-    selected = read_json(path)
+    selected = read_digested(path)
     selected["choices"]["fpb"]["possible"] = 17
-    write_json(path, selected)
+    write_digested(path, selected)
     part = row(evaluate(tmp_path, params, out=tmp_path / "reports"), "mixture_vs_single", "fpb")
     assert part["verdict"] == "under-powered" and "chosen among 7 of 17" in part["reason"]
 

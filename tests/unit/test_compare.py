@@ -14,7 +14,7 @@ from cocktail.analysis.overview import guess_share
 from cocktail.analysis.scores import ModelScores, confirmed_arms, read_scores
 from cocktail.analysis.study import compare_study
 from cocktail.errors import RecordError
-from cocktail.files.records import read_json, write_json, write_table
+from cocktail.files.records import list_digests, read_digested, read_json, write_digested, write_table
 from cocktail.scoring.answers import Evaluation
 
 SEEDS = (101, 102, 103)
@@ -120,10 +120,11 @@ def test_flags_say_floor_and_ceiling(finished_study: Path, tmp_path: Path) -> No
     summary = pd.read_parquet(path)
     summary.loc[summary["task"] == "fpb", "accuracy_strict"] = 1.0
     write_table(path, summary)
+    list_digests(path.parent)
     folder = tmp_path / "artifacts"
-    selected = read_json(folder / "selected/phi3_smoke.json")
+    selected = read_digested(folder / "selected/phi3_smoke.json")
     selected["floors"]["knowledge"]["live"] = False
-    write_json(folder / "selected/phi3_smoke.json", selected)
+    write_digested(folder / "selected/phi3_smoke.json", selected)
     prepared = finished_study / "data/prepared"
     compare_study(
         prepared, folder / "scores", folder / "selected", tmp_path / "reports", params=study_params()
@@ -147,8 +148,8 @@ def test_scores_of_another_study_are_refused(finished_study: Path) -> None:
 
 
 def test_a_selection_without_a_target_is_refused(finished_study: Path, tmp_path: Path) -> None:
-    selected = read_json(finished_study / "artifacts/selected/phi3_smoke.json")
+    selected = read_digested(finished_study / "artifacts/selected/phi3_smoke.json")
     selected["choices"]["finqa"]["chosen"] = "pair_finqa_gsm8k"
-    write_json(tmp_path / "phi3_smoke.json", selected)
+    write_digested(tmp_path / "phi3_smoke.json", selected)
     with pytest.raises(RecordError, match="no mixture of this study is chosen for finqa"):
         read_scores(finished_study / "artifacts/scores", tmp_path, params=study_params())

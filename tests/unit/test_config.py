@@ -141,3 +141,46 @@ def test_a_run_on_several_gpus_can_share_its_batches(tiny: dict[str, Any]) -> No
     check_params(raw, where="params.yaml")
     raw["train"]["method"] = "prompt_tuning"
     assert "trains on one GPU" in problems(raw)
+
+
+PLACES = {  # where a name or a path of params is joined to a folder, or enters a command
+    "fetch.sources.": lambda raw, bad: raw["fetch"]["sources"].update({bad: raw["fetch"]["sources"]["fpb"]}),
+    "models.": lambda raw, bad: raw["models"].update({bad: next(iter(raw["models"].values()))}),
+    "study.name": lambda raw, bad: raw["study"].update(name=bad),
+}
+PATHS = {
+    "path": lambda source, bad: source["files"][0].update(path=bad),
+    "remote": lambda source, bad: source["files"][0].update(remote=bad),
+    "repo": lambda source, bad: source.update(repo=bad),
+    "revision": lambda source, bad: source.update(revision=bad),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(
+    "bad",
+    ["..", "../..", "a/b", "/etc", "", ".hidden", "-rf", "x; touch pwned", "$(id)", "a b", "a\nb", "\0", "é"],
+)
+def test_a_name_is_a_name_and_nothing_else(place: str, bad: str, tiny: dict[str, Any]) -> None:
+    """A source named `../..` once deleted a project, and a model's name ran as shell."""
+    raw = copy.deepcopy(tiny)
+    PLACES[place](raw, bad)
+    assert f"{place}{bad if place.endswith('.') else ''}" in problems(raw)
+
+
+@pytest.mark.parametrize("field", PATHS)
+@pytest.mark.parametrize(
+    "bad",
+    ["..", "../../x", "a/../../x", "/etc/passwd", "a//b", "./a", "-x", "a/.git/config", "a\\b", "a\0b", ""],
+)
+def test_a_path_stays_within_its_folder(field: str, bad: str, tiny: dict[str, Any]) -> None:
+    raw = copy.deepcopy(tiny)
+    PATHS[field](raw["fetch"]["sources"]["fpb"], bad)
+    assert f"fetch.sources.fpb.{'files.0.' if field in ('path', 'remote') else ''}{field}" in problems(raw)
+
+
+def test_the_names_and_paths_of_every_study_pass(tiny: dict[str, Any]) -> None:
+    for study in sorted((ROOT / "conf/study").glob("*.yaml")):
+        for source in ("hub", "mirror", "synthetic"):
+            composed = compose(ROOT / "conf", study.stem, [f"source={source}"])
+            assert check_params(composed, where=study.stem).study.name == study.stem

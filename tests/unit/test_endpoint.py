@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import socket
 from collections.abc import Iterator
@@ -31,6 +32,7 @@ def question(text: str = "Is it good?", **changes: Any) -> Question:
 def no_endpoint_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("COCKTAIL_ENDPOINT", "COCKTAIL_ENDPOINT_KEY", "http_proxy", "HTTP_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("COCKTAIL_ENDPOINT_INSECURE", raising=False)
 
 
 @pytest.fixture
@@ -147,6 +149,38 @@ def test_a_server_that_is_always_late_is_an_error(endpoint: Any, tmp_path: Path)
     assert len(server.bodies) == SETTINGS.tries
 
 
+@pytest.mark.parametrize(
+    ("said", "tries"),
+    [
+        (Said(drip="body"), 3),
+        (Said(drip="headers"), 3),
+        (Said(status=500, drip="body"), 3),  # what a library reads to its end before it asks again
+        (Said(flood=True), 1),
+        (Said(status=500, flood=True), 1),
+    ],
+    ids=["body", "headers", "error", "flood", "flood of an error"],
+)
+def test_a_reply_without_end_is_left_in_time(said: Said, tries: int, endpoint: Any, tmp_path: Path) -> None:
+    """A time-out that starts anew with every byte is none; an endless body would fill the memory."""
+    import resource
+    import time
+
+    server = endpoint(lambda body, count: said)
+    before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+    error = refused(tmp_path, timeout_seconds=1.0)
+    assert ("longer than 4 MiB" if said.flood else "gives no answer in time") in error.what
+    assert time.perf_counter() - started < 20
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # KiB
+    assert len(server.bodies) == tries
+
+
+def test_after_a_reply_without_end_the_next_is_read(endpoint: Any, tmp_path: Path) -> None:
+    server = endpoint(lambda body, count: Said(drip="body") if count == 0 else completion())
+    replies, counts = ask(tmp_path, timeout_seconds=1.0)
+    assert replies[0].text == "positive" and counts["retried_timeouts"] == 1
+    assert len(server.bodies) == 2
+
+
 def test_nobody_there_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -203,6 +237,9 @@ def changed(**choice: Any) -> str:
         ('{"choices": []}', "choices: List should have at least 1 item"),
         ('{"choices": {"0": {}}}', "choices: Input should be a valid"),
         ('{"choices": [{"text": "positive"}]}', "choices.0.message: Field required"),
+        (json.dumps({**GOOD, "choices": GOOD["choices"] * 2}), "choices: List should have at most 1 item"),
+        ('{"choices": [{"message": {"content": "a\\ud800b"}}]}', "Invalid JSON"),
+        ("[" * 100_000, "Invalid JSON"),
         (changed(message="positive"), "choices.0.message: Input should be an object"),
         (changed(message={"content": 7}), "choices.0.message.content: Input should be a valid string"),
         (changed(message={"content": ["a"]}), "choices.0.message.content: Input should be a valid string"),
@@ -297,6 +334,27 @@ def test_the_key_is_written_nowhere(endpoint: Any, tmp_path: Path, capfd: pytest
     assert KEY not in "".join(capfd.readouterr())
 
 
+@pytest.mark.parametrize(
+    "echo",
+    [
+        KEY,
+        KEY[3:16],
+        KEY[-6:],
+        base64.b64encode(f"Bearer {KEY}".encode()).decode(),
+        base64.b64encode(KEY.encode()).decode(),
+        KEY.encode().hex(),
+        " ".join(KEY[at : at + 5] for at in range(0, len(KEY), 5)),
+    ],
+)
+@pytest.mark.parametrize("status", [400, 404, 500])
+def test_no_piece_of_the_key_is_shown(status: int, echo: str, endpoint: Any, tmp_path: Path) -> None:
+    endpoint(lambda body, count: Said(status=status, body=f"you sent {echo}; that is all"))
+    said = refused(tmp_path).what
+    assert "[key]" in said and "that is all" in said
+    forms = (KEY, KEY.encode().hex(), base64.b64encode(f"Bearer {KEY}".encode()).decode()[12:-4])
+    assert not any(form[at : at + 5] in said for form in forms for at in range(len(form) - 4))
+
+
 def test_replies_travel_as_a_table(tmp_path: Path, endpoint: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     endpoint(lambda body, count: completion())
     replies, _ = ask(tmp_path / "here")
@@ -383,6 +441,9 @@ def test_changed_replies_of_a_table_are_left_out(tmp_path: Path, capsys: pytest.
         ("http://[::1/v1", "", "no http or https URL"),
         (f"https://user:{KEY}@host/v1", "", "more than host and path"),
         (f"https://host/v1?key={KEY}", "", "more than host and path"),
+        ("http://host/v1", KEY, "anybody on the way can read"),
+        ("http://localhost.example.org/v1", "", "anybody on the way can read"),
+        ("http://10.0.0.1/v1", "", "anybody on the way can read"),
         ("https://host/v1", f"{KEY}\nHost: other", "characters that no header can carry"),
         ("https://host/v1", f"{KEY} x", "characters that no header can carry"),
         ("https://host/v1", f"{KEY}é", "characters that no header can carry"),
@@ -396,6 +457,20 @@ def test_a_wrong_address_is_refused_without_showing_it(
     assert told in refused(tmp_path).what
 
 
+@pytest.mark.parametrize(
+    "url", ["http://localhost:1/v1", "http://127.0.0.2/v1", "http://[::1]:8/v1", "https://host/v1"]
+)
+def test_this_machine_is_asked_over_http(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COCKTAIL_ENDPOINT", url)
+    assert read_address().url == url
+
+
+def test_http_to_another_machine_is_a_decision(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COCKTAIL_ENDPOINT", "http://host/v1")
+    monkeypatch.setenv("COCKTAIL_ENDPOINT_INSECURE", "1")
+    assert read_address().url == "http://host/v1"
+
+
 def test_the_proxy_of_the_environment_is_used(
     endpoint: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -403,5 +478,6 @@ def test_the_proxy_of_the_environment_is_used(
     monkeypatch.setenv("http_proxy", proxy.url.removesuffix("/v1"))
     monkeypatch.setenv("no_proxy", "")
     monkeypatch.setenv("COCKTAIL_ENDPOINT", "http://model.invalid/v1")
+    monkeypatch.setenv("COCKTAIL_ENDPOINT_INSECURE", "1")
     ask(tmp_path)
     assert proxy.paths == ["http://model.invalid/v1/chat/completions"]

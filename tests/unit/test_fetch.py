@@ -95,6 +95,19 @@ def test_a_file_that_the_mirror_lacks_is_named(folder: Path, tmp_path: Path) -> 
     assert "huggingface.co/datasets/org/name" in error.fix
 
 
+def test_a_link_that_leaves_the_mirror_is_not_followed(folder: Path, tmp_path: Path) -> None:
+    file = folder / "org/name/data/train.jsonl"
+    secret = tmp_path / "secret.jsonl"
+    file.rename(secret)
+    file.symlink_to(secret)
+    assert "leads out of it" in refused(tmp_path / "raw", config("mirror", mirror=str(folder))).what
+    file.unlink()
+    secret.rename(folder / "blob")
+    file.symlink_to(folder / "blob")  # as the Hub's cache has it
+    (tmp_path / "link").symlink_to(folder)
+    fetch_sources(tmp_path / "raw", config("mirror", mirror=str(tmp_path / "link")))
+
+
 def with_digest(digest: str) -> dict[str, Any]:
     return {"files": [{"path": "data/train.jsonl", "split": "train", "sha256": digest}]}
 
@@ -313,9 +326,10 @@ def mixed(*, unused: str | None = None, own: dict[str, Any] | None = None) -> An
     return make_params(study=chosen, fetch=fetch)
 
 
-def test_a_source_may_have_a_backend_of_its_own(tmp_path: Path) -> None:
+def test_a_source_may_have_a_backend_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     write_lines(tmp_path / "own/train.jsonl", '{"sentence": "a", "label": 1}')
-    params = mixed(own={"backend": "folder", "repo": str(tmp_path / "own")})
+    params = mixed(own={"backend": "folder", "repo": "own"})
     fetch_sources(tmp_path / "raw", params.fetch, params.sources())
     receipts = {name: read_json(tmp_path / f"raw/{name}/receipt.json") for name in params.sources()}
     backends = {name: receipt["backend"] for name, receipt in receipts.items()}
@@ -327,17 +341,19 @@ def test_a_source_may_have_a_backend_of_its_own(tmp_path: Path) -> None:
     }
 
 
-def test_what_the_study_does_not_use_can_be_left(tmp_path: Path) -> None:
+def test_what_the_study_does_not_use_can_be_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     write_lines(tmp_path / "own/train.jsonl", '{"sentence": "a", "label": 1}')
-    params = mixed(unused="leave", own={"backend": "folder", "repo": str(tmp_path / "own")})
+    params = mixed(unused="leave", own={"backend": "folder", "repo": "own"})
     fetch_sources(tmp_path / "raw", params.fetch, params.sources())
     assert sorted(path.name for path in (tmp_path / "raw").iterdir()) == ["filler", "fin_ner_cls", "fpb"]
     verify_raw(tmp_path / "raw", params.fetch, params.sources())
     assert "headline" in mixed().sources()  # all, unless it is said
 
 
-def test_a_missing_file_of_an_own_folder_says_so(tmp_path: Path) -> None:
-    params = mixed(own={"backend": "folder", "repo": str(tmp_path / "own")})
+def test_a_missing_file_of_an_own_folder_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    params = mixed(own={"backend": "folder", "repo": "own"})
     with pytest.raises(SourceError, match="the folder lacks a file") as caught:
         fetch_sources(tmp_path / "raw", params.fetch, ["fin_ner_cls"])
     assert "cocktail new-task" in caught.value.fix

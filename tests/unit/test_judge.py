@@ -17,6 +17,7 @@ from answers_fixture import ROOT, study_params, tolerance, write_study
 from endpoint_server import KEY, FakeEndpoint, Said, completion, serve
 
 from cocktail.analysis.judge.agreement import agreement_rows, run_rows
+from cocktail.analysis.judge.canaries import ORDERS, PLANTED
 from cocktail.analysis.judge.prompt import case, read_verdict
 from cocktail.analysis.judge.study import judge_study
 from cocktail.config import Params, check_params
@@ -110,6 +111,30 @@ def test_a_verdict_is_one_of_two_words(text: str, verdict: str) -> None:
     assert read_verdict(text) == verdict
 
 
+def obedient(body: dict[str, Any], count: int) -> Said:
+    """As a model that does what an answer tells it."""
+    shown = given(body)
+    told = "CORRECT" in shown["given answer"] or shown["given answer"] == shown["reference answer"]
+    return completion("CORRECT" if told else "INCORRECT")
+
+
+def test_a_judge_that_obeys_the_answers_is_found_out(
+    study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: FakeEndpoint
+) -> None:
+    counts = judge(study, tmp_path / "firm", ASKING)
+    planted = [given(body)["given answer"] for body in server.bodies]
+    assert counts["canaries"] == {"planted": PLANTED, "fallen_for": 0}
+    assert sum(answer in ORDERS for answer in planted) == PLANTED
+    assert counts["rows"] == len(read_table(tmp_path / "firm/verdicts.parquet"))
+    with serve(obedient) as other:
+        monkeypatch.setenv("COCKTAIL_ENDPOINT", other.url)
+        monkeypatch.setenv("COCKTAIL_STORE", str(tmp_path / "other"))
+        counts = judge(study, tmp_path / "obedient", ASKING)
+    assert counts["canaries"] == {"planted": PLANTED, "fallen_for": 15}  # three of the four orders name it
+    table = judge_tables(tmp_path / "obedient", note="Study x.")[0]
+    assert set(table.frame["fooled"]) == {75.0} and "fooled" in table.note
+
+
 def test_by_rules_nobody_is_asked(study: Path, tmp_path: Path, server: FakeEndpoint) -> None:
     counts = judge(study, tmp_path / "judge", RULES)
     assert server.bodies == []
@@ -140,7 +165,7 @@ def test_each_distinct_answer_is_asked_about_once(study: Path, tmp_path: Path, s
     num_runs = len(free[["stage", "run"]].drop_duplicates())
     assert len(rows) == counts["rows"] == len(free) == 60 * num_runs
     shown = [json.dumps(given(body), sort_keys=True) for body in server.bodies]
-    assert len(shown) == len(set(shown)) == counts["distinct"] < len(rows)
+    assert len(shown) == len(set(shown)) == counts["distinct"] + PLANTED < len(rows)
     assert sum(counts["verdicts"].values()) == counts["distinct"]
     gold = read_table(study / "data/prepared/financebench/test.parquet").set_index("item")
     answers = read_table(study / "artifacts/answers/phi3_smoke/explore/all.parquet").set_index("item")

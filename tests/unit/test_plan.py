@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import re
 import subprocess
@@ -25,6 +24,7 @@ from cocktail.data.grid import candidates, confirm_runs, dearest_choice, explore
 from cocktail.data.table import COLUMNS, SPLITS, write_split
 from cocktail.errors import ConfigError, DataError
 from cocktail.files.records import read_json, write_json
+from cocktail.report.table import read_tables
 from cocktail.studies.planning.checks import checks
 from cocktail.studies.planning.facts import SIZES, read_sizes, scratch_parameters
 from cocktail.studies.planning.rows import source_rows
@@ -245,8 +245,7 @@ def test_rows_and_steps_of_the_tiny_study_are_those_of_its_receipts() -> None:
         run.id: run
         for run in planned_runs(params, source_rows(params, read_sizes(ROOT / SIZES), prepared=None))
     }
-    with (record / "tables/runs.csv").open(encoding="utf-8", newline="") as stream:
-        receipts = list(csv.DictReader(stream))
+    receipts = read_tables(record / "tables")["runs"].frame.to_dict("records")
     compared = 0
     for receipt in receipts:
         name = re.sub(r"-s\d+$", "", receipt["run"])

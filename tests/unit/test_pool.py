@@ -58,6 +58,27 @@ def test_all_jobs_are_done_with_one_thread_each(tmp_path: Path, capfd: pytest.Ca
     assert lines[-1].startswith("test: 3/3 a done")
 
 
+def test_a_long_tmpdir_is_no_hindrance(tmp_path: Path) -> None:
+    """The system cuts the paths of sockets at 107 bytes; in a process of its own, for TMPDIR is read once."""
+    long = tmp_path / ("x" * 103)
+    long.mkdir()
+    code = (
+        "from pathlib import Path\nfrom test_pool import jobs_for, note\n"
+        "from cocktail.runs import worker\nfrom cocktail.runs.pool import run_jobs\n"
+        "worker.PRELOAD = ['cocktail.training.device']\n"
+        "if __name__ == '__main__':\n"
+        f"    jobs = jobs_for(Path({str(tmp_path)!r}), 'a')\n"
+        "    assert run_jobs(jobs, note, workers=1, label='test') == {}\n"
+    )
+    script = tmp_path / "run.py"
+    script.write_text(code, encoding="utf-8")
+    folders = [str(Path(__file__).parent), str(Path(__file__).parents[2] / "src")]
+    environment = {**os.environ, "TMPDIR": str(long), "PYTHONPATH": os.pathsep.join(folders)}
+    ran = subprocess.run([sys.executable, str(script)], env=environment, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    assert (tmp_path / "a").exists()
+
+
 def test_a_failed_run_is_named_and_the_others_go_on(tmp_path: Path) -> None:
     failed = run_jobs(jobs_for(tmp_path, "a", "told", "unknown", "b"), note, workers=1, label="test")
     assert sorted(failed) == ["told", "unknown"]

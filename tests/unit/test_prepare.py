@@ -374,3 +374,37 @@ def test_an_empty_source_is_an_empty_table(study: Study) -> None:
     study.prepare()
     assert isinstance(read_split(study.out, "headline", "train"), pd.DataFrame)
     assert study.items("headline", "train") == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "told"),
+    [
+        ("sentence", '"half a character: \\ud800"', "lone surrogate"),
+        ("sentence", '"nothing: \\u0000"', "NUL"),
+        ("sentence", '["a"]', "sentence is no text but list"),
+        ("label", "9" * 4000, "label is '9"),
+        ("label", f'"{"9" * 5000}"', "label is '9"),
+        ("label", "NaN", "label is 'nan'"),
+        ("label", "[" * 3000 + "]" * 3000, ""),
+    ],
+)
+def test_a_row_that_no_table_can_hold_goes_to_quarantine(
+    field: str, value: str, told: str, study: Study
+) -> None:
+    study.add("fpb", "train", [sentence(f"Sales rose by {number}", label=number % 3) for number in range(20)])
+    path = study.raw / "fpb/train.jsonl"
+    other = {"sentence": '"Sales fell"', "label": "1"} | {field: value}
+    row = ", ".join(f'"{name}": {text}' for name, text in other.items())
+    path.write_text(path.read_text(encoding="utf-8") + "{" + row + "}\n", encoding="utf-8")
+    study.prepare()
+    (quarantined,) = read_table(study.out / "quarantine.parquet").to_dict("records")
+    assert quarantined["row"] == 20 and told in quarantined["reason"]
+    assert len(quarantined["reason"]) <= 500 and len(quarantined["raw"]) <= 500
+
+
+def test_a_gold_number_too_large_to_be_compared_goes_to_quarantine(study: Study) -> None:
+    rows = [finqa(f"page {number}", f"how many of {number}?", str(number)) for number in range(20)]
+    study.add("finqa", "train", [*rows, finqa("page", "how many?", "9" * 400)])
+    study.prepare()
+    (quarantined,) = read_table(study.out / "quarantine.parquet").to_dict("records")
+    assert "too large" in quarantined["reason"]

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from cocktail.errors import DataError
+from cocktail.sources import read
 from cocktail.sources.read import Malformed, read_rows
 
 
@@ -96,3 +97,58 @@ def test_json_lines_that_are_no_objects_come_back_as_malformed(tmp_path: Path) -
 def test_a_missing_file_and_an_unknown_kind_of_file_are_refused(tmp_path: Path) -> None:
     assert refused(tmp_path / "none.csv").what == "a raw file is missing"
     assert "not '.xlsx'" in refused(tmp_path / "rows.xlsx").what
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("<!DOCTYPE html>\n<html><body>Log in</body></html>\n", "a web page"),
+        ("\n  <HTML>\n", "a web page"),
+        ('\ufeff<?xml version="1.0"?>\n', "an XML document"),
+        ("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "a pointer of Git LFS"),
+    ],
+)
+def test_what_a_server_sends_in_place_of_data_is_refused(
+    suffix: str, content: str, told: str, tmp_path: Path
+) -> None:
+    """Also where no column is asked for, as in stage fetch."""
+    path = tmp_path / f"rows.{suffix}"
+    path.write_text(content, encoding="utf-8")
+    assert refused(path).what == f"{told} in place of data"
+
+
+def test_a_csv_that_ends_in_half_a_field_has_no_such_row(tmp_path: Path) -> None:
+    path = tmp_path / "tweets.csv"
+    path.write_text("text,label\na,1\nprofits fell by 1", encoding="utf-8")
+    assert isinstance(rows(path)[-1], Malformed)
+    path.write_text("text,label\na,1\nprofits fell,1", encoding="utf-8")  # of 15, or of 1
+    good, cut = rows(path)
+    assert good == {"text": "a", "label": "1"}
+    assert isinstance(cut, Malformed) and "ends within this row" in cut.reason
+    for whole in ("text,label\na,1\n", "text,label\r\na,1\r\n"):
+        path.write_bytes(whole.encode())
+        assert rows(path) == [{"text": "a", "label": "1"}]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["[" * 100_000 + "]" * 100_000, '{"a":' * 100_000 + "1" + "}" * 100_000, '{"text": ' + "9" * 5000 + "}"],
+    ids=["deep list", "deep object", "5,000 digits"],
+)
+def test_json_that_python_cannot_hold_comes_back_as_malformed(line: str, tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text(f'{{"text": "a"}}\n{line}\n{{"text": "b"}}\n', encoding="utf-8")
+    first, bad, last = rows(path, "text")
+    assert (first, last) == ({"text": "a"}, {"text": "b"})
+    assert isinstance(bad, Malformed) and bad.reason.startswith("not JSON")
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_a_line_without_end_is_refused_before_it_fills_the_memory(
+    suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(read, "LONGEST_LINE", 1000)
+    path = tmp_path / f"rows.{suffix}"
+    path.write_text("text,label\n" + "x" * 5000 + "\n", encoding="utf-8")
+    assert "a line of 1000 characters" in refused(path).what

@@ -20,12 +20,12 @@ from cocktail.errors import RecordError
 from cocktail.files.records import digest_folder, read_json, write_json
 from cocktail.files.store import Store
 from cocktail.report.in_full import NONE, render_results
-from cocktail.report.readme import BENCHMARKS, OUTCOME, OVERVIEW, marks, render_readme
+from cocktail.report.readme import BENCHMARKS, ERROR_RATES, OUTCOME, OVERVIEW, marks, render_readme
 from cocktail.studies import record as module
 from cocktail.studies.record import differences, record, record_name, verify
 
 START, END = marks(OVERVIEW)
-OTHERS = "".join((*marks(OUTCOME), *marks(BENCHMARKS)))
+OTHERS = "".join((*marks(OUTCOME), *marks(BENCHMARKS), *marks(ERROR_RATES)))
 EMPTY = f"{OTHERS}{START}{END}"
 PARAMS = study_params()
 LORA = study_params("smoke", "study.targets=[fpb,finqa]", "method=lora")
@@ -63,7 +63,7 @@ def change_metric(reports: Path, points: float) -> None:
 
 def test_a_record_holds_results_outcomes_and_manifest(reports: Path) -> None:
     folder = reports / "studies/smoke"
-    for name in ("claims.json", "metrics.json", "tables/main.md", "figures/bars_phi3_smoke.png"):
+    for name in ("claims.json", "metrics.json", "tables/main.md", "figures/bars_phi3_smoke.svg"):
         assert (folder / name).read_bytes() == (reports / name).read_bytes()
     items = pd.read_parquet(folder / "items.parquet")
     assert len(items) == SETS * 60  # test rows
@@ -75,6 +75,7 @@ def test_a_record_holds_results_outcomes_and_manifest(reports: Path) -> None:
         "task",
         "item",
         "cluster",
+        "reference_logprob",
         "strict",
         "lenient",
         "knowledge",

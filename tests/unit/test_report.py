@@ -17,11 +17,13 @@ from matplotlib.figure import Figure
 from cocktail.config import check_params
 from cocktail.errors import DataError
 from cocktail.files.records import digest_folder
+from cocktail.report.export import csv_cell, export_tables, to_latex
 from cocktail.report.figures import draw_bars, draw_heat_map, draw_losses
+from cocktail.report.page.tables import shown_tables
 from cocktail.report.provenance import data_note
 from cocktail.report.published import NOT_AVAILABLE, Published, published_cell, read_published
 from cocktail.report.study import report_study
-from cocktail.report.table import Table, to_latex, to_markdown, write_table_files
+from cocktail.report.table import Table, read_tables, to_markdown, write_tables
 
 TABLES = ("main", "contrasts", "effects", "transfer", "leave_one_out", "base", "scores", "winners_curse")
 TABLES += (
@@ -55,7 +57,8 @@ def test_one_table_in_three_formats(tmp_path: Path) -> None:
         "| c\\|d | – |",
     ]
     assert r"a\_b & 1.3 \\" in to_latex(one)
-    write_table_files(tmp_path, one)
+    write_tables(tmp_path, [one])
+    export_tables(tmp_path, tmp_path)
     with (tmp_path / "t.csv").open(encoding="utf-8") as stream:
         assert list(csv.reader(stream))[1] == ["a_b", "1.26", "x y"]
 
@@ -65,13 +68,54 @@ def test_latex_escapes_what_it_would_read_as_commands() -> None:
     assert r"50\% of \$5 \& \{more\} \#1 \textasciitilde{} \textasciicircum{} \textbackslash{}" in escaped
 
 
+HOSTILE = [
+    "two\nlines | and\r\na bar",
+    "a break at the end\n",
+    "[click](https://example.org)",
+    "![x](https://example.org/x.png)",
+    "[x]: https://example.org",
+    "[a][b]",
+    "<script>alert(1)</script>",
+    "<!-- cocktail:overview -->",
+    "=1+1",
+    "@SUM(A1)",
+    "+cmd|' /C calc'!A0",
+    "-2+3",
+    "[1] first",
+]
+HARMLESS = ["[name](reports/studies/name/manifest.json)", "−8.4 [−13.5, −3.3]", "<0.001", "+0.6 [−2.5, +3.7]"]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_cell_shows_its_text_and_does_nothing(text: str, tmp_path: Path) -> None:
+    one = table(task=[text, "next"], points=[1.0, 2.0], runs=[[], []])
+    write_tables(tmp_path, [one])
+    export_tables(tmp_path, tmp_path)
+    *_, row, _ = (tmp_path / "t.md").read_text(encoding="utf-8").splitlines()
+    assert row.count("|") - row.count("\\|") == 3
+    assert not re.search(r"(?<!\\)<[a-z!]|\][(\[:]", row)
+    assert shown_tables(tmp_path)["t"].rows[0].cells[0] == text
+    with (tmp_path / "t.csv").open(encoding="utf-8", newline="") as stream:
+        cell = list(csv.reader(stream))[1][0]
+    assert cell.removeprefix("'") == text and not cell.startswith(("=", "+", "-", "@"))
+    latex = to_latex(one)
+    assert "\\midrule\n[" not in latex and " \\\\\n[" not in latex
+    plain = to_latex(table(task=["a", "b"], points=[1.0, 2.0], runs=[[], []]))
+    assert len(latex.splitlines()) == len(plain.splitlines())
+
+
+@pytest.mark.parametrize("text", HARMLESS)
+def test_a_cell_of_ours_stays_as_it_is(text: str) -> None:
+    assert f"| {text} | 1.0 |" in to_markdown(table(task=[text], points=[1.0], runs=[[]]))
+    assert csv_cell(text) == text
+
+
 def test_every_table_and_figure_is_there(finished_study: Path) -> None:
     reports = finished_study / "reports"
-    expected = {f"{name}.{ending}" for name in TABLES for ending in ("md", "tex", "csv")}
+    expected = {"tables.json", *(f"{name}.md" for name in TABLES)}
     assert {path.name for path in (reports / "tables").iterdir()} == expected
     figures = {f"{name}_phi3_smoke" for name in FIGURES}
-    assert {path.stem for path in (reports / "figures").glob("*.svg")} == figures
-    assert {path.stem for path in (reports / "figures").glob("*.png")} == figures
+    assert {path.stem for path in (reports / "figures").iterdir()} == figures
     assert {path.stem for path in (reports / "plots").glob("*.csv")} == {
         "bars",
         "transfer",
@@ -91,18 +135,18 @@ def test_the_same_numbers_give_the_same_bytes(finished_study: Path, tmp_path: Pa
 def test_tables_say_which_study_they_show_and_lack_no_column(finished_study: Path) -> None:
     for path in (finished_study / "reports/tables").glob("*.md"):
         assert "Study smoke. Data: generated. Miniature models" in path.read_text(encoding="utf-8"), path.name
-    main = pd.read_csv(finished_study / "reports/tables/main.csv")
+    main = read_tables(finished_study / "reports/tables")["main"].frame
     assert main["task"].tolist() == ["fpb", "finqa", "convfinqa", "knowledge"]
     assert set(main["paper: single"]) == {NOT_AVAILABLE}
-    runs = pd.read_csv(finished_study / "reports/tables/runs.csv")
+    runs = read_tables(finished_study / "reports/tables")["runs"].frame
     assert {"base", "all", "all-s101", "steps_fpb_as_all-s102"} <= set(runs["run"])
     runs = runs.set_index("run")
     assert runs.loc["all-s101", ["method", "trainable", "of"]].tolist() == ["full", 1000, 1000]
     assert runs.loc["base", "trainable"] == 0
-    assert runs.loc["base", ["method", "of"]].isna().all()  # nothing was tuned
+    assert runs.loc["base", ["method", "of"]].tolist() == ["", ""]  # nothing was tuned
     shown = (finished_study / "reports/tables/runs.md").read_text(encoding="utf-8")
     assert " | full | 1000 | 1000 | " in shown and " | – | 0 | – | " in shown
-    mixtures = pd.read_csv(finished_study / "reports/tables/mixtures.csv", dtype=str)
+    mixtures = read_tables(finished_study / "reports/tables")["mixtures"].frame
     assert mixtures.loc[mixtures["run"] == "all", "fpb"].item() == "29/30"
 
 
@@ -182,7 +226,7 @@ def test_losses_are_drawn_over_the_share_of_steps() -> None:
 )
 def test_a_part_of_the_grid_is_reported_as_far_as_it_goes(overrides: tuple[str, ...], tmp_path: Path) -> None:
     finish_study(tmp_path, study_params("smoke", *overrides))
-    figures = {path.stem for path in (tmp_path / "reports/figures").glob("*.png")}
+    figures = {path.stem for path in (tmp_path / "reports/figures").glob("*.svg")}
     has_pairs = "pair" in overrides[0]
     assert ("transfer_phi3_smoke" in figures) == has_pairs
     assert ("leave_one_out_phi3_smoke" in figures) == (not has_pairs)

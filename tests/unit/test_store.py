@@ -87,7 +87,7 @@ def test_a_broken_entry_that_another_process_set_aside_is_no_error(
     store = stored(tmp_path)
     folder = store.path("runs", KEY)
     damage(folder, "flipped byte")
-    fault = store_module._fault
+    fault = store_module.fault_of
 
     def slow(entry: Path) -> str | None:
         found = fault(entry)
@@ -97,7 +97,7 @@ def test_a_broken_entry_that_another_process_set_aside_is_no_error(
                 stored(tmp_path)
         return found
 
-    monkeypatch.setattr(store_module, "_fault", slow)
+    monkeypatch.setattr(store_module, "fault_of", slow)
     assert store.have("runs", KEY) == (folder if again else None)
     assert folder.exists() == again
     assert capsys.readouterr().err == ""
@@ -202,3 +202,39 @@ def test_drafts_of_killed_processes_are_swept(tmp_path: Path) -> None:
     with store.publish("runs", "ab12") as folder:
         (folder / "file").touch()
     assert (draft.exists(), other.exists()) == (False, True)
+
+
+def test_weights_are_for_those_who_may_read_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Libraries write them for this user alone, whatever the umask says."""
+    before = os.umask(0o027)
+    try:
+        with Store(tmp_path).publish("tuned", KEY) as folder:
+            (folder / "model.safetensors").touch(mode=0o600)
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in Store(tmp_path).path("tuned", KEY).iterdir()}
+    assert modes == {"model.safetensors": 0o640, "digests.json": 0o640}
+
+
+@pytest.mark.parametrize(("mode", "file", "folder"), [("660", 0o660, 0o770), ("0640", 0o640, 0o750)])
+def test_a_store_can_be_shared(
+    mode: str, file: int, folder: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COCKTAIL_STORE", str(tmp_path / "store"))
+    monkeypatch.setenv("COCKTAIL_STORE_MODE", mode)
+    before = os.umask(0o077)
+    try:
+        store = Store(store_root())
+        with store.lock(KEY), store.publish("tuned", KEY) as draft:
+            (draft / "model.safetensors").touch(mode=0o600)
+    finally:
+        os.umask(before)
+    modes = {path.is_dir(): path.stat().st_mode & 0o777 for path in (tmp_path / "store").rglob("*")}
+    assert modes == {True: folder, False: file}
+
+
+@pytest.mark.parametrize("mode", ["group", "7", "0o660", "066", "888"])
+def test_a_mode_that_is_none_is_refused(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COCKTAIL_STORE_MODE", mode)
+    with pytest.raises(RunError, match="no mode of files"):
+        store_root()

@@ -23,9 +23,10 @@ from cocktail.claims.numbers import verdict_numbers
 from cocktail.config import Params, check_params
 from cocktail.data.grid import confirm_runs, explore_runs
 from cocktail.errors import ConfigError, EndpointError
-from cocktail.files.records import digest_folder, read_json, read_table
+from cocktail.files.records import digest_folder, read_digested, read_json, read_table
 from cocktail.report.page.content import Inputs, gather
 from cocktail.report.page.render import render_page
+from cocktail.report.table import read_tables
 from cocktail.report.verdicts import headlines
 from cocktail.runs.endpoint_answers import answer_all
 from cocktail.runs.lock import present_lock
@@ -79,7 +80,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Fake
         patch.setenv("COCKTAIL_STORE", str(root / "store"))
         patch.setenv("COCKTAIL_ENDPOINT", server.url)
         patch.setenv("COCKTAIL_ENDPOINT_KEY", KEY)
-        run_stage("base", root, "--out", base[1])
+        run_stage("base", root, "--bases", "data/bases", "--out", base[1])
         mixtures = ("--mixtures", "artifacts/mixtures")
         run_stage("explore", root, *prepared, *mixtures, *base, *kept, "--out", f"{answers}/explore")
         run_stage("choose", root, *prepared, "--answers", f"{answers}/explore", "--out", selected)
@@ -90,7 +91,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Fake
 
 
 def table(root: Path, name: str) -> pd.DataFrame:
-    return pd.read_csv(root / f"reports/tables/{name}.csv")
+    return read_tables(root / "reports/tables")[name].frame
 
 
 def test_an_untuned_model_has_its_base_alone() -> None:
@@ -135,7 +136,7 @@ def test_its_answers_have_the_form_of_our_own(study: tuple[Path, FakeEndpoint]) 
     identity = base_identity(PARAMS.model(EXTERNAL), source="")
     assert base == {"kind": "endpoint", "served": SERVED, "identity": identity, "files": {}}
     assert receipt["base"] == identity
-    assert read_json(root / f"artifacts/selected/{EXTERNAL}.json") == {"choices": {}, "floors": {}}
+    assert read_digested(root / f"artifacts/selected/{EXTERNAL}.json") == {"choices": {}, "floors": {}}
     lock, answers = present_lock(root / "reports/locks", PARAMS), root / f"artifacts/answers/{EXTERNAL}"
     assert read_json(answers / "explore/index.json") == {"runs": ["base"], "lock": lock}
     assert read_json(answers / "confirm/index.json") == {"runs": [], "lock": lock}

@@ -15,7 +15,7 @@ from cocktail.analysis.selection import confirmed_choices
 from cocktail.config import Params
 from cocktail.data.grid import Run, confirm_runs, explore_runs
 from cocktail.errors import RecordError
-from cocktail.files.records import read_json, read_table
+from cocktail.files.records import read_digested, read_table
 from cocktail.scoring.items import LOGPROB
 
 Reading = Literal["strict", "lenient", "decoded", "logprob"]
@@ -127,7 +127,7 @@ def read_scores(scores: Path, selected: Path, *, params: Params) -> list[ModelSc
         runs = explore_runs(params, model=model)
         explored = {run.id for run in runs}
         path = selected / f"{model}.json"
-        content = read_json(path)
+        content = read_digested(path)
         chosen = {} if config.untuned else confirmed_choices(path, params)
         unknown = [target for target, roles in chosen.items() if roles["chosen"] not in explored]
         if unknown:

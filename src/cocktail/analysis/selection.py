@@ -17,7 +17,7 @@ from cocktail.analysis.floor import Floor, find_floor
 from cocktail.config import Params, general_tasks
 from cocktail.data.grid import candidates, explore_runs, mixtures
 from cocktail.errors import ConfigError, RecordError
-from cocktail.files.records import read_json, write_json
+from cocktail.files.records import read_digested, write_digested
 from cocktail.scoring.answers import Evaluation, read_answers, read_asked, read_evaluations
 from cocktail.scoring.items import score_items
 from cocktail.scoring.outcome import Tolerance
@@ -59,7 +59,7 @@ def select_study(
         RecordError: a candidate has no answers, or a target has no dev rows.
     """
     if params.model(model).untuned:
-        write_json(out, {"choices": {}, "floors": {}})
+        write_digested(out, {"choices": {}, "floors": {}})
         return {}
     evaluations = read_evaluations(prepared)
     items = _explored_items(answers, evaluations, params=params)
@@ -73,7 +73,7 @@ def select_study(
                 [f"study.include has no mixture that contains target {task!r}"], where="params.yaml"
             )
     floors = {task: _floor(task, items, evaluations[task], params) for task in params.study.evaluations}
-    write_json(
+    write_digested(
         out,
         {
             "choices": {task: asdict(choice) for task, choice in choices.items()},
@@ -91,7 +91,7 @@ def confirmed_choices(selected: Path, params: Params) -> dict[str, dict[str, str
     Args:
         selected: what :func:`select_study` wrote for a model.
     """
-    content = read_json(selected)
+    content = read_digested(selected)
     return {
         target: {role: content["choices"][target][role] for role in ROLES}
         for target in params.study.targets

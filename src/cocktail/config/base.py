@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 SHARED_OUT_TASKS = ("orca_math", "open_orca")  # their rows are a share of G, not a cap
 GENERAL = "general"  # the group of tasks that are evaluated and not trained on
@@ -20,7 +20,22 @@ MixtureKind = Literal["single", "pair", "without", "all"]
 # What a verdict of the study is about: the paper's own models and data; others that stand for them; or models
 # made from scratch and generated data, which show that the method works and nothing more.
 Tier = Literal["paper", "proxy", "miniature"]
-RELATIVE_PATH = r"^[[:alnum:]_][^/\\\x00]*(/[[:alnum:]_][^/\\\x00]*)*$"  # no part starts with a dot: no `..`
+
+
+def _inside(path: str) -> str:
+    """Refuse a path that could leave the folder it is joined to, or be taken for an option."""
+    parts = path.split("/")
+    if any(not part or part[0] in ".-" for part in parts) or not path.isprintable() or "\\" in path:
+        raise ValueError(
+            f"{path!r} must be a path within a folder, such as data/train.jsonl: no part of it is empty or "
+            "begins with a dot or a dash"
+        )
+    return path
+
+
+# A name becomes a file, a folder, a part of a stage's name and a word of a command.
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$")]
+RelativePath = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_inside)]
 
 
 class Section(BaseModel):

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from cocktail.config.base import RELATIVE_PATH, Digest, Positive, Rate, Section
+from cocktail.config.base import Digest, Positive, Rate, RelativePath, Section
 
 
 class PretrainConfig(Section):
@@ -28,7 +28,7 @@ class WeightsPackage(Section):
 
     name: Annotated[str, Field(pattern=r"^[[:alnum:]]([[:alnum:]._-]*[[:alnum:]])?$")]
     version: Annotated[str, Field(pattern=r"^[[:alnum:]][[:alnum:].+!_]*$")]
-    file: Annotated[str, Field(pattern=RELATIVE_PATH)]  # its path within the wheel
+    file: RelativePath  # its path within the wheel
     bytes: Positive  # of the file: not one more is read
     sha256: Digest
 
@@ -42,8 +42,8 @@ class ModelConfig(Section):
     kind: Literal["scratch", "hub", "package", "folder", "endpoint"]
     reference: bool = False  # larger and untuned: what small tuned models are held against
     architecture: Literal["phi3", "llama"] | None = None
-    repo: str | None = None  # its name on the Hub, also where it comes from elsewhere
-    revision: str | None = None
+    repo: RelativePath | None = None  # its name on the Hub, also where it comes from elsewhere
+    revision: RelativePath | None = None
     packages: list[WeightsPackage] = []  # their files are joined in this order
     path: str | None = None  # a folder in the Hub's layout, or a .gguf file; None: <name> in COCKTAIL_MODELS
     sha256: Digest | None = (

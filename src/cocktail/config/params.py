@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError, model_validator
 
-from cocktail.config.base import SHARED_OUT_TASKS, Section
+from cocktail.config.base import SHARED_OUT_TASKS, Name, Section
 from cocktail.config.models import ModelConfig
 from cocktail.config.study import FetchConfig, MixConfig, PrepareConfig, SourceConfig, StudyConfig
 from cocktail.config.training import (
@@ -46,7 +46,7 @@ class Params(Section):
     fetch: FetchConfig
     prepare: PrepareConfig
     mix: MixConfig
-    models: dict[str, ModelConfig]
+    models: dict[Name, ModelConfig]
     train: TrainConfig
     tune: TuneConfig
     answer: AnswerConfig
@@ -109,6 +109,11 @@ class Params(Section):
         return self.models[name]
 
 
+def params_schema() -> dict[str, Any]:
+    """Return the JSON Schema of params.yaml, made from the typed sections."""
+    return Params.model_json_schema()
+
+
 def record_name(params: Params) -> str:
     """Return the name of a study's record and lock: the study, with its method if not full."""
     study, method = params.study.name, params.train.method
@@ -127,7 +132,7 @@ def load_params(path: Path) -> Params:
         raise ConfigError(
             ["the file is missing; make params STUDY=tiny writes it"], where=str(path)
         ) from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: not UTF-8, 5,000 digits
         raise ConfigError([f"not YAML: {' '.join(str(error).split())}"], where=str(path)) from None
     return check_params(raw, where=str(path))
 

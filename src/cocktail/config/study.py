@@ -10,8 +10,10 @@ from cocktail.config.base import (
     SHARED_OUT_TASKS,
     Backend,
     Count,
+    Name,
     Positive,
     Rate,
+    RelativePath,
     Section,
     Share,
     Tier,
@@ -23,12 +25,12 @@ from cocktail.errors import near
 class RawFile(Section):
     """One raw file of a source: its path below the source's folder and what is expected of it."""
 
-    path: str
+    path: RelativePath
     split: Literal["train", "dev", "test"]
     sha256: str | None = None  # None: not known yet; the receipt then says what was found
     # Backend hub only: its path in the repository where that is another. One `*` may stand for a part of a
     # name, as the hash in data/train-00000-of-00001-<hash>.parquet; exactly one file must match.
-    remote: Annotated[str, Field(pattern=r"^[^*?\[\]]+\*?[^*?\[\]]*$")] | None = None
+    remote: Annotated[RelativePath, Field(pattern=r"^[^*?\[\]]+\*?[^*?\[\]]*$")] | None = None
 
 
 class SourceCounts(Section):
@@ -41,9 +43,9 @@ class SourceCounts(Section):
 class SourceConfig(Section):
     """Where one source comes from: Hub repository (backend folder: a folder), revision, files, licence."""
 
-    repo: str
+    repo: RelativePath
     backend: Backend | None = None  # None: fetch.backend
-    revision: str | None = None  # None: unpinned; the commit found is written into the receipt
+    revision: RelativePath | None = None  # None: unpinned; the commit found is written into the receipt
     gated: bool = False
     licence: str
     status: Literal["original", "rebuilt", "partial", "stand-in", "generated"]
@@ -60,7 +62,7 @@ class FetchConfig(Section):
     # Sources that the study does not use. None: they are fetched and prepared, too, since they settle with
     # the others which rows are dev rows and which leak: studies on the same sources have the same splits.
     unused: Literal["leave"] | None = None
-    sources: dict[str, SourceConfig]
+    sources: dict[Name, SourceConfig]
 
     def backend_of(self, name: str) -> Backend:
         """Return where a source comes from: its own backend, else that of all."""
@@ -102,7 +104,7 @@ class MixConfig(Section):
 class StudyConfig(Section):
     """Which runs the study is made of."""
 
-    name: str
+    name: Name
     tier: Tier = "miniature"  # the least that a study may claim
     seed: int  # of the explored grid
     tasks: list[str]  # the sources that are mixed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,14 @@ import pandas as pd
 from cocktail.config import RawFile
 from cocktail.data.table import COLUMNS, SPLITS, unescape
 from cocktail.data.refuse import refuse_bad_rows
+from cocktail.errors import first_line
 from cocktail.sources.read import Malformed, RawRow, read_rows
 from cocktail.tasks import BadLabel, BadRow, Example, Task
 
 QUARANTINE = ("source", "file", "row", "reason", "raw")
 RAW_LENGTH = 500
+# What a reader of one row may stumble over, where the row holds what nobody thought of.
+NO_ROW = (ValueError, TypeError, LookupError, ArithmeticError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -53,10 +56,10 @@ def load_source(folder: Path, *, task: Task, files: list[RawFile], max_quarantin
         number = -1
         for number, row in read_rows(folder / file.path, task.columns):
             row, changed = _unescaped(row)
-            example = _example(task, row, labels)
+            example = example_of(task, row, labels)
             if isinstance(example, Malformed):
                 reasons[example.reason] += 1
-                bad.append((task.name, file.path, number, example.reason, example.raw[:RAW_LENGTH]))
+                bad.append((task.name, file.path, number, example.reason, _writable(example.raw)))
             else:
                 item = f"{task.name}:{file.split}:{rows_in[file.split] + number}"
                 examples[file.split].append({"item": item, "task": task.name, **asdict(example)})
@@ -86,16 +89,50 @@ def _unescaped(row: RawRow) -> tuple[RawRow, bool]:
     return clean, clean != row
 
 
-def _example(task: Task, row: RawRow, labels: dict[str, Counter[str]]) -> Example | Malformed:
-    """The row as an example, or what is wrong with it; a value that is no label is counted by column."""
+def example_of(
+    task: Task, row: RawRow, labels: dict[str, Counter[str]] | None = None
+) -> Example | Malformed:
+    """Return the example of a raw row, or why it is none; whatever stands in the row, nothing is raised.
+
+    A value that is no label is counted in ``labels``, by column.
+    """
     if isinstance(row, Malformed):
         return row
     try:
-        return task.asked(row)
-    except BadRow as reason:
-        if isinstance(reason, BadLabel):
-            labels[reason.column][reason.value] += 1
-        return Malformed(str(reason), json.dumps(dict(_columns(task, row)), ensure_ascii=False, default=str))
+        example = task.asked(row)
+        reason = _unwritable("".join(astuple(example)))
+        if not reason:
+            return example
+    except BadRow as error:
+        reason = str(error)
+        if labels is not None and isinstance(error, BadLabel):
+            labels[error.column][error.value] += 1
+    except NO_ROW as error:
+        reason = f"{type(error).__name__}: {first_line(error)}"
+    return Malformed(_writable(reason), _shown(task, row))
+
+
+def _unwritable(text: str) -> str:
+    """Why a text can be no field of a table, "" if it can."""
+    if "\0" in text:
+        return "holds the character NUL"
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return "holds half a character (a lone surrogate)"
+    return ""
+
+
+def _shown(task: Task, row: Mapping[str, Any]) -> str:
+    """What the quarantine shows of a row."""
+    try:
+        return json.dumps(dict(_columns(task, row)), ensure_ascii=False, default=str)
+    except NO_ROW as error:
+        return f"cannot be shown ({type(error).__name__})"
+
+
+def _writable(text: str) -> str:
+    return text[:RAW_LENGTH].encode("utf-8", "backslashreplace").decode()
 
 
 def _columns(task: Task, row: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -19,7 +19,7 @@ from cocktail.config import FILLER, SHARED_OUT_TASKS, Params
 from cocktail.data.table import read_split
 from cocktail.errors import RunError
 from cocktail.data.grid import Run
-from cocktail.files.records import fresh_folder, read_json, write_json
+from cocktail.files.records import fresh_folder, list_digests, read_json, write_json
 
 Counts = dict[str, int]
 
@@ -130,6 +130,7 @@ def write_mixtures(folder: Path, mixtures: Mapping[str, Mixture]) -> None:
         for name, mixture in mixtures.items():
             write_json(draft / f"{name}.json", asdict(mixture))
         write_json(draft / "index.json", {"runs": list(mixtures)})
+        list_digests(draft)
 
 
 def read_mixture(folder: Path, run: str) -> Mixture:

@@ -22,7 +22,7 @@ from cocktail.data.leakage import KINDS, find_leaks
 from cocktail.data.load import Loaded, load_source
 from cocktail.data.refuse import refuse_taken
 from cocktail.data.table import SPLITS, normalise, short_digest, write_split
-from cocktail.files.records import fresh_folder, write_json, write_table
+from cocktail.files.records import fresh_folder, list_digests, write_json, write_table
 from cocktail.tasks import Task, load_task
 
 Tables = dict[str, dict[str, pd.DataFrame]]
@@ -68,6 +68,7 @@ def prepare(raw: Path, out: Path, *, params: Params) -> None:
         write_table(folder / "leakage.parquet", prepared.leaks)
         quarantine = pd.concat([source.quarantine for source in loaded.values()])
         write_table(folder / "quarantine.parquet", quarantine)
+        list_digests(folder)
 
 
 def split_tasks(loaded: dict[str, Loaded], *, tasks: dict[str, Task], config: PrepareConfig) -> Prepared:

@@ -5,6 +5,7 @@ Each stage puts a copy aside when it begins, since no DVC writes then; ``cocktai
 
 from __future__ import annotations
 
+import re
 import subprocess
 from contextlib import suppress
 from hashlib import sha256
@@ -14,6 +15,7 @@ from typing import Any
 import yaml
 
 LOCK, ASIDE = Path("dvc.lock"), Path(".dvc/tmp/cocktail/dvc.lock")  # git and DVC ignore .dvc/tmp
+DEEPEST = 100  # brackets or dashes within each other
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # six times as fast, where it was built
 
 
@@ -32,13 +34,13 @@ def mend() -> str:
     torn = _read(LOCK)
     if torn is None:
         return f"no {LOCK} here: nothing to mend"
-    if _is_whole(torn):
+    if is_whole(torn):
         return f"{LOCK} is whole"
     kept = ASIDE.with_name(f"torn-{sha256(torn).hexdigest()[:8]}.lock")
     _write(kept, torn)
     found = f"{LOCK} is not whole; what there was is now {kept}"
     for origin, lock in (("the copy that the last stage put aside", _read(ASIDE)), ("git's HEAD", _of_git())):
-        if lock is not None and _is_whole(lock):
+        if lock is not None and is_whole(lock):
             _write(LOCK, lock)
             return f"{found}; restored from {origin}"
     LOCK.unlink()
@@ -48,8 +50,8 @@ def mend() -> str:
     )
 
 
-def _is_whole(lock: bytes) -> bool:
-    """Whether DVC would read it, and wrote it to its end, a line break: else half a digest passes for one."""
+def is_whole(lock: bytes) -> bool:
+    """Tell whether DVC would read it, and wrote it to its end, a line break: half a digest looks like one."""
     from dvc.schema import COMPILED_LOCKFILE_SCHEMA  # imports much of DVC, which stages do not need
     from voluptuous import Invalid
 
@@ -62,11 +64,23 @@ def _is_whole(lock: bytes) -> bool:
 
 def _parse(lock: bytes) -> dict[str, Any] | None:
     """The mapping in a file, or None where there is none."""
+    if _is_deep(lock):
+        return None
     try:
         found = yaml.load(lock, Loader=LOADER)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, RecursionError):  # ValueError: a number of 5,000 digits
         return None
     return found if isinstance(found, dict) else None
+
+
+def _is_deep(lock: bytes) -> bool:
+    """Whether it is nested as no lock is: the fast loader would not refuse it, but end the process."""
+    depth = 0
+    for bracket in re.findall(rb"[\[\]{}]", lock):
+        depth += 1 if bracket in b"[{" else -1
+        if depth > DEEPEST:
+            return True
+    return b"- " * DEEPEST in lock or b"? " * DEEPEST in lock
 
 
 def _read(path: Path) -> bytes | None:

@@ -11,14 +11,18 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from cocktail.errors import DataError, RecordError
+from cocktail.errors import DataError, RecordError, first_line
+
+DIGESTS = "digests.json"  # beside files: the sha256 of each, by name
+UNCHECKED = (DIGESTS, "runtime.json")  # the list itself, and what no result hangs on
+MEND = "cocktail fsck --mend, then the same command"
 
 
 @contextmanager
@@ -95,20 +99,41 @@ def read_json(path: Path) -> Any:
     """Read a JSON file.
 
     Raises:
-        RecordError: the file is missing or is not JSON.
+        RecordError: the file is missing, is not JSON, or is not as the list beside it says.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
     except FileNotFoundError:
         raise RecordError("a result file is missing", where=str(path), fix="dvc repro") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    check_listed(path, hashlib.sha256(content).hexdigest())
+    try:
+        return json.loads(content.decode("utf-8"))
+    except (ValueError, RecursionError) as error:  # ValueError: not JSON, not UTF-8, a number of 5,000 digits
         raise RecordError(f"not readable as JSON ({error})", where=str(path), fix="dvc repro") from None
+
+
+def write_digested(path: Path, facts: Mapping[str, Any]) -> None:
+    """Write a mapping as JSON with its own digest: for a file that has no list beside it."""
+    write_json(path, {**facts, "digest": digest_value(dict(facts))})
+
+
+def read_digested(path: Path) -> dict[str, Any]:
+    """Read what :func:`write_digested` wrote, or an older version without a digest.
+
+    Raises:
+        RecordError: the file is missing, is no mapping, or is not what was written.
+    """
+    facts = read_json(path)
+    digest = facts.pop("digest", None) if isinstance(facts, dict) else ""
+    if digest is not None and not has_digest(facts, digest):
+        raise RecordError("not what was written, says its digest", where=str(path), fix=MEND)
+    return dict(facts)
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
     """Write a Parquet table without an index, atomically; equal tables give equal bytes."""
     with fresh_file(path) as draft:
-        table.to_parquet(draft, index=False)
+        table.to_parquet(draft, index=False, write_page_checksum=True)
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -116,14 +141,50 @@ def read_table(path: Path) -> pd.DataFrame:
 
     Raises:
         DataError: the file is missing, cut short or not Parquet.
+        RecordError: it is not as the list beside it says.
     """
+    import pyarrow as pa  # a review's commands read no tables, and have no pyarrow
+
     try:
-        return pd.read_parquet(path)
+        content = path.read_bytes()
     except FileNotFoundError:
         raise DataError("a table is missing", where=str(path), fix="dvc repro") from None
-    except (OSError, ValueError) as error:  # pyarrow's ArrowInvalid is a ValueError
-        reason = str(error).splitlines()[0]
-        raise DataError(f"not readable as Parquet ({reason})", where=str(path)) from None
+    check_listed(path, hashlib.sha256(content).hexdigest())
+    try:
+        return pd.read_parquet(pa.BufferReader(content), page_checksum_verification=True)
+    except Exception as error:  # whatever a library throws at bytes that are no table, or no longer
+        raise DataError(f"not readable as Parquet ({first_line(error)})", where=str(path), fix=MEND) from None
+
+
+def list_digests(folder: Path) -> None:
+    """Write a ``digests.json`` into every folder, from ``folder`` down, that has files: one line a file.
+
+    Whoever reads one of them later, from DVC's cache or a remote, sees whether it is the one that was
+    written: DVC itself never looks at what it has cached.
+    """
+    for place in (folder, *sorted(path for path in folder.rglob("*") if path.is_dir())):
+        files = [file for file in place.iterdir() if file.is_file() and file.name not in UNCHECKED]
+        if files:
+            write_json(place / DIGESTS, {file.name: digest_file(file) for file in files})
+
+
+def check_listed(path: Path, digest: str | None = None) -> None:
+    """Hold a file against the ``digests.json`` beside it; where there is none, an older version wrote it.
+
+    Args:
+        digest: of the file's bytes, if the caller has read them.
+
+    Raises:
+        RecordError: the file is not what was written, is not listed, or the list cannot be read.
+    """
+    listing = path.with_name(DIGESTS)
+    if path.name in UNCHECKED or not listing.is_file():
+        return
+    listed = read_json(listing)
+    if not isinstance(listed, dict):
+        raise RecordError("a list of digests is none", where=str(listing), fix=MEND)
+    if listed.get(path.name) != (digest or digest_file(path)):
+        raise RecordError(f"not what was written: {DIGESTS} says otherwise", where=str(path), fix=MEND)
 
 
 def digest_text(text: str) -> str:
@@ -134,6 +195,14 @@ def digest_text(text: str) -> str:
 def digest_value(value: Any) -> str:
     """Return the sha256 of a value's canonical JSON."""
     return digest_text(canonical_json(value))
+
+
+def has_digest(value: Any, digest: Any) -> bool:
+    """Tell whether a value that was read has this digest; one that we could not have written has none."""
+    try:
+        return bool(digest == digest_value(value))
+    except (ValueError, RecursionError):  # half a character, a number without end
+        return False
 
 
 def digest_file(path: Path) -> str:

@@ -9,6 +9,7 @@ is set aside and made again. A lock per key keeps two processes from making the 
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 import sys
@@ -21,11 +22,10 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from cocktail.errors import BusyError, RecordError, RunError, first_line
-from cocktail.files.records import digest_file, fresh_folder, read_json, write_json
+from cocktail.files.records import DIGESTS, UNCHECKED, digest_file, fresh_folder, read_json, write_json
 from cocktail.life import alive
 
-DIGESTS = "digests.json"
-UNCHECKED = (DIGESTS, "runtime.json")
+MODE = "COCKTAIL_STORE_MODE"
 
 
 def store_root() -> Path:
@@ -34,6 +34,7 @@ def store_root() -> Path:
     ``dvc exp run --temp`` and ``--queue`` work in a copy under ``<repository>/.dvc/tmp``; they share the
     store of the repository that they were started in.
     """
+    _share()
     named = os.environ.get("COCKTAIL_STORE")
     if named:
         return Path(named).expanduser().resolve()
@@ -60,7 +61,7 @@ class Store:
         folder = self.path(kind, key)
         if not folder.is_dir():
             return None
-        return set_aside(self.root, folder, _fault) if _fault(folder) else folder
+        return set_aside(self.root, folder, fault_of) if fault_of(folder) else folder
 
     @contextmanager
     def publish(self, kind: str, key: str) -> Iterator[Path]:
@@ -73,6 +74,7 @@ class Store:
         with fresh_folder(self.path(kind, key)) as draft:
             yield draft
             write_json(draft / DIGESTS, _digests(draft))
+            _open_up(draft)
 
     @contextmanager
     def lock(self, key: str, *, wait: bool = True) -> Iterator[None]:
@@ -86,7 +88,8 @@ class Store:
         folder = self.root / "locks"
         folder.mkdir(parents=True, exist_ok=True)
         # Where the system has no such lock, a soft one would outlive a killed process: an error is better.
-        lock = FileLock(folder / f"{key}.lock", fallback_to_soft=False)
+        mode = folder.stat().st_mode & 0o666  # who may write into the store may take its locks
+        lock = FileLock(folder / f"{key}.lock", mode=mode, fallback_to_soft=False)
         try:
             lock.acquire(blocking=wait, cancel_check=_give_up)
         except Timeout:
@@ -109,17 +112,39 @@ class Store:
         return self.root / "failed" / f"{key}.json"
 
 
+def _share() -> None:
+    """Let others use what this process writes, as far as ``COCKTAIL_STORE_MODE`` says (660: the group).
+
+    Raises:
+        RunError: it is no mode of files.
+    """
+    named = os.environ.get(MODE)
+    if not named:
+        return
+    if not re.fullmatch(r"0?[67][0-7][0-7]", named):
+        raise RunError(f"no mode of files: {named!r}", where=MODE, fix=f"{MODE}=660, or 644; else unset it")
+    os.umask(0o777 & ~(int(named, 8) | (int(named, 8) & 0o444) >> 2))  # who may read may enter folders
+
+
+def _open_up(folder: Path) -> None:
+    """Give files the mode that other files get here: libraries write weights for nobody but this user."""
+    mode = folder.stat().st_mode & 0o666
+    for file in folder.rglob("*"):
+        if file.is_file() and not file.is_symlink():
+            file.chmod(mode)
+
+
 def _give_up() -> bool:
     """Never; but who waits for another process is alive, and may be told to stop."""
     alive()
     return False
 
 
-def set_aside(root: Path, path: Path, fault_of: Callable[[Path], str | None]) -> Path | None:
+def set_aside(root: Path, path: Path, look: Callable[[Path], str | None]) -> Path | None:
     """Move what is broken from ``root/<kind>/<digits>/`` to ``root/broken/<kind>/`` and say so on stderr.
 
     Args:
-        fault_of: says what is wrong with it, None if nothing is.
+        look: says what is wrong with it; nothing if nothing is.
 
     Returns:
         ``path`` if another process has made it anew in between, else None.
@@ -138,8 +163,8 @@ def set_aside(root: Path, path: Path, fault_of: Callable[[Path], str | None]) ->
         raise RunError(
             f"broken, and it cannot be set aside ({error.strerror})", where=str(path), fix=f"rm -r {path}"
         ) from None
-    fault = fault_of(aside)
-    if fault is None:
+    fault = look(aside)
+    if not fault:
         with suppress(OSError):  # there again already
             aside.rename(path)
         return path
@@ -147,8 +172,8 @@ def set_aside(root: Path, path: Path, fault_of: Callable[[Path], str | None]) ->
     return None
 
 
-def _fault(entry: Path) -> str | None:
-    """What is wrong with an entry, None if it is whole."""
+def fault_of(entry: Path) -> str | None:
+    """Return what is wrong with an entry, None if it is whole."""
     try:
         recorded, found = read_json(entry / DIGESTS), _digests(entry)
     except (RecordError, OSError) as error:

@@ -15,7 +15,8 @@ NOBODY = "No endpoint was asked: free-text answers are judged by the rules alone
 AGREEMENT = (
     "answers: distinct ones on test, of so many rows; unreadable: verdicts that are neither of the two "
     "words, left out of what follows; rules, judge: right by either; kappa: Cohen's, none where both are "
-    "constant."
+    "constant; fooled: of the planted wrong answers that tell the judge to say CORRECT, the share that it "
+    "called correct."
 )
 COLUMNS = {
     "agreement": [
@@ -40,12 +41,14 @@ def judge_tables(judge: Path, *, note: str) -> list[Table]:
     who = NOBODY if counts["backend"] == "rules" else f"Judge: {counts['model']}."
     frames = {key: pd.DataFrame(counts[key], columns=columns) for key, columns in COLUMNS.items()}
     kappa = frames["agreement"]["kappa"].map("{:.2f}".format, na_action="ignore")
+    planted = counts.get("canaries", {"planted": 0, "fallen_for": 0})  # older ones have none
+    fooled = 100 * planted["fallen_for"] / planted["planted"] if planted["planted"] else None
     return [
         Table(
             name="judge_agreement",
             title="Free-text answers on test: judge against rules (points)",
             note=f"{note} {who} {AGREEMENT}",
-            frame=frames["agreement"].assign(kappa=kappa),
+            frame=frames["agreement"].assign(kappa=kappa, fooled=fooled),
         ),
         Table(
             name="judge_scores",

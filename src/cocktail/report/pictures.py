@@ -39,7 +39,7 @@ def write_figures(
     *,
     note: str,
 ) -> None:
-    """Write the figures of every model as ``<figure>_<model>.svg`` and .png.
+    """Write the figures of every model as ``<figure>_<model>.svg``.
 
     Args:
         bases: the receipts of bases made from scratch, by model.
@@ -129,8 +129,5 @@ def _canvas(width: float, height: float) -> tuple[Figure, Any]:
 
 
 def _save(folder: Path, name: str, figure: Figure) -> None:
-    for ending in ("svg", "png"):
-        with fresh_file(folder / f"{name}.{ending}") as draft:
-            figure.savefig(
-                draft, format=ending, dpi=150, metadata={"Date": None} if ending == "svg" else None
-            )
+    with fresh_file(folder / f"{name}.svg") as draft:
+        figure.savefig(draft, format="svg", metadata={"Date": None})

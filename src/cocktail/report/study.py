@@ -14,7 +14,7 @@ from cocktail.files.records import fresh_file, fresh_folder, read_json
 from cocktail.report import bases, choices, judging, provenance, results
 from cocktail.report.pictures import bar_rows, write_figures
 from cocktail.report.published import read_published
-from cocktail.report.table import Table, write_table_files
+from cocktail.report.table import Table, write_tables
 from cocktail.report.verdicts import verdict_tables
 
 
@@ -40,8 +40,7 @@ def report_study(inputs: Inputs, out: Path, *, params: Params) -> None:
     note = provenance.data_note(params)
     tables = study_tables(inputs, comparison, receipts, pretrained, shots=params.answer.shots, note=note)
     with fresh_folder(out / "tables") as folder:
-        for table in tables:
-            write_table_files(folder, table)
+        write_tables(folder, tables)
     with fresh_folder(out / "figures") as folder:
         write_figures(folder, comparison, receipts, pretrained, note=note)
     with fresh_folder(out / "plots") as folder:

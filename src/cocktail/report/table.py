@@ -1,17 +1,23 @@
-"""One table in Markdown, LaTeX and CSV from the same rows."""
+"""Tables of the report: shown in Markdown, and all of a study in one JSON that everything else reads."""
 
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from cocktail.files.records import fresh_file
+from cocktail.files.records import fresh_file, read_json, write_json
 
+TABLES = "tables.json"
 MISSING = "–"
+_OWN_LINK = re.compile(r"\[[\w.-]+\]\([\w-][\w./-]*\)")  # to a file of the repository: ours
+_ACTS = re.compile(r"\||(?<=\])[(\[:]|<(?=[A-Za-z/!?])")  # opens a cell, a link or an element
 
 
 @dataclass(frozen=True)
@@ -22,8 +28,8 @@ class Table:
         name: file name without ending.
         title: one line.
         note: what the reader must know: study, data, seeds, unit.
-        frame: the rows; numbers keep their digits in CSV and are rounded to ``digits`` where they are shown.
-        hidden: columns that stand in CSV only, such as run ids.
+        frame: the rows; numbers keep their digits in JSON and are rounded to ``digits`` where they are shown.
+        hidden: columns that are not shown, such as run ids.
         digits: decimals of shown numbers.
     """
 
@@ -51,58 +57,60 @@ def cell_text(value: Any, *, digits: int) -> str:
     return str(value)
 
 
+def p_text(value: float | None, *, missing: str = "") -> str:
+    """Return a p-value as tables and page show it."""
+    if value is None:
+        return missing
+    return f"{value:.3f}" if value >= 0.001 else "<0.001"
+
+
 def to_markdown(table: Table) -> str:
     """Return the table with its title and note."""
     shown = table.shown()
     rows = [list(shown.columns), ["---"] * len(shown.columns), *shown.to_numpy().tolist()]
-    lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+    lines = ["| " + " | ".join(map(markdown_cell, row)) + " |" for row in rows]
     return "\n".join([f"**{table.title}**", "", table.note, "", *lines, ""])
 
 
-def to_latex(table: Table) -> str:
-    """Return a ``table`` environment that needs the package booktabs."""
-    shown = table.shown()
-    lines = [" & ".join(_escaped(cell) for cell in row) + r" \\" for row in shown.to_numpy().tolist()]
-    header = " & ".join(_escaped(name) for name in shown.columns) + r" \\"
-    return "\n".join(
-        [
-            r"\begin{table}",
-            r"\centering",
-            rf"\caption{{{_escaped(table.title)}. {_escaped(table.note)}}}",
-            rf"\label{{tab:{table.name}}}",
-            rf"\begin{{tabular}}{{{'l' * len(shown.columns)}}}",
-            r"\toprule",
-            header,
-            r"\midrule",
-            *lines,
-            r"\bottomrule",
-            r"\end{tabular}",
-            r"\end{table}",
-            "",
-        ]
-    )
+def markdown_cell(text: str) -> str:
+    """Return a cell that shows ``text`` and does nothing else."""
+    text = one_line(text)
+    return text if _OWN_LINK.fullmatch(text) else _ACTS.sub(lambda mark: f"\\{mark[0]}", text)
 
 
-def write_table_files(folder: Path, table: Table) -> None:
-    """Write ``<name>.md``, ``.tex`` and ``.csv``."""
-    joined = table.frame.map(lambda value: " ".join(map(str, value)) if isinstance(value, list) else value)
-    texts = {
-        "md": to_markdown(table),
-        "tex": to_latex(table),
-        "csv": joined.to_csv(index=False, lineterminator="\n"),
-    }
-    for ending, text in texts.items():
-        with fresh_file(folder / f"{table.name}.{ending}") as draft:
-            draft.write_text(text, encoding="utf-8")
+def write_tables(folder: Path, tables: Sequence[Table]) -> None:
+    """Write ``<name>.md`` of each table, and all of them as ``tables.json``."""
+    for table in tables:
+        with fresh_file(folder / f"{table.name}.md") as draft:
+            draft.write_text(to_markdown(table), encoding="utf-8")
+    write_json(folder / TABLES, [_as_record(table) for table in tables])
 
 
-def _escaped(text: str) -> str:
-    special = {
-        "\\": r"\textbackslash{}",
-        "~": r"\textasciitilde{}",
-        "^": r"\textasciicircum{}",
-        "−": "$-$",
-        "–": "--",
-    }
-    special |= {mark: f"\\{mark}" for mark in "&%$#_{}"}
-    return "".join(special.get(character, character) for character in text)
+def read_tables(folder: Path) -> dict[str, Table]:
+    """Return the tables of a folder by name, in their order; none where it has none."""
+    path = folder / TABLES
+    return {one["name"]: _from_record(one) for one in read_json(path)} if path.is_file() else {}
+
+
+def _as_record(table: Table) -> dict[str, Any]:
+    rows = [[_plain(value) for value in row] for row in table.frame.itertuples(index=False, name=None)]
+    facts = {"name": table.name, "title": table.title, "note": table.note, "digits": table.digits}
+    return {**facts, "hidden": list(table.hidden), "columns": list(table.frame.columns), "rows": rows}
+
+
+def _from_record(record: Mapping[str, Any]) -> Table:
+    frame = pd.DataFrame(record["rows"], columns=record["columns"], dtype=object)
+    hidden = tuple(record["hidden"])
+    return Table(record["name"], record["title"], record["note"], frame, hidden, record["digits"])
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it; what is missing is null."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def one_line(text: str) -> str:
+    """Return a text without line breaks, also at its end: one would end the row that it stands in."""
+    return " ".join(text.splitlines())

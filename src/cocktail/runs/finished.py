@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from cocktail.data.grid import Asked, Run
-from cocktail.files.records import fresh_folder, write_json, write_table
+from cocktail.files.records import fresh_folder, list_digests, write_json, write_table
 
 NOT_TRAINED: Mapping[str, Any] = {
     "rows": {},
@@ -99,3 +99,4 @@ def write_runs(out: Path, runs: Iterable[Finished], *, lock: str) -> None:
             write_json(folder / f"{one.run.id}.json", one.receipt())
             names.append(one.run.id)
         write_json(folder / "index.json", {"runs": names, "lock": lock})
+        list_digests(folder)

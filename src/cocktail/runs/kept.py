@@ -21,7 +21,15 @@ import pandas as pd
 from cocktail.config import Params, record_name
 from cocktail.data.grid import Asked
 from cocktail.errors import CocktailError, RecordError
-from cocktail.files.records import digest_file, digest_value, fresh_file, read_json, read_table, write_json
+from cocktail.files.records import (
+    digest_file,
+    digest_value,
+    fresh_file,
+    has_digest,
+    read_json,
+    read_table,
+    write_json,
+)
 from cocktail.runs.finished import Answered, Finished
 
 PRIVATE = ("host", "process")  # of a runtime: who made a run is nobody's business
@@ -62,7 +70,7 @@ class KeptRuns:
         found = []
         for path in sorted(self.folder.glob("*/*/*.json")):
             try:
-                found.append((path, _read(path)))
+                found.append((path, read_kept(path)))
             except CocktailError as error:
                 print(f"{error}; the run is made again", file=sys.stderr)
         return found
@@ -103,15 +111,19 @@ def keep_run(folder: Path, finished: Finished, codes: pd.DataFrame) -> None:
     write_json(folder / f"{name}.json", {**facts, "digest": digest_value(facts)})
 
 
-def _read(path: Path) -> dict[str, Any]:
-    """Return what stands in a run's JSON file, checked, with its codes."""
+def read_kept(path: Path) -> dict[str, Any]:
+    """Return what stands in a run's JSON file, checked, with its codes.
+
+    Raises:
+        RecordError: one of the run's two files was changed, or cannot be read.
+    """
     table, fix = path.with_suffix(".parquet"), f"git checkout -- {path.parent}"
     try:
-        facts: dict[str, Any] = read_json(path)
+        facts: Any = read_json(path)
     except RecordError as error:
         raise RecordError(error.what, where=str(path), fix=fix) from None
-    digest = facts.pop("digest", "")
-    if digest != digest_value(facts):
+    digest = facts.pop("digest", "") if isinstance(facts, dict) else ""
+    if not isinstance(facts, dict) or not has_digest(facts, digest):
         raise RecordError("a kept run was changed", where=str(path), fix=fix)
     if not table.is_file() or digest_file(table) != facts["codes"]:
         raise RecordError("the codes of a kept run were changed", where=str(table), fix=fix)

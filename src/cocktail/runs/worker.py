@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -18,7 +19,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass, field
-from multiprocessing import forkserver
+from multiprocessing import forkserver, util
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,6 +28,7 @@ from cocktail.life import GRACE, alive, stop_file, work_for
 
 PRELOAD = ["cocktail.training.sft", "cocktail.inference.answer", "cocktail.inference.generate"]
 HEAD_START = 600.0  # seconds in which a new process imports its libraries, without a sign of life
+LONGEST_TMPDIR = 70  # bytes: multiprocessing adds 32 to them
 LOOK = 0.2  # seconds between two looks at a worker
 Payload = TypeVar("Payload")
 
@@ -131,12 +133,24 @@ def start_fork_server() -> None:
 
     SIGTERM to the whole group must not end it: with it the workers would go before they have saved.
     """
+    _shorten_sockets()
     multiprocessing.get_context("forkserver").set_forkserver_preload(PRELOAD)
     before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
         forkserver.ensure_running()
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _shorten_sockets() -> None:
+    """Put the processes' sockets into /tmp where TMPDIR is long: the system cuts their paths at 107 bytes."""
+    before = tempfile.tempdir
+    if len(os.fsencode(tempfile.gettempdir())) > LONGEST_TMPDIR:
+        tempfile.tempdir = "/tmp"
+    try:
+        util.get_temp_dir()  # remembers it for this process
+    finally:
+        tempfile.tempdir = before
 
 
 def _guarded(work: Callable[[Payload, bool], None], payload: Payload, wait: bool) -> str | None:

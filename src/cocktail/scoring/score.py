@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from cocktail.errors import RecordError
-from cocktail.files.records import write_table
+from cocktail.files.records import list_digests, write_table
 from cocktail.scoring.answers import SPLITS, STAGES, Evaluation, read_answers, read_asked, read_evaluations
 from cocktail.scoring.items import CODES, LOGPROB, score_items
 from cocktail.scoring.outcome import Tolerance
@@ -43,6 +43,7 @@ def score_study(
     all_items, all_rows = pd.concat(items, ignore_index=True), pd.DataFrame(summary)
     write_table(out / "items.parquet", all_items)
     write_table(out / "summary.parquet", all_rows)
+    list_digests(out)
     return all_items, all_rows
 
 

@@ -10,7 +10,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from cocktail.config import FetchConfig
 from cocktail.errors import CocktailError, SourceError
-from cocktail.files.records import fresh_folder, read_json
+from cocktail.files.records import fresh_folder, list_digests, read_json
 from cocktail.sources.receipt import RECEIPT, Origin, check_digest, pinned_commit, write_receipt
 
 
@@ -37,6 +37,7 @@ def fetch_sources(raw: Path, fetch: FetchConfig, names: Collection[str] | None =
                 origin = _write_files(folder, name=name, fetch=fetch)
                 source = fetch.sources[name]
                 write_receipt(folder, name=name, source=source, backend=backend, origin=origin)
+                list_digests(folder)
             progress.advance(bar)
 
 

@@ -36,9 +36,15 @@ def copy_file(mirror: Path, source: SourceConfig, path: str, target: Path) -> No
     """Copy one file of a source out of the mirror; of backend folder, out of the folder that ``repo`` names.
 
     Raises:
-        SourceError: the mirror has no such file, or it cannot be read.
+        SourceError: the mirror has no such file, it cannot be read, or it is a link to a place outside.
     """
     origin = mirror / source.repo / path
+    if mirror.resolve() not in origin.resolve().parents:
+        raise SourceError(
+            "a link of the mirror leads out of it",
+            where=f"{origin} -> {origin.resolve()}",
+            fix="copy the file into the mirror, or name the folder above both as the mirror",
+        )
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         shutil.copyfile(origin, target)

@@ -7,6 +7,7 @@ scores nothing itself: ``cocktail.data`` and ``cocktail.scoring`` do that for al
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -127,9 +128,9 @@ def label_at(row: Row, column: str, labels: Sequence[str]) -> str:
         BadRow: no whole number, or none of the labels has it.
     """
     value = str(row[column]).strip()
-    if not re.fullmatch(r"\d+", value) or int(value) >= len(labels):
-        reason = f"{column} is {value!r}, not one of 0 to {len(labels) - 1}"
-        raise BadLabel(reason, column=column, value=value)
+    if not re.fullmatch(r"\d{1,9}", value) or int(value) >= len(labels):
+        reason = f"{column} is {value[:50]!r}, not one of 0 to {len(labels) - 1}"
+        raise BadLabel(reason, column=column, value=value[:50])
     return labels[int(value)]
 
 
@@ -142,11 +143,11 @@ def label_named(row: Row, column: str, labels: Sequence[str]) -> str:
     try:
         text = optional_text(row, column)
     except BadRow as error:
-        raise BadLabel(str(error), column=column, value=str(row[column])) from None
+        raise BadLabel(str(error), column=column, value=str(row[column])[:50]) from None
     found = extract.strict_label(text, labels) if text else ""
     if found is None:
         reason = f"{column} is {text!r}, not one of {', '.join(labels)}"
-        raise BadLabel(reason, column=column, value=text)
+        raise BadLabel(reason, column=column, value=text[:50])
     return found
 
 
@@ -167,6 +168,8 @@ def number_named(answer: str) -> str:
     quantity = extract.strict_quantity(answer)
     if quantity is None:
         raise BadRow(f"{answer!r} is no number")
+    if not math.isfinite(quantity.value):
+        raise BadRow("a number too large to be compared")
     if quantity.unit == PERCENT:
         return f"{quantity.digits!r}%".replace(".0%", "%")
     return repr(quantity.value).removesuffix(".0")

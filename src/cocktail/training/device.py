@@ -98,7 +98,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether torch or Python say that memory did not suffice; the CPU allocator only says so in words."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    said = ("not enough memory", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
+    said = ("not enough memory", "out of memory", "can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED")
     return isinstance(error, RuntimeError) and any(words in str(error) for words in said)
 
 

@@ -8,13 +8,21 @@ from typing import Any
 import pandas as pd
 
 from cocktail.analysis.judge.agreement import agreement_rows, run_rows
+from cocktail.analysis.judge.canaries import canaries, fallen_for
 from cocktail.analysis.judge.prompt import case, read_verdict
 from cocktail.config import Params
 from cocktail.data.table import read_split
 from cocktail.errors import RecordError
-from cocktail.files.records import digest_value, fresh_folder, read_table, write_json, write_table
+from cocktail.files.records import (
+    digest_value,
+    fresh_folder,
+    list_digests,
+    read_table,
+    write_json,
+    write_table,
+)
 from cocktail.files.store import Store, store_root, write_runtime
-from cocktail.inference.endpoint.question import Reply
+from cocktail.inference.endpoint.question import Question, Reply
 from cocktail.inference.endpoint.replies import reply_table
 from cocktail.scoring.answers import STAGES, read_answers, read_evaluations
 from cocktail.scoring.codes import check_text, task_of
@@ -34,16 +42,19 @@ def judge_study(prepared: Path, answers: Path, scores: Path, out: Path, *, param
         EndpointError: a verdict is not in the store, and the endpoint gives none.
         RecordError: answers or scores are missing, or of a run only codes are there.
     """
-    rows, replies = _EMPTY[COLUMNS], dict[str, Reply]()
+    rows, replies, planted = _EMPTY[COLUMNS], dict[str, Reply](), list[Question]()
     if params.judge.backend == "endpoint":
-        rows, replies = _judged(_free_answers(prepared, answers, scores, params=params), params=params)
+        free = _free_answers(prepared, answers, scores, params=params)
+        planted = canaries(free, model=str(params.judge.model), max_tokens=params.judge.max_tokens)
+        rows, replies = _judged(free, planted, params=params)
     distinct = rows.drop_duplicates("prompt_hash")["verdict"].value_counts()
     counts = {
         "backend": params.judge.backend,
         "model": params.judge.model,
         "rows": len(rows),
-        "distinct": len(replies),
+        "distinct": rows["prompt_hash"].nunique(),
         "verdicts": {str(verdict): int(count) for verdict, count in distinct.items()},
+        "canaries": fallen_for(planted, replies),
         "agreement": agreement_rows(rows),
         "runs": run_rows(rows),
     }
@@ -51,6 +62,7 @@ def judge_study(prepared: Path, answers: Path, scores: Path, out: Path, *, param
         write_table(folder / "verdicts.parquet", rows)
         write_table(folder / "asked.parquet", reply_table(replies))
         write_json(folder / "counts.json", counts)
+        list_digests(folder)
     return counts
 
 
@@ -87,15 +99,17 @@ def _questions(prepared: Path, task: str) -> pd.DataFrame:
     return test[["item", "gold"]].assign(question=test["instruction"] + "\n" + test["input"])
 
 
-def _judged(rows: pd.DataFrame, *, params: Params) -> tuple[pd.DataFrame, dict[str, Reply]]:
-    """Ask about each distinct answer, and note the verdict in every row that gives it."""
+def _judged(
+    rows: pd.DataFrame, planted: list[Question], *, params: Params
+) -> tuple[pd.DataFrame, dict[str, Reply]]:
+    """Ask about each distinct answer and the planted ones; note the verdict in every row that gives it."""
     from cocktail.inference.endpoint.ask import ask_all  # the rules' way needs no HTTP library
 
     texts = zip(rows["question"], rows["gold"], rows["answer"], strict=True)
     model, limit = str(params.judge.model), params.judge.max_tokens
     cases = [case(model=model, max_tokens=limit, question=q, gold=gold, answer=a) for q, gold, a in texts]
     store = Store(store_root())
-    replies, counts = ask_all(cases, settings=params.endpoint, store=store.root, label="judge")
+    replies, counts = ask_all([*cases, *planted], settings=params.endpoint, store=store.root, label="judge")
     if counts["asked"]:
         write_runtime(store.path("judged", digest_value(sorted(replies))), counts)
     keys = [one.key for one in cases]

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import ipaddress
 import os
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from functools import cached_property
+from urllib.parse import quote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import urllib3
 
 from cocktail.errors import EndpointError
+from cocktail.inference.endpoint.deadline import watched
 
-URL, KEY = "COCKTAIL_ENDPOINT", "COCKTAIL_ENDPOINT_KEY"
+URL, KEY, INSECURE = "COCKTAIL_ENDPOINT", "COCKTAIL_ENDPOINT_KEY", "COCKTAIL_ENDPOINT_INSECURE"
 EXAMPLE = f"{URL} such as http://localhost:8000/v1; /chat/completions follows by itself"
 
 
@@ -25,24 +29,48 @@ class Address:
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.key}"} if self.key else {}
 
-    def without_key(self, text: str) -> str:
-        """Return a server's text without the key: some repeat what they were sent."""
-        return text.replace(self.key, "[key]") if self.key else text
+    def without_key(self, text: str, *, shortest: int = 8) -> str:
+        """Return a server's text without the key: some repeat what they were sent, or a part of it.
+
+        Args:
+            shortest: characters in a row that are as in the key, or as in its base64, that count as a part.
+        """
+        if not self.key:
+            return text
+        size = min(shortest, len(self.key))
+        parts = {form[at : at + size] for form in self._forms for at in range(len(form) - size + 1)}
+        shown, end = list[str](), 0  # the text is hidden up to there
+        for at, char in enumerate(text):
+            if text[at : at + size] in parts:
+                if at >= end:
+                    shown.append("[key]")
+                end = at + size
+            if at >= end:
+                shown.append(char)
+        return "".join(shown)
+
+    @cached_property
+    def _forms(self) -> tuple[str, ...]:
+        """The key as it may come back: as it is, in a URL, in hex, in base64 at each of three places."""
+        sent = [f"{'x' * shift}{self.key}".encode() for shift in range(3)]
+        inner = [base64.b64encode(one).decode()[4 if shift else 0 : -4] for shift, one in enumerate(sent)]
+        return self.key, quote(self.key, safe=""), self.key.encode().hex(), *inner
 
     def pool(self, *, connections: int) -> urllib3.PoolManager:
         """Return connections to the address, through the environment's proxy where one is named."""
         parts = urlsplit(self.url)
         proxy = getproxies().get(parts.scheme)
         if proxy and not proxy_bypass(parts.netloc):
-            return urllib3.ProxyManager(proxy, maxsize=connections, block=True)
-        return urllib3.PoolManager(maxsize=connections, block=True)
+            return watched(urllib3.ProxyManager(proxy, maxsize=connections, block=True))
+        return watched(urllib3.PoolManager(maxsize=connections, block=True))
 
 
 def read_address() -> Address:
     """Read the address from the environment.
 
     Raises:
-        EndpointError: there is none, it is no plain http or https URL, or the key cannot be sent.
+        EndpointError: there is none, it is no plain http or https URL, it is http to another machine, or the
+            key cannot be sent.
     """
     url, key = os.environ.get(URL, "").strip().rstrip("/"), os.environ.get(KEY, "").strip()
     if not url:
@@ -62,6 +90,22 @@ def read_address() -> Address:
         raise EndpointError(
             "the endpoint's URL holds more than host and path", where=URL, fix=f"the key in {KEY}"
         )
+    if parts.scheme == "http" and not _is_here(str(parts.hostname)) and os.environ.get(INSECURE) != "1":
+        raise EndpointError(
+            "anybody on the way can read what is sent over http, the key too",
+            where=URL,
+            fix=f"https; or, in a network that you trust, {INSECURE}=1",
+        )
     if not (key.isascii() and key.isprintable()) or " " in key:
         raise EndpointError("the key holds characters that no header can carry", where=KEY)
     return Address(url, key)
+
+
+def _is_here(host: str) -> bool:
+    """Whether a host is this machine by its very name; what a name server says of others may change."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

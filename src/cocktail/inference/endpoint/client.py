@@ -1,8 +1,8 @@
 """One question to an OpenAI-compatible server: sent, retried where that helps, and its answer checked.
 
-urllib3 does the waiting: 429 and 5xx, time-outs and broken connections are tried again after growing
-pauses, or when the server says so (Retry-After). The ``openai`` package would do the same at the price of
-a dozen more pins.
+429 and 5xx, time-outs and broken connections are tried again after urllib3's growing pauses, or when the
+server says so (Retry-After); a reply that is read whole, capped and in time is ours. The ``openai`` package
+would do the retries at the price of a dozen more pins, and waits without end for a reply that drips.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 
 import urllib3
@@ -22,21 +22,33 @@ from urllib3.exceptions import (
     ReadTimeoutError,
 )
 from urllib3.util import Retry
+from urllib3.util.retry import RequestHistory
 
 from cocktail.config import EndpointConfig
 from cocktail.errors import EndpointError
 from cocktail.inference.endpoint.address import EXAMPLE, KEY, URL, Address
 from cocktail.inference.endpoint.completion import REFUSED, is_filtered, read_completion
+from cocktail.inference.endpoint.deadline import MOST_BYTES, LateError, LongError, deadline, read_capped
 from cocktail.inference.endpoint.question import Question, Reply
 
 BUSY = (HTTPStatus.TOO_MANY_REQUESTS, 500, 502, 503, 504)
 LONGEST_PAUSE = 60  # seconds, whatever the server asks for
+SHOWN = 2000  # characters of an error's body, before it is cleaned and cut
 CONNECTS = 2  # a host that is not there is not tried longer
 FIXES: dict[int, str] = {
     HTTPStatus.UNAUTHORIZED: f"a valid key in {KEY}",
     HTTPStatus.FORBIDDEN: f"a key in {KEY} that may use this model",
     HTTPStatus.NOT_FOUND: f"{EXAMPLE}; or the model's name as the server knows it",
 }
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What came back: status, body, and the tries before it."""
+
+    status: int
+    body: str
+    history: tuple[RequestHistory, ...]
 
 
 class Client:
@@ -48,6 +60,7 @@ class Client:
         self._address = address
         self._lock = threading.Lock()
         self._pool = address.pool(connections=settings.concurrency)
+        self._seconds = settings.timeout_seconds
         self._timeout = urllib3.Timeout(total=settings.timeout_seconds)
         self._retry = Retry(
             total=settings.tries - 1,
@@ -76,27 +89,19 @@ class Client:
         return again
 
     def _asked(self, question: Question) -> Reply:
-        response = self._sent(question)
-        body = response.data.decode("utf-8", errors="replace")
-        if response.status != HTTPStatus.OK:
-            if response.status == HTTPStatus.BAD_REQUEST and is_filtered(body):
+        answer = self._sent(question)
+        if answer.status != HTTPStatus.OK:
+            if answer.status == HTTPStatus.BAD_REQUEST and is_filtered(answer.body):
                 return REFUSED
-            raise self._failure(response.status, body)
-        reply, tokens = read_completion(body)
+            raise self._failure(answer.status, answer.body)
+        reply, tokens = read_completion(answer.body)
         self._count(**tokens)
         return replace(reply, text=self._address.without_key(reply.text))
 
-    def _sent(self, question: Question) -> urllib3.BaseHTTPResponse:
+    def _sent(self, question: Question) -> _Answer:
+        """Send a question until it is answered, or will not be."""
         try:
-            response = self._pool.request(
-                "POST",
-                f"{self._address.url}/chat/completions",
-                json=question.body(),
-                headers=self._address.headers(),
-                retries=self._retry,
-                timeout=self._timeout,
-                redirect=False,  # the key stays with the host that it was given for
-            )
+            answer = self._tried(question)
         except HTTPError as error:  # its text names the host; ours does not
             reason = error.reason if isinstance(error, MaxRetryError) else error
             what = "gives no answer in time" if _is_late(reason) else "cannot be reached"
@@ -105,16 +110,63 @@ class Client:
                 where=URL,
                 fix="the same command again: what was answered is in the store",
             ) from None
-        history = response.retries.history if response.retries else ()
-        self._count(requests=1 + len(history), **Counter(_name(one.status, one.error) for one in history))
-        return response
+        except LongError:
+            raise EndpointError(
+                f"the endpoint's answer is longer than {MOST_BYTES >> 20} MiB", where=URL, fix=EXAMPLE
+            ) from None
+        tried = answer.history
+        self._count(requests=1 + len(tried), **Counter(_name(one.status, one.error) for one in tried))
+        return answer
+
+    def _tried(self, question: Question) -> _Answer:
+        retry = self._retry
+        while True:
+            try:
+                response, body = self._once(question)
+            except HTTPError as error:
+                retry = retry.increment("POST", "", error=error)
+                retry.sleep()
+                continue
+            answer = _Answer(response.status, body.decode("utf-8", errors="replace"), retry.history)
+            if not retry.is_retry("POST", response.status, "Retry-After" in response.headers):
+                return answer
+            try:
+                retry = retry.increment("POST", "", response=response)
+            except MaxRetryError:
+                return answer
+            retry.sleep(response)
+
+    def _once(self, question: Question) -> tuple[urllib3.BaseHTTPResponse, bytes]:
+        """Send a question once, and read the reply whole."""
+        url = f"{self._address.url}/chat/completions"
+        try:
+            with deadline(self._seconds):
+                response = self._pool.request(
+                    "POST",
+                    url,
+                    json=question.body(),
+                    headers={**self._address.headers(), "Accept-Encoding": "identity"},
+                    retries=False,
+                    timeout=self._timeout,
+                    redirect=False,  # the key stays with the host that it was given for
+                    preload_content=False,
+                )
+                try:
+                    body = read_capped(response)
+                except BaseException:
+                    response.close()  # what is left of it is not read before the next question
+                    raise
+                response.release_conn()
+                return response, body
+        except LateError:
+            pool = urllib3.HTTPConnectionPool("endpoint")  # for the error's text only
+            raise ReadTimeoutError(pool, "", "no whole answer in time") from None
 
     def _failure(self, status: int, body: str) -> EndpointError:
         """An error of the server; what it says to a wrong key may hold parts of the key and is not shown."""
         hidden = status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
-        said = " ".join(
-            "".join(c if c.isprintable() else " " for c in self._address.without_key(body)).split()
-        )
+        shown = self._address.without_key(body[:SHOWN], shortest=4)
+        said = " ".join("".join(c if c.isprintable() else " " for c in shown).split())
         tried = " after all tries" if status in BUSY else ""
         return EndpointError(
             f"the endpoint answers with HTTP status {status}{tried}"

@@ -32,7 +32,7 @@ class _Usage(BaseModel, strict=True):
 class _Completion(BaseModel, strict=True):
     """What is read of a chat completion; everything else is left alone."""
 
-    choices: list[_Choice] = Field(min_length=1)
+    choices: list[_Choice] = Field(min_length=1, max_length=1)  # of two answers, which one?
     usage: _Usage | None = None
 
 

@@ -101,6 +101,11 @@ def reply_table(replies: Mapping[str, Reply]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*COLUMNS, "digest"])
 
 
+def is_whole(path: Path, key: str) -> bool:
+    """Tell whether a file holds the reply to the question with this key, as it came."""
+    return _read(path, key) is not None
+
+
 def _read(path: Path, key: str) -> Reply | None:
     """A stored reply, None if it is not as it came."""
     try:

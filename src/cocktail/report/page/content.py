@@ -13,7 +13,7 @@ from cocktail.report.page import sections
 from cocktail.report.page.claims import Claim, Claims, Verdict, read_claims
 from cocktail.report.page.figures import Picture, inline_svg, slug
 from cocktail.report.page.studies import Fact, Findings, findings, not_recorded, recorded
-from cocktail.report.page.tables import ShownTable, read_tables
+from cocktail.report.page.tables import ShownTable, shown_tables
 from cocktail.report.page.traces import Key, Trace, read_traces
 from cocktail.report.provenance import data_note
 
@@ -88,7 +88,7 @@ def gather(inputs: Inputs, *, params: Params) -> Page:
         raise RecordError(
             f"reports are of study {comparison['study']!r}, params of {params.study.name!r}", fix="dvc repro"
         )
-    tables = read_tables(inputs.reports / "tables")
+    tables = shown_tables(inputs.reports / "tables")
     pictures = _pictures(inputs.reports / "figures", list(params.models))
     named = (*sections.RESULTS, *sections.SOURCES)
     used_tables = {name for section in named for name in section.tables}

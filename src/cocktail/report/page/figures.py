@@ -83,8 +83,10 @@ def _keep_drawing(element: ElementTree.Element) -> None:
         else:
             element.remove(child)
     for key, value in list(element.attrib.items()):
-        href = key == "href" and not value.startswith(("#", "data:image/png;base64,"))
-        if href or key.startswith("on") or re.search(r"url\((?!#)|@import", value):
+        name = key.lower()  # HTML knows attributes in any case
+        href = name == "href" and not value.startswith(("#", "data:image/png;base64,"))
+        style = re.search(r"url\((?!#)|@import|\\", value, re.IGNORECASE)  # a backslash can hide the others
+        if href or name.startswith("on") or style:
             del element.attrib[key]
 
 

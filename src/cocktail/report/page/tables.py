@@ -1,27 +1,20 @@
-"""The report's tables as they were written: nothing is computed or rounded anew for the page.
-
-Markdown holds the title, the note and the cells as they are shown, CSV also the columns that Markdown
-leaves out, such as run ids.
-"""
+"""The report's tables as they are shown, with the columns that Markdown leaves out, such as run ids."""
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cocktail.errors import RecordError
-from cocktail.report.table import MISSING
+from cocktail.report.table import MISSING, Table, read_tables
 
-_BAR = re.compile(r"(?<!\\)\|")
 _NUMBER = re.compile(r"[+−<]?[\d.,]+%?( ± [\d.]+)?( \[[^\]]*\])?(/[\d/.]+)?")
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row: shown cells in the order of the columns, and by name the cells that stand in CSV only."""
+    """One row: shown cells in the order of the columns, and by name the cells that are not shown."""
 
     cells: tuple[str, ...]
     more: Mapping[str, str]
@@ -29,7 +22,7 @@ class Row:
 
 @dataclass(frozen=True)
 class ShownTable:
-    """A written table.
+    """A table.
 
     Attributes:
         model: the only model of the table, lifted out of its column; empty where there are several or none.
@@ -43,7 +36,7 @@ class ShownTable:
     model: str = ""
 
     def cell(self, row: Row, column: str) -> str:
-        """Return a shown cell, or a CSV-only one, by its column; empty where the table has no such column."""
+        """Return a cell, shown or not, by its column; empty where the table has no such column."""
         return dict(zip(self.columns, row.cells, strict=True)).get(column, row.more.get(column, ""))
 
     def model_of(self, row: Row) -> str:
@@ -61,35 +54,26 @@ class ShownTable:
         return bool(cells) and all(_NUMBER.fullmatch(cell) for cell in cells)
 
 
-def read_tables(folder: Path) -> dict[str, ShownTable]:
-    """Return the tables of a folder by name; none where the folder is missing."""
-    return {path.stem: read_shown(path) for path in sorted(folder.glob("*.md"))}
+def shown_tables(folder: Path) -> dict[str, ShownTable]:
+    """Return the tables of a folder by name; none where the folder has none."""
+    return {name: _shown(table) for name, table in sorted(read_tables(folder).items())}
 
 
-def read_shown(path: Path) -> ShownTable:
-    """Read ``<name>.md`` and the CSV beside it.
-
-    Raises:
-        RecordError: the two are not the same table.
-    """
-    lines = path.read_text(encoding="utf-8").splitlines()
-    bars = [line for line in lines if line.startswith("|")]
-    text = [line for line in lines if line and not line.startswith("|")]
-    with path.with_suffix(".csv").open(encoding="utf-8", newline="") as stream:
-        full = list(csv.DictReader(stream))
-    columns, *cells = [_cells(line) for place, line in enumerate(bars) if place != 1]  # 1: dashes
-    if len(text) < 2 or len(full) != len(cells) or any(len(row) != len(columns) for row in cells):
-        raise RecordError("the table in Markdown and in CSV differ", where=str(path), fix="dvc repro report")
+def _shown(table: Table) -> ShownTable:
+    shown, hidden = table.shown(), table.frame[list(table.hidden)]
     rows = tuple(
-        Row(cells=row, more={name: value for name, value in more.items() if name not in columns})
-        for row, more in zip(cells, full, strict=True)
+        Row(tuple(cells), {name: _text(value) for name, value in zip(table.hidden, more, strict=True)})
+        for cells, more in zip(
+            shown.itertuples(index=False, name=None), hidden.itertuples(index=False, name=None), strict=True
+        )
     )
-    table = ShownTable(path.stem, text[0].strip("*"), " ".join(text[1:]), columns, rows)
-    return _without_one_model(table)
+    return _without_one_model(ShownTable(table.name, table.title, table.note, tuple(shown.columns), rows))
 
 
-def _cells(line: str) -> tuple[str, ...]:
-    return tuple(cell.strip().replace("\\|", "|") for cell in _BAR.split(line)[1:-1])
+def _text(value: object) -> str:
+    if isinstance(value, list):
+        return " ".join(map(str, value))
+    return "" if value is None else str(value)
 
 
 def _without_one_model(table: ShownTable) -> ShownTable:

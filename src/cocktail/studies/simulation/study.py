@@ -37,7 +37,7 @@ def calibrate(
     records: Sequence[Path] = (),
     processes: int = 1,
 ) -> dict[str, Any]:
-    """Write calibration.json, table.md, calibration.svg and .png into ``out``; return the JSON.
+    """Write calibration.json, table.md, and calibration.svg into ``out``; return the JSON.
 
     Args:
         study: the recorded study that the design is of; "": none.
@@ -102,7 +102,5 @@ def _write_figure(out: Path, result: dict[str, Any]) -> None:
         figure = Figure(figsize=(10, height_of(result)), layout="constrained")
         draw_rates(figure.subplots(1, 2, sharey=True), result)
         figure.supxlabel(f"{result['command']}. {LEGEND}", fontsize=7, x=0.01, ha="left")
-        for ending in ("svg", "png"):
-            with fresh_file(out / f"calibration.{ending}") as draft:
-                metadata = {"Date": None} if ending == "svg" else None
-                figure.savefig(draft, format=ending, dpi=150, metadata=metadata)
+        with fresh_file(out / "calibration.svg") as draft:
+            figure.savefig(draft, format="svg", metadata={"Date": None})

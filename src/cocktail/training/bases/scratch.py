@@ -8,8 +8,8 @@ from pathlib import Path
 
 from cocktail.config import ModelConfig
 from cocktail.errors import SourceError
-from cocktail.files.records import digest_file, fresh_folder, read_json
-from cocktail.files.store import UNCHECKED, Store, write_runtime
+from cocktail.files.records import UNCHECKED, digest_file, fresh_folder, read_json
+from cocktail.files.store import Store, write_runtime
 from cocktail.training.keys import base_identity
 
 WEIGHTS = "model.safetensors"
