@@ -158,7 +158,10 @@ def advise(arguments: argparse.Namespace) -> None:
     from cocktail.analysis.advice.heldout import held_out_record
     from cocktail.analysis.advice.scores import fresh, recorded, target_scores
     from cocktail.analysis.advice.show import advice_text
+    from cocktail.analysis.advice.standing import following, standing_lines
     from cocktail.config import load_params
+    from cocktail.errors import RecordError
+    from cocktail.studies.advise_next import next_text
 
     if arguments.study:
         outcomes = recorded(REPORTS / "studies" / arguments.study)
@@ -166,9 +169,21 @@ def advise(arguments: argparse.Namespace) -> None:
         outcomes = fresh(arguments.scores, Path("data/prepared"), load_params(PARAMS).study.tasks)
     target, tasks = arguments.target, outcomes.tasks
     scores = target_scores(outcomes, target=target, model=arguments.model)
-    record = held_out_record(scores.fitted, scores.test, tasks, target=target, above_guess=scores.above_guess)
     source = f"study {arguments.study}" if arguments.study else f"scores in {arguments.scores}"
-    print(advice_text(record, tasks, split=scores.split, where=f"{source}, model {scores.model}"))
+    above = scores.above_guess
+    try:
+        record = held_out_record(scores.fitted, scores.test, tasks, target=target, above_guess=above)
+        print(advice_text(record, tasks, split=scores.split, where=f"{source}, model {scores.model}"))
+        advises = not record.objections
+    except RecordError as error:
+        print(f"Advice for {target}, {source}, model {scores.model}: none ({error.what}).")
+        advises = False
+    if not advises:
+        print("\n" + "\n".join(standing_lines(outcomes, target=target, model=arguments.model)))
+    if count := arguments.next or (0 if advises else 3):
+        runs = following(outcomes, target=target, model=arguments.model, count=count)
+        study = None if arguments.study else load_params(PARAMS)
+        print(next_text(runs, study, root=Path()))
 
 
 def new_task(arguments: argparse.Namespace) -> None:
@@ -285,6 +300,7 @@ def main() -> None:
             sub.add_argument("--study", default="", help="a recorded study: one design, of its size")
         if command is advise:
             sub.add_argument("--target", required=True, help="an evaluated task, a source or not")
+            sub.add_argument("--next", type=int, default=0, help="how many runs to name that would tell most")
             sub.add_argument("--model", default="", help="needed where several models were trained")
             where = sub.add_mutually_exclusive_group()
             where.add_argument("--study", default="", help="a recorded study; default: the fresh scores")

@@ -89,6 +89,7 @@ RUN_ELSEWHERE |= {
     "dvc exp run -S study=minutes": YOUR_TASK,
     "cat reports/tables/verdicts.md reports/tables/main.md": YOUR_TASK,
     "cocktail advise --target minutes": YOUR_TASK,
+    "cocktail advise --target fpb --next 6": ("tests/unit/test_advice.py", '"--next", "2"'),
 }
 VARIANT = "dvc exp run -S "
 

@@ -32,3 +32,9 @@ def test_a_refused_override_is_one_message_and_changes_nothing(
     assert "Hit us up" not in said and "use +" not in said and "Traceback" not in said
     assert (clone.root / "params.yaml").read_bytes() == before
     clone.done("git", "diff", "--exit-code", "params.yaml")
+
+
+def test_the_cost_is_said_before_anything_starts(clone: Clone) -> None:
+    said = clone.done("dvc", "exp", "run", "--dry", "-S", "study=smoke", "-S", "mix.caps.fpb=20")
+    assert "study smoke: " in said and "M tokens" in said and "minutes on" in said
+    assert said.index("study smoke: ") < said.index("stages/fetch.py")
