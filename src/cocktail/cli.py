@@ -186,6 +186,26 @@ def advise(arguments: argparse.Namespace) -> None:
         print(next_text(runs, study, root=Path()))
 
 
+def watch(arguments: argparse.Namespace) -> None:
+    """How far the running study is: runs done, loss, time left, GPUs; Ctrl-C ends the looking only."""
+    import time
+
+    from rich.live import Live
+    from rich.text import Text
+
+    from cocktail.config import load_params
+    from cocktail.studies.watch import watch_text
+
+    study = load_params(PARAMS)
+    if arguments.once:
+        print(watch_text(Path(), study))
+        return
+    with Live(Text(watch_text(Path(), study)), auto_refresh=False) as live:
+        while True:
+            time.sleep(arguments.every)
+            live.update(Text(watch_text(Path(), study)), refresh=True)
+
+
 def new_task(arguments: argparse.Namespace) -> None:
     """From a file of one's own: task, source, golden file, study; shows prompts, counts and cost."""
     from cocktail.studies.new_task.columns import parse_names
@@ -269,7 +289,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="cocktail", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     around = (params, schema, plan, lock, verify, record, keep_runs, readme, refetch)
-    others = (pretrain, mend, fsck, replies, new_task, advise, calibrate, card, export, verdicts_diff)
+    others = (pretrain, mend, fsck, replies, new_task, watch, advise, calibrate, card, export, verdicts_diff)
     for command in (*around, *others):
         name = command.__name__.replace("_", "-")
         sub = commands.add_parser(name, help=command.__doc__, description=command.__doc__)
@@ -305,6 +325,9 @@ def main() -> None:
             where = sub.add_mutually_exclusive_group()
             where.add_argument("--study", default="", help="a recorded study; default: the fresh scores")
             where.add_argument("--scores", type=Path, default=Path("artifacts/scores"), help="of stage score")
+        if command is watch:
+            sub.add_argument("--every", type=float, default=10.0, help="seconds from one look to the next")
+            sub.add_argument("--once", action="store_true", help="one look, and no more")
         if command is new_task:
             _of_new_task(sub)
         if command is export:

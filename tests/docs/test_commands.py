@@ -40,6 +40,7 @@ NOT_RUN = {
     "dvc repro mix",
     "cocktail plan paper source=mirror --made reports/plans",
     "git checkout fa7ca1b",
+    "cocktail watch",
     "make setup",
     "make params STUDY=small",
     "dvc pull -r weights base@cocktail_base",

@@ -32,7 +32,7 @@ def standing_lines(outcomes: Outcomes, *, target: str, model: str = "") -> Itera
         f"What was measured of {target}: {len(measured)} of {len(grid)} runs that can tell (base, mixtures "
         f"with it), on {values.shape[1]} test items, one seed."
     )
-    means = {run: 100 * float(values.loc[run].mean()) for run in measured}
+    means = {run: 100 * float(np.mean(values.loc[run].to_numpy())) for run in measured}
     mixed = [run for run in measured if len(grid[run]) > 1]
     if mixed:
         best = max(mixed, key=lambda run: means[run])
@@ -56,7 +56,9 @@ def following(outcomes: Outcomes, *, target: str, model: str = "", count: int) -
     tasks = tuple(outcomes.tasks)
     grid = grid_of(tasks)
     values, _ = _outcomes(outcomes, target=target, model=model)
-    means = {grid[run]: 100 * float(values.loc[run].mean()) for run in grid if run in values.index}
+    means = {
+        grid[run]: 100 * float(np.mean(values.loc[run].to_numpy())) for run in grid if run in values.index
+    }
     shares = np.array(list(means.values())) / 100
     spread = 100 * np.sqrt(np.mean(shares * (1 - shares)) / max(1, values.shape[1])) if len(shares) else 5.0
     noise = max(LEAST_NOISE, float(spread))
