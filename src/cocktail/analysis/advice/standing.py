@@ -56,9 +56,8 @@ def following(outcomes: Outcomes, *, target: str, model: str = "", count: int) -
     tasks = tuple(outcomes.tasks)
     grid = grid_of(tasks)
     values, _ = _outcomes(outcomes, target=target, model=model)
-    means = {
-        grid[run]: 100 * float(np.mean(values.loc[run].to_numpy())) for run in grid if run in values.index
-    }
+    asked = [run for run in grid if run in values.index]
+    means = {grid[run]: 100 * float(np.mean(values.loc[run].to_numpy())) for run in asked}
     shares = np.array(list(means.values())) / 100
     spread = 100 * np.sqrt(np.mean(shares * (1 - shares)) / max(1, values.shape[1])) if len(shares) else 5.0
     noise = max(LEAST_NOISE, float(spread))
