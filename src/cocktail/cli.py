@@ -357,7 +357,9 @@ def _of_new_task(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--model", default="phi3_smoke", help="a file in conf/model, as smollm2_135m")
     sub.add_argument("--source", default="synthetic", help="of the partners: a file in conf/source")
     sub.add_argument("--partners", default="fpb,twitter_sa,open_orca", help="other tasks that are mixed")
-    sub.add_argument("--cap", type=int, default=160, help="rows that each gives a mixture")
+    sub.add_argument(
+        "--cap", type=int, default=0, help="rows that each gives; default: 160, of real models 40"
+    )
     sub.add_argument("--licence", default="not stated", help="of the data")
 
 

@@ -18,8 +18,9 @@ from cocktail import cli
 from cocktail.config import check_params
 from cocktail.config.compose import compose
 from cocktail.data.prepare import prepare
-from cocktail.errors import DataError
+from cocktail.errors import DataError, SourceError
 from cocktail.files.records import read_json
+from cocktail.sources import hub
 from cocktail.sources.fetch import fetch_sources
 from cocktail.studies.new_task.columns import Columns, find_columns, label_names, parse_names
 from cocktail.studies.new_task.read import read_given, split_rows
@@ -190,3 +191,34 @@ def test_rows_of_a_cluster_stay_together_whatever_their_order() -> None:
     assert 40 < len(test) < 120
     again = split_rows(rows[::-1], text="text", cluster="doc")[1]
     assert sorted(row["text"] for row in again) == sorted(row["text"] for row in test)
+
+
+@pytest.mark.parametrize(("model", "words", "cap"), [("phi3_smoke", (), 160), ("smollm2_135m", (), 40)])
+def test_every_source_has_a_cap_that_fits_the_model(
+    root: Path, monkeypatch: pytest.MonkeyPatch, model: str, words: tuple[str, ...], cap: int
+) -> None:
+    write_csv(root / "minutes.csv", own_rows())
+    new_task(monkeypatch, "--data", "minutes.csv", "--names", NAMES, "--model", model, *words)
+    params = check_params(compose(root / "conf", "minutes"), where="minutes")
+    assert [params.mix.caps[task] for task in ("minutes", "fpb", "twitter_sa")] == [cap] * 3
+
+
+def test_a_data_set_of_the_hub_is_read_by_the_names_of_its_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """README and other files are left alone; rows of several train files are joined."""
+    rows = own_rows(90)
+
+    def copy(source: Any, path: str, target: Path, *, commit: str) -> None:
+        part = rows[:60] if "test" not in path else rows[60:]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        pd.DataFrame(part).to_parquet(target)
+
+    listed = ["README.md", "data/train-0.parquet", "data/train-1.parquet", "data/test-0.parquet", "x.csv"]
+    monkeypatch.setattr(hub, "resolve_commit", lambda source: "0" * 40)
+    monkeypatch.setattr(hub, "list_files", lambda source, commit: listed)
+    monkeypatch.setattr(hub, "copy_file", copy)
+    given = read_given("my-org/minutes", None)
+    assert (len(given.train), len(given.test or [])) == (120, 30)
+    assert given.origin == f"{hub.PAGE}my-org/minutes at {'0' * 40}"
+    listed[1:4] = []
+    with pytest.raises(SourceError, match="no file of the data set has train in its name: x.csv"):
+        read_given("my-org/minutes", None)

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from cocktail.studies.new_task.read import Given, split_rows
 from cocktail.studies.new_task.texts import Wanted, golden, study_text, task_text
 from cocktail.tasks import Task, load_task
 
+MINI_CAP, CAP = 160, 40  # rows a source: minutes with a miniature, three quarters of an hour with SmolLM2
 OWN = Path("data/own")  # git ignores it
 FEWEST = {"train": 40, "test": 20}  # rows; of fewer nothing can be told
 
@@ -141,7 +142,8 @@ def _write(
         evaluated = [name for name in wanted.partners if name in evaluated_tasks()]
         models = compose(root / "conf", "tiny", [f"model=[{wanted.model}]"])["models"]
         mini = models[wanted.model]["kind"] == "scratch"
-        _put(places["study"], study_text(wanted, source, evaluated=evaluated, mini=mini))
+        capped = replace(wanted, cap=wanted.cap or (MINI_CAP if mini else CAP))
+        _put(places["study"], study_text(capped, source, evaluated=evaluated, mini=mini))
         check_params(compose(root / "conf", wanted.name), where=str(places["study"]))
         return Made(task, columns, parts, names, tuple(places.values()))
 

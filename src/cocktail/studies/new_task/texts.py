@@ -27,7 +27,7 @@ class Wanted:
     Attributes:
         name: of the task, its source and its study.
         partners: other tasks that are mixed with it.
-        cap: rows that it, and each partner, gives a mixture.
+        cap: rows that it, and each partner, gives a mixture; 0: what the model has time for.
     """
 
     name: str
