@@ -61,6 +61,8 @@ def _tell_cost(study: str, overrides: list[str]) -> None:
         print(estimate(plan_study(CONF, study, others, root=CONF.parent), CONF.parent), file=sys.stderr)
     except CocktailError as error:
         print(f"the cost is not known before it is run: {error.what}", file=sys.stderr)
+    except (LookupError, ValueError, OSError) as error:  # an estimate that fails must not stop a run
+        print(f"the cost is not known before it is run ({type(error).__name__}: {error})", file=sys.stderr)
     finally:
         ConfigLoaderImpl.load_configuration = load_configuration
         GlobalHydra.instance().clear()
