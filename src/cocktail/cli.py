@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from cocktail.errors import CocktailError
@@ -224,7 +225,12 @@ def new_task(arguments: argparse.Namespace) -> None:
     )
     asked = {name: getattr(arguments, name) for name in ("text", "label", "cluster")}
     given, names = read_given(arguments.data, arguments.test), parse_names(arguments.names)
-    print(make_and_tell(Path(), given, wanted, asked=asked, names=names))
+    ask = _ask_for_name if sys.stdin.isatty() else None
+    print(make_and_tell(Path(), given, wanted, asked=asked, names=names, ask=ask))
+
+
+def _ask_for_name(value: str) -> str:
+    return input(f"what is label {value} called? ").strip()
 
 
 def export(arguments: argparse.Namespace) -> None:

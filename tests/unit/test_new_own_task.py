@@ -167,8 +167,20 @@ def test_text_and_label_are_guessed() -> None:
         find_columns(rows, where="x")
 
 
+def test_a_text_may_be_missing_and_is_the_text_all_the_same() -> None:
+    rows = [*own_rows(60), {"index": 61, "year": 2001, "sentence": None, "label": 1}]
+    assert find_columns(rows, where="x").text == "sentence"
+
+
 def named(values: list[Any], names: str = "") -> dict[str, str]:
     return label_names([{"label": value} for value in values], "label", parse_names(names), where="x")
+
+
+def test_a_person_is_asked_what_numbers_are_called() -> None:
+    rows, called = [{"label": number} for number in (0, 1, 1)], {"0": "down", "1": "up"}
+    assert label_names(rows, "label", {}, where="x", ask=called.__getitem__) == called
+    with pytest.raises(DataError, match="the labels are numbers"):
+        label_names(rows, "label", {}, where="x", ask=lambda value: "")
 
 
 def test_labels_keep_the_order_of_their_names_and_one_spelling() -> None:

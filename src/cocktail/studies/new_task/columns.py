@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any
 
 from cocktail.errors import DataError, near
 
+Ask = Callable[[str], str]
 Rows = Sequence[Mapping[str, Any]]
 
 MOST_LABELS = 20
@@ -65,7 +66,9 @@ def find_columns(rows: Rows, *, text: str = "", label: str = "", cluster: str = 
     return Columns(text, label, cluster)
 
 
-def label_names(rows: Rows, column: str, names: Mapping[str, str], *, where: str) -> dict[str, str]:
+def label_names(
+    rows: Rows, column: str, names: Mapping[str, str], *, where: str, ask: Ask | None = None
+) -> dict[str, str]:
     """Return the name of every value of the label column; equal but for case and spacing is one name.
 
     Args:
@@ -73,6 +76,7 @@ def label_names(rows: Rows, column: str, names: Mapping[str, str], *, where: str
         column: of the labels.
         names: what was given, as {"0": "hawkish"}; what it lacks keeps its own spelling.
         where: the file, for messages.
+        ask: asks a person what a number is called; None: nobody is there.
 
     Raises:
         DataError: numbers without names, two names that differ by a letter, one label only, or too many.
@@ -82,6 +86,9 @@ def label_names(rows: Rows, column: str, names: Mapping[str, str], *, where: str
     if unknown := [value for value in names if value not in counts]:
         raise DataError(f"--names: no label {unknown[0]!r}{near(unknown[0], counts)}", where=where)
     numbers = [value for value in counts if re.fullmatch(r"-?\d+(\.0)?", value) and value not in names]
+    if numbers and ask:
+        names = {**names, **{value: ask(value) for value in sorted(numbers)}}
+        numbers = [value for value in numbers if not names[value]]
     if numbers:
         example = ",".join(f"{value}=..." for value in sorted(counts))
         raise DataError(
@@ -157,9 +164,9 @@ def _guess_label(rows: Rows, names: Sequence[str], *, but: str, where: str) -> s
 
 def _guess_text(rows: Rows, names: Sequence[str], *, but: str, where: str) -> str:
     lengths = {
-        name: sum(len(row[name]) for row in rows) / len(rows)
+        name: sum(len(row[name] or "") for row in rows) / len(rows)
         for name in names
-        if name != but and all(isinstance(row[name], str) for row in rows)
+        if name != but and all(isinstance(row[name], str | None) for row in rows)
     }
     if not lengths:
         told = f"no column holds text beside the label; columns: {', '.join(names)}"

@@ -17,7 +17,7 @@ from cocktail.config.compose import compose, known_studies
 from cocktail.data.load import load_source
 from cocktail.errors import CocktailError, ConfigError, DataError, near
 from cocktail.files.records import digest_file, fresh_file, write_json
-from cocktail.studies.new_task.columns import Columns, Rows, find_columns, label_names
+from cocktail.studies.new_task.columns import Ask, Columns, Rows, find_columns, label_names
 from cocktail.studies.new_task.read import Given, split_rows
 from cocktail.studies.new_task.texts import Wanted, golden, study_text, task_text
 from cocktail.tasks import Task, load_task
@@ -44,7 +44,13 @@ class Made:
 
 
 def make_task(
-    root: Path, given: Given, wanted: Wanted, *, asked: Mapping[str, str], names: Mapping[str, str]
+    root: Path,
+    given: Given,
+    wanted: Wanted,
+    *,
+    asked: Mapping[str, str],
+    names: Mapping[str, str],
+    ask: Ask | None = None,
 ) -> Made:
     """Write a task, its rows, its golden file and its study below ``root``; all of them or none.
 
@@ -54,6 +60,7 @@ def make_task(
         wanted: name, model, partners.
         asked: columns that were named: text, label, cluster; "": to be guessed.
         names: of label values that were given.
+        ask: asks a person what a number is called.
 
     Raises:
         ConfigError: the name is taken or is none, or a model, source or partner is unknown.
@@ -63,7 +70,7 @@ def make_task(
     where = given.origin
     rows = [*given.train, *(given.test or [])]
     columns = find_columns(rows, **asked, where=where)
-    labels = label_names(rows, columns.label, names, where=where)
+    labels = label_names(rows, columns.label, names, where=where, ask=ask)
     train, test = given.train, given.test
     if test is None:
         train, test = split_rows(list(train), text=columns.text, cluster=columns.cluster)
