@@ -10,7 +10,7 @@ from pathlib import Path
 import cocktail.tasks
 from cocktail.tasks import task_groups
 
-TEXT = '''"""Minutes of a made-up bank: hawkish or dovish? Invented."""
+TEXT = '''"""Speeches of a made-up bank: hawkish or dovish? Invented."""
 
 from cocktail.tasks.base import Example, Row, Task, label_named, text_of
 
@@ -24,7 +24,7 @@ def example(row: Row) -> Example:
 
 
 TASK = Task(
-    name="minutes",
+    name="speeches",
     kind="label",
     columns=("text", "label"),
     example=example,
@@ -37,7 +37,7 @@ TASK = Task(
 
 
 @contextmanager
-def own_task(folder: Path, name: str = "minutes", text: str = TEXT) -> Iterator[None]:
+def own_task(folder: Path, name: str = "speeches", text: str = TEXT) -> Iterator[None]:
     """Put a file with a task into ``folder`` and let the package find it."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.py").write_text(text, encoding="utf-8")

@@ -24,7 +24,7 @@ CLAIMS = ROOT / "data/reference/claims.yaml"
 
 
 @pytest.fixture
-def minutes(tmp_path: Path) -> Iterator[None]:
+def speeches(tmp_path: Path) -> Iterator[None]:
     with own_task(tmp_path / "own"):
         yield
 
@@ -32,11 +32,11 @@ def minutes(tmp_path: Path) -> Iterator[None]:
 @pytest.fixture
 def raw() -> dict[str, Any]:
     found = copy.deepcopy(compose(ROOT / "conf", "smoke"))
-    found["fetch"]["sources"]["minutes"] = make_source(("train.csv", "train"), ("test.csv", "test"))
-    found["study"] |= {"name": "minutes", "targets": ["minutes"]}
-    found["study"]["tasks"] += ["minutes"]
-    found["study"]["evaluations"] += ["minutes"]
-    found["mix"]["caps"]["minutes"] = 8
+    found["fetch"]["sources"]["speeches"] = make_source(("train.csv", "train"), ("test.csv", "test"))
+    found["study"] |= {"name": "speeches", "targets": ["speeches"]}
+    found["study"]["tasks"] += ["speeches"]
+    found["study"]["evaluations"] += ["speeches"]
+    found["mix"]["caps"]["speeches"] = 8
     return found
 
 
@@ -50,37 +50,37 @@ def test_general_tasks_are_those_that_say_so() -> None:
     assert general_tasks() == ["financebench", "gsm8k", "knowledge"]
 
 
-@pytest.mark.usefixtures("minutes")
+@pytest.mark.usefixtures("speeches")
 def test_an_own_task_is_a_target_with_verdict_rows(raw: dict[str, Any]) -> None:
     params = check_params(raw, where="own")
-    assert params.study.targets == ["minutes"]
+    assert params.study.targets == ["speeches"]
     tests = [claim.test for claim in read_claims(CLAIMS)]
     finance = [test for test in tests if isinstance(test, ContrastTest) and test.tasks == "finance"]
-    assert finance and all("minutes" in tasks_of(test, params.study.evaluations) for test in finance)
-    assert "minutes in study.targets" not in lacking(read_claims(CLAIMS), params)
+    assert finance and all("speeches" in tasks_of(test, params.study.evaluations) for test in finance)
+    assert "speeches in study.targets" not in lacking(read_claims(CLAIMS), params)
 
 
-@pytest.mark.usefixtures("minutes")
+@pytest.mark.usefixtures("speeches")
 def test_an_own_task_says_nothing_of_studies_without_its_source() -> None:
     params = check_params(compose(ROOT / "conf", "smoke"), where="smoke")
     tests = [claim.test for claim in read_claims(CLAIMS)]
     finance = next(test for test in tests if isinstance(test, ContrastTest) and test.tasks == "finance")
     assert len(all_tasks_of(finance, params.fetch.sources)) == 7
-    assert not any("minutes" in need for need in lacking(read_claims(CLAIMS), params))
+    assert not any("speeches" in need for need in lacking(read_claims(CLAIMS), params))
 
 
-@pytest.mark.usefixtures("minutes")
+@pytest.mark.usefixtures("speeches")
 @pytest.mark.parametrize(
     ("section", "told"),
     [
-        ("evaluations", "target 'minutes' is trained and evaluated: add it to study.evaluations"),
-        ("tasks", "target 'minutes' is trained and evaluated: add it to study.tasks"),
+        ("evaluations", "target 'speeches' is trained and evaluated: add it to study.evaluations"),
+        ("tasks", "target 'speeches' is trained and evaluated: add it to study.tasks"),
     ],
 )
 def test_a_target_that_the_study_lacks_says_where_to_add_it(
     raw: dict[str, Any], section: str, told: str
 ) -> None:
-    raw["study"][section].remove("minutes")
+    raw["study"][section].remove("speeches")
     with pytest.raises(ConfigError, match=told):
         check_params(raw, where="own")
 
@@ -102,4 +102,4 @@ def test_a_general_set_is_no_target(raw: dict[str, Any]) -> None:
 def test_a_file_that_cannot_be_read_so_is_a_clear_error(tmp_path: Path, text: str, told: str) -> None:
     with own_task(tmp_path / "own", text=text), pytest.raises(ConfigError, match=told) as error:
         general_tasks()
-    assert "minutes.py" in str(error.value)
+    assert "speeches.py" in str(error.value)

@@ -21,7 +21,7 @@ Rows = list[dict[str, Any]]
 
 
 @pytest.fixture(autouse=True)
-def minutes(tmp_path: Path) -> Iterator[None]:
+def speeches(tmp_path: Path) -> Iterator[None]:
     with own_task(tmp_path / "own"):
         yield
 
@@ -29,15 +29,15 @@ def minutes(tmp_path: Path) -> Iterator[None]:
 def params(**config: Any) -> Params:
     sources = {
         "filler": make_source(),
-        "minutes": make_source(("train.jsonl", "train"), ("test.jsonl", "test")),
+        "speeches": make_source(("train.jsonl", "train"), ("test.jsonl", "test")),
     }
-    chosen = {"tasks": ["minutes"], "evaluations": ["minutes"], "targets": ["minutes"]}
+    chosen = {"tasks": ["speeches"], "evaluations": ["speeches"], "targets": ["speeches"]}
     return make_params(study=chosen, fetch={"backend": "mirror", "sources": sources}, prepare=config)
 
 
 def prepared(folder: Path, rows: Rows, test: Rows | None = None, **config: Any) -> None:
-    write_lines(folder / "raw/minutes/train.jsonl", *map(json.dumps, rows))
-    write_lines(folder / "raw/minutes/test.jsonl", *map(json.dumps, test or rows[:1]))
+    write_lines(folder / "raw/speeches/train.jsonl", *map(json.dumps, rows))
+    write_lines(folder / "raw/speeches/test.jsonl", *map(json.dumps, test or rows[:1]))
     prepare(folder / "raw", folder / "prepared", params=params(**config))
 
 
@@ -73,16 +73,16 @@ def test_another_spelling_is_shown_beside_the_labels(tmp_path: Path) -> None:
 def test_a_cluster_that_takes_every_train_row_away_stops_prepare(tmp_path: Path) -> None:
     text = TEXT.replace("cluster=text", "cluster=text_of(row, 'year')")
     rows = [row | {"year": "2012"} for row in sentences(60)]
-    (tmp_path / "own/minutes.py").write_text(text.replace('("text", "label")', '("text", "label", "year")'))
+    (tmp_path / "own/speeches.py").write_text(text.replace('("text", "label")', '("text", "label", "year")'))
     error = refused(tmp_path, rows, [{"text": "Another.", "label": "dovish", "year": "2012"}])
-    assert "minutes: 60 of 60 train rows are taken away (normalised)" in error.what
-    assert "src/cocktail/tasks/minutes.py: example() gives the wrong `cluster`" in error.fix
+    assert "speeches: 60 of 60 train rows are taken away (normalised)" in error.what
+    assert "src/cocktail/tasks/speeches.py: example() gives the wrong `cluster`" in error.fix
 
 
 def test_a_cleaning_rule_that_takes_most_rows_stops_prepare(tmp_path: Path) -> None:
     rows = [{"text": "The same.", "label": "hawkish"} for _ in range(60)]
     error = refused(tmp_path, rows, [{"text": "Another.", "label": "dovish"}])
-    assert "minutes: 59 of 60 train rows are taken away (duplicates)" in error.what
+    assert "speeches: 59 of 60 train rows are taken away (duplicates)" in error.what
     assert "does example() read the column of the text?" in error.fix
 
 
@@ -95,10 +95,10 @@ def test_it_may_be_meant(tmp_path: Path) -> None:
 
 
 def test_a_source_without_a_cap_beside_others_with_one_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"mix\.caps lacks 'minutes'.*\+mix\.caps\.minutes=500"):
+    with pytest.raises(ConfigError, match=r"mix\.caps lacks 'speeches'.*\+mix\.caps\.speeches=500"):
         make_params(
-            study={"tasks": ["fpb", "minutes"], "evaluations": ["fpb", "minutes"], "targets": []},
-            fetch={"sources": make_params().model_dump()["fetch"]["sources"] | {"minutes": make_source()}},
+            study={"tasks": ["fpb", "speeches"], "evaluations": ["fpb", "speeches"], "targets": []},
+            fetch={"sources": make_params().model_dump()["fetch"]["sources"] | {"speeches": make_source()}},
             mix={"caps": {"fpb": 5}},
         )
 

@@ -47,7 +47,8 @@ def evaluated_tasks() -> list[str]:
 
 def general_tasks() -> list[str]:
     """Return the tasks that are evaluated and not trained on: a sample of each is asked."""
-    return [name for name in task_names() if GENERAL in task_facts(name).groups]
+    files = _files()
+    return [name for name in sorted(files) if GENERAL in _facts_of(files[name]).groups]
 
 
 def task_facts(name: str) -> TaskFacts:
@@ -57,18 +58,27 @@ def task_facts(name: str) -> TaskFacts:
         ConfigError: the file is no Python, has no ``TASK``, or does not write its facts out.
         KeyError: there is no such file.
     """
-    path = _files()[name]
+    return _facts_of(_files()[name])
+
+
+def _facts_of(path: Path) -> TaskFacts:
     return _facts(path, path.stat().st_mtime_ns)
 
 
 def _files() -> dict[str, Path]:
     spec = find_spec("cocktail.tasks")
-    folders = list(spec.submodule_search_locations or ()) if spec else []
-    found = (module for module in pkgutil.iter_modules(folders) if not module.ispkg)
+    folders = [Path(folder) for folder in spec.submodule_search_locations or ()] if spec else []
+    return _files_of(tuple((folder, folder.stat().st_mtime_ns) for folder in folders if folder.is_dir()))
+
+
+@lru_cache(maxsize=16)
+def _files_of(folders: tuple[tuple[Path, int], ...]) -> dict[str, Path]:
+    """The files in some folders as they are since a time: a grid asks for them a thousand times."""
+    found = pkgutil.iter_modules([str(folder) for folder, _ in folders])
     return {
         module.name: Path(getattr(module.module_finder, "path", "")) / f"{module.name}.py"
         for module in found
-        if module.name != "base"
+        if not module.ispkg and module.name != "base"
     }
 
 

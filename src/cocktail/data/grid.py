@@ -84,7 +84,7 @@ def explore_runs(params: Params, *, model: str = "") -> list[Run]:
     Raises:
         ConfigError: ``study.include`` names an unknown kind or run.
     """
-    include = params.study.include
+    include, general = params.study.include, general_tasks()
     grid = _mixtures(params) + _tuned(params)
     known = {*KINDS, *(run.id for run in grid)}
     unknown = [name for name in include if name not in known]
@@ -95,23 +95,23 @@ def explore_runs(params: Params, *, model: str = "") -> list[Run]:
         )
     wanted = [run for run in grid if run.kind in include or run.id in include]
     untuned = bool(model) and params.model(model).untuned
-    bases = [Run(id="base", kind="base", sources=(), seed=params.study.seed, asked=_asked_whole(params))]
+    bases = [Run(id="base", kind="base", sources=(), seed=params.study.seed, asked=_asked_whole(params, general))]
     if params.answer.shots:
         bases += [replace(bases[0], id="base_shots", kind="shots", shots=params.answer.shots)]
-    explored = [replace(run, asked=_asked_explored(params, run)) for run in wanted]
+    explored = [replace(run, asked=_asked_explored(params, run, general)) for run in wanted]
     return [*bases, *([] if untuned else explored)]
 
 
-def _asked_whole(params: Params, *, dev: bool = True) -> tuple[Asked, ...]:
+def _asked_whole(params: Params, general: Sequence[str], *, dev: bool = True) -> tuple[Asked, ...]:
     """The whole test of every finance task, and the sample of every general one."""
-    answer, general = params.answer, general_tasks()
+    answer = params.answer
     return tuple(
         Asked(task, dev, answer.general_test_rows if task in general else None)
         for task in params.study.evaluations
     )
 
 
-def _asked_explored(params: Params, run: Run) -> tuple[Asked, ...]:
+def _asked_explored(params: Params, run: Run, general: Sequence[str]) -> tuple[Asked, ...]:
     """Dev and a sample of test: transfer, leave-one-out and advice look at every finance task.
 
     Tuned runs are tries of the targets among their sources. What training does to general sets is read from
@@ -122,11 +122,10 @@ def _asked_explored(params: Params, run: Run) -> tuple[Asked, ...]:
         return tuple(Asked(task, True, params.answer.explored_test_rows) for task in tried)
     missing = len(params.study.tasks) - len(run.sources)
     asks_general = len(run.sources) == 1 or missing <= 1 or INSTRUCTIONS in run.sources
-    general = general_tasks()
     return tuple(
         replace(one, test_rows=one.test_rows if one.task in general else answer_rows)
         for answer_rows in [params.answer.explored_test_rows]
-        for one in _asked_whole(params)
+        for one in _asked_whole(params, general)
         if asks_general or one.task not in general
     )
 
@@ -158,6 +157,7 @@ def confirm_runs(params: Params, chosen: Mapping[str, Mapping[str, str]], *, mod
         )
     every = _mixture_run(params, "all", tuple(params.study.tasks))
     also = _confirmed_also(params)
+    whole = _asked_whole(params, general_tasks(), dev=False)
     runs: dict[str, Run] = {}
     for seed in params.study.confirm_seeds:
         everything = _seeded(every, seed)
@@ -170,11 +170,11 @@ def confirm_runs(params: Params, chosen: Mapping[str, Mapping[str, str]], *, mod
             for run in (single, *best.values(), everything, *controls):
                 _ask(runs, run, (Asked(target, False, None),))
         for mixture in (*([every] if params.study.targets else []), *also):
-            _ask(runs, _seeded(mixture, seed), _asked_whole(params, dev=False))
+            _ask(runs, _seeded(mixture, seed), whole)
         for mixture in also:
             if mixture.kind == "without" and mixture.id in params.study.confirm_matched:
                 filled = _matched("size", _seeded(mixture, seed), everything)
-                _ask(runs, filled, _asked_whole(params, dev=False))
+                _ask(runs, filled, whole)
     # Stable: what is matched first, so that its steps and rows are known when its controls start.
     return sorted(runs.values(), key=lambda run: bool(run.matches))
 
