@@ -12,7 +12,7 @@ from cocktail.files.records import read_json, write_json
 from cocktail.report.in_full import render_results
 from cocktail.report.methods import Record, read_studies
 from cocktail.report.overview import MINIATURES, outcome, overview
-from cocktail.report.readme import BENCHMARKS, OUTCOME, OVERVIEW, marks, render_readme
+from cocktail.report.readme import BENCHMARKS, ERROR_RATES, OUTCOME, OVERVIEW, marks, render_readme
 
 LARGE = {"repo": "org/large", "kind": "hub", "reference": True}
 SCRATCH = {"repo": None, "kind": "scratch", "reference": False}
@@ -234,7 +234,7 @@ def test_a_record_without_claims_shows_what_it_is(studies: Path) -> None:
 
 def test_documents_put_small_before_tiny_and_change_with_a_verdict(studies: Path) -> None:
     reports = studies.parent
-    text = "".join("".join(marks(block)) for block in (OUTCOME, OVERVIEW, BENCHMARKS))
+    text = "".join("".join(marks(block)) for block in (OUTCOME, OVERVIEW, BENCHMARKS, ERROR_RATES))
     rendered, results = render_readme(text, reports), render_results(studies)
     assert "| claim | small | tiny |" in rendered
     assert results.index("## Study small") < results.index("## Study tiny")

@@ -20,12 +20,12 @@ from cocktail.errors import RecordError
 from cocktail.files.records import digest_folder, read_json, write_json
 from cocktail.files.store import Store
 from cocktail.report.in_full import NONE, render_results
-from cocktail.report.readme import BENCHMARKS, OUTCOME, OVERVIEW, marks, render_readme
+from cocktail.report.readme import BENCHMARKS, ERROR_RATES, OUTCOME, OVERVIEW, marks, render_readme
 from cocktail.studies import record as module
 from cocktail.studies.record import differences, record, record_name, verify
 
 START, END = marks(OVERVIEW)
-OTHERS = "".join((*marks(OUTCOME), *marks(BENCHMARKS)))
+OTHERS = "".join((*marks(OUTCOME), *marks(BENCHMARKS), *marks(ERROR_RATES)))
 EMPTY = f"{OTHERS}{START}{END}"
 PARAMS = study_params()
 LORA = study_params("smoke", "study.targets=[fpb,finqa]", "method=lora")

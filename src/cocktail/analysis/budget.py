@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from cocktail.analysis.points import points
 from cocktail.analysis.scores import ModelScores
 from cocktail.analysis.stats.best_of import Tries, expected_best, picked_value
 from cocktail.config import Params
@@ -49,14 +50,10 @@ def _curve(scores: ModelScores, task: str, arm: str, runs: Sequence[str]) -> lis
             "task": task,
             "arm": arm,
             "k": k,
-            "picked_on_dev": _points(picked_value(Tries(np.array(dev), test), k)),
-            "picked_on_test": _points(expected_best(test.mean(axis=1), k)),
+            "picked_on_dev": points(picked_value(Tries(np.array(dev), test), k)),
+            "picked_on_test": points(expected_best(test.mean(axis=1), k)),
             "n_items": test.shape[1],
             "runs": list(runs),
         }
         for k in range(1, len(runs) + 1)
     ]
-
-
-def _points(share: float) -> float:
-    return round(100 * share, 4)

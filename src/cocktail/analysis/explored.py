@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cocktail.analysis.points import points
 from cocktail.analysis.scores import ModelScores
 from cocktail.analysis.stats.snooping import MIN_CLUSTERS, snooping_test
 from cocktail.config import Params
@@ -71,9 +72,9 @@ def curse_rows(scores: ModelScores, *, params: Params) -> list[Row]:
                 "chosen_on_dev": selection["chosen"],
                 "chosen_on_test": selection["chosen_on_test"],
                 "candidates": len(selection["candidates"]),
-                "gain_on_dev_choice": _points(on_dev - single),
-                "gain_on_test_choice": _points(on_test - single),
-                "curse": _points(on_test - on_dev),
+                "gain_on_dev_choice": points(on_dev - single),
+                "gain_on_test_choice": points(on_test - single),
+                "curse": points(on_test - on_dev),
                 **_snooping(scores, task, list(selection["candidates"]), seed=params.study.seed),
             }
         )
@@ -93,7 +94,7 @@ def _snooping(scores: ModelScores, task: str, candidates: list[str], *, seed: in
 
 def _difference(scores: ModelScores, task: str, about: Row, *, more: str, less: str) -> Row:
     above, below = scores.value("explore", more, task), scores.value("explore", less, task)
-    delta = None if above is None or below is None else _points(above - below)
+    delta = None if above is None or below is None else points(above - below)
     return {"model": scores.model, "task": task, **about, "delta": delta, "run": more, "against": less}
 
 
@@ -101,7 +102,3 @@ def _run_of(scores: ModelScores, sources: set[str]) -> str:
     """The explored mixture of exactly these sources; with few sources a pair is also a leave-one-out."""
     kinds = ("single", "pair", "without", "all")
     return next((run.id for run in scores.explored if run.kind in kinds and set(run.sources) == sources), "")
-
-
-def _points(share: float) -> float:
-    return round(100 * share, 4)

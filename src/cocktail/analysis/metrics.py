@@ -12,6 +12,7 @@ from typing import Any
 
 from cocktail.analysis.agreement import SUM
 from cocktail.analysis.overview import Row
+from cocktail.analysis.points import points
 from cocktail.analysis.scores import ModelScores
 from cocktail.config import GENERAL_TASKS
 
@@ -41,11 +42,11 @@ def _of_model(scores: ModelScores, arms: Sequence[Row], effects: Sequence[Row]) 
         group = _group(row, confirmed=row["task"] in confirmed)
         if group:
             arm = NAMES.get(row["arm"], row["arm"])
-            result[group].setdefault(row["task"], {})[arm] = _points(row["accuracy_strict"])
+            result[group].setdefault(row["task"], {})[arm] = points(row["accuracy_strict"], digits=2)
     for row in effects:
-        result["effect"].setdefault(row["target"], {})[row["contrast"]] = _points(row["estimate"])
+        result["effect"].setdefault(row["target"], {})[row["contrast"]] = points(row["estimate"], digits=2)
     result["invalid_share"] = {
-        arm: _points(sum(shares) / len(shares))
+        arm: points(sum(shares) / len(shares), digits=2)
         for arm in ("base", "all")
         if (shares := [r["invalid_strict_share"] for r in arms if (r["stage"], r["arm"]) == ("explore", arm)])
     }
@@ -73,7 +74,3 @@ def _group(row: Row, *, confirmed: bool) -> str:
         return "explored"
     is_confirmed_arm = row["stage"] == "confirm" and row["arm"] in CONFIRMED
     return "confirmed" if row["arm"] == "base" or is_confirmed_arm else ""
-
-
-def _points(share: float) -> float:
-    return round(100 * share, 2)

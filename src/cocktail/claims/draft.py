@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from cocktail.analysis.points import points
 from cocktail.analysis.scores import Reading
 from cocktail.analysis.stats.crossed import Effect
 from cocktail.claims.verdict import Finding
@@ -66,16 +67,16 @@ def row_of(draft: Draft, finding: Finding, *, detectable: float | None) -> dict[
         "reading": draft.reading,
         "verdict": finding.verdict,
         "reason": "; ".join(reasons),
-        "effect": _points(effect.estimate) if effect else None,
-        "low": _points(effect.low) if effect else None,
-        "high": _points(effect.high) if effect else None,
+        "effect": points(effect.estimate) if effect else None,
+        "low": points(effect.low) if effect else None,
+        "high": points(effect.high) if effect else None,
         "interval": effect.scope if effect else None,
         "p": _p(draft.p),
         "p_adjusted": _p(draft.p_adjusted),
         "n_items": effect.n_items if effect else None,
         "n_clusters": effect.n_clusters if effect else None,
         "n_seeds": effect.n_seeds if effect else None,
-        "detectable": None if detectable is None else _points(detectable),
+        "detectable": None if detectable is None else points(detectable),
         "treatment_model": draft.model,
         "treatment_runs": list(draft.treatment_runs),
         "control_model": draft.control_model,
@@ -84,10 +85,6 @@ def row_of(draft: Draft, finding: Finding, *, detectable: float | None) -> dict[
         "control_collapsed": draft.control_collapsed,
         "primary": draft.primary,
     }
-
-
-def _points(share: float) -> float:
-    return round(100 * share, 4)
 
 
 def _p(value: float | None) -> float | None:

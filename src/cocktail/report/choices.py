@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from cocktail.report.table import Table
+from cocktail.report.table import Table, p_text
 
 CURSE = (
     "p: of “no mixture is better than the single”, all of them looked at on test (Hansen's SPA on clusters "
@@ -32,7 +32,7 @@ def curse_table(comparison: Mapping[str, Any], *, note: str) -> Table:
     columns = ["model", "task", "n_items", "n_clusters", "candidates", "chosen_on_dev", "chosen_on_test"]
     columns += ["gain_on_dev_choice", "gain_on_test_choice", "curse", "p", "better", "better_runs", "single"]
     rows = [
-        {**row, "p": _p(row["p_any_better"]), "better": len(row["better"]), "better_runs": row["better"]}
+        {**row, "p": p_text(row["p_any_better"]), "better": len(row["better"]), "better_runs": row["better"]}
         for row in comparison["curse"]
     ]
     title = "Winner's curse: gain over the single task, mixture picked on dev or on test (points)"
@@ -84,9 +84,3 @@ def advice_table(comparison: Mapping[str, Any], *, note: str) -> Table:
     frame = pd.DataFrame(comparison["advice"], columns=list(names)).rename(columns=names)
     title = "Which tasks to mix: does advice beat simple rules on mixtures it never saw?"
     return Table(name="advice", title=title, note=f"{note} {ADVICE}", frame=frame, digits=2)
-
-
-def _p(value: float | None) -> str | None:
-    if value is None:
-        return None
-    return f"{value:.3f}" if value >= 0.001 else "<0.001"

@@ -18,6 +18,8 @@ def error_rates(path: Path) -> str:
 
     A design is held to a bound where its number has one; what misses its bound is named, one by one.
     """
+    if not path.is_file():
+        return "The rule was not simulated.\n"
     rows = [row for row in read_json(path)["rows"] if row["way"] == RULE]
     null = [row for row in rows if row["truth"] == NULL]
     bound = [row for row in null if "supported" in row["bounds"]]

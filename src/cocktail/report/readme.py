@@ -42,6 +42,7 @@ def render_readme(text: str, reports: Path) -> str:
         OUTCOME: outcome(full) if full else NONE,
         OVERVIEW: overview(full) if full else NONE,
         BENCHMARKS: speed_lines(reports / "benchmarks"),
+        ERROR_RATES: error_rates(reports / "calibration/calibration.json"),
     }
     return _filled(text, blocks, where=README)
 

@@ -57,6 +57,13 @@ def cell_text(value: Any, *, digits: int) -> str:
     return str(value)
 
 
+def p_text(value: float | None, *, missing: str = "") -> str:
+    """Return a p-value as tables and page show it."""
+    if value is None:
+        return missing
+    return f"{value:.3f}" if value >= 0.001 else "<0.001"
+
+
 def to_markdown(table: Table) -> str:
     """Return the table with its title and note."""
     shown = table.shown()

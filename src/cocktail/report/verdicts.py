@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from cocktail.report.standing import standing_text
-from cocktail.report.table import Table
+from cocktail.report.table import Table, p_text
 
 RULE = (
     "supported: the interval lies above zero and reaches the margin; contradicted: the same below zero; "
@@ -80,7 +80,7 @@ def _cells(claim: Claim, row: Row) -> dict[str, Any]:
         "claim": f"{claim['number']}. {claim['title']}",
         "on": row["scope"],
         "effect": effect_text(row),
-        "adjusted p": _p(row["p_adjusted"]),
+        "adjusted p": p_text(row["p_adjusted"]),
         **{name: _count(row[f"n_{name}"]) for name in ("items", "clusters", "seeds")},
         "collapsed": _collapsed(row),
         "treatment runs": _runs(row, "treatment"),
@@ -115,9 +115,3 @@ def effect_text(row: Row) -> str:
 
 def _count(value: int | None) -> int | str:
     return "" if value is None else value  # a column of numbers with gaps would turn into floats
-
-
-def _p(value: float | None) -> str:
-    if value is None:
-        return ""
-    return f"{value:.3f}" if value >= 0.001 else "<0.001"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -15,7 +16,7 @@ from cocktail.report.page.figures import breakable, slug
 from cocktail.report.page.forest import claim_forest, effect_text, headline_forest, row_label
 from cocktail.report.page.studies import side_by_side
 from cocktail.report.page.traces import cell_trace
-from cocktail.report.table import MISSING
+from cocktail.report.table import MISSING, p_text
 from cocktail.report.verdicts import RULE
 
 GLYPHS = {
@@ -54,7 +55,8 @@ def render_page(page: Page) -> str:
         "run_columns": RUN_COLUMNS,
         "rule": RULE,
     }
-    environment.filters |= {"breakable": breakable, "points": _points, "p_value": _p_value, "counts": _counts}
+    p_value = partial(p_text, missing=MISSING)
+    environment.filters |= {"breakable": breakable, "points": _points, "p_value": p_value, "counts": _counts}
     return environment.get_template("report.html.j2").render(page=page, params=page.params)
 
 
@@ -79,12 +81,6 @@ def _run_ref(page: Page, model: str, run: str) -> Markup:
 
 def _points(value: float | None) -> str:
     return MISSING if value is None else f"{value:.1f}".replace("-", "−")
-
-
-def _p_value(value: float | None) -> str:
-    if value is None:
-        return MISSING
-    return f"{value:.3f}" if value >= 0.001 else "<0.001"
 
 
 def _counts(counts: Mapping[str, int]) -> str:
