@@ -70,7 +70,7 @@ def test_tuned_singles_are_distinct_tries_of_their_target() -> None:
 @pytest.mark.parametrize("method", known_methods())
 @pytest.mark.parametrize("name", known_studies(ROOT / "conf"))
 def test_tries_surround_the_learning_rate_that_is_trained_with(name: str, method: str) -> None:
-    overrides = ("study.targets=[fpb]", "study.include=[tuned]", "study.tries=27")
+    overrides = ("study.targets=[fpb]", "study.include=[tuned]", "study.tries=18")
     params = study(name, f"method={method}", *overrides)
     rates = {run.learning_rate for run in explore_runs(params) if run.kind == "tuned"}
     assert params.train.learning_rate in rates

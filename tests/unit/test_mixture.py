@@ -126,7 +126,8 @@ def test_a_mixture_without_rows_is_refused() -> None:
 
 def test_steps_and_size_controls_match_their_mixture(params: Params) -> None:
     chosen = {task: {"chosen": "pair_headline_fpb"} for task in FINANCE_TASKS}
-    one_target = {"targets": ["fpb"], "confirm_also": ["without_orca_math"]}
+    matched = ["chosen", "all", "without_orca_math"]
+    one_target = {"targets": ["fpb"], "confirm_also": matched[2:], "confirm_matched": matched}
     study = params.study.model_copy(update=one_target)
     confirmed = confirm_runs(params.model_copy(update={"study": study}), chosen)
     found = {run.id: asked(params, run, runs=confirmed) for run in confirmed}
