@@ -16,7 +16,8 @@ def main() -> None:
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
     parser.add_argument("--out", type=Path, required=True, help="folder for <source>/ folders")
     arguments = parser.parse_args()
-    fetch_sources(arguments.out, load_params(arguments.params).fetch)
+    params = load_params(arguments.params)
+    fetch_sources(arguments.out, params.fetch, params.sources())
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from cocktail.analysis.selection import confirmed_choices, select_study
 from cocktail.analysis.study import compare_study
 from cocktail.claims.evaluate import evaluate_claims
 from cocktail.claims.locked import study_lock
-from cocktail.config import GENERAL_TASKS, Params, check_params
+from cocktail.config import Params, check_params, general_tasks
 from cocktail.config.compose import compose
 from cocktail.data.grid import Asked, Run, confirm_runs, explore_runs
 from cocktail.data.table import sampled
@@ -279,7 +279,7 @@ def _examples(task: str, split: str, size: int) -> pd.DataFrame:
 
 def _logprobs(task: str, split: str, right: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Of general test items, more where the answer is right."""
-    asked = task in GENERAL_TASKS and split == "test"
+    asked = task in general_tasks() and split == "test"
     return (
         np.where(right, np.float32(-0.5), np.float32(-1.0))
         if asked

@@ -111,7 +111,8 @@ def refetch(arguments: argparse.Namespace) -> None:
     from cocktail.config import load_params
     from cocktail.sources.fetch import verify_raw
 
-    verify_raw(Path("data/raw"), load_params(PARAMS).fetch)
+    study = load_params(PARAMS)
+    verify_raw(Path("data/raw"), study.fetch, study.sources())
     print("data/raw is what was expected")
 
 
@@ -157,7 +158,10 @@ def advise(arguments: argparse.Namespace) -> None:
     from cocktail.analysis.advice.heldout import held_out_record
     from cocktail.analysis.advice.scores import fresh, recorded, target_scores
     from cocktail.analysis.advice.show import advice_text
+    from cocktail.analysis.advice.standing import following, standing_lines
     from cocktail.config import load_params
+    from cocktail.errors import RecordError
+    from cocktail.studies.advise_next import next_text
 
     if arguments.study:
         outcomes = recorded(REPORTS / "studies" / arguments.study)
@@ -165,9 +169,62 @@ def advise(arguments: argparse.Namespace) -> None:
         outcomes = fresh(arguments.scores, Path("data/prepared"), load_params(PARAMS).study.tasks)
     target, tasks = arguments.target, outcomes.tasks
     scores = target_scores(outcomes, target=target, model=arguments.model)
-    record = held_out_record(scores.fitted, scores.test, tasks, target=target, above_guess=scores.above_guess)
     source = f"study {arguments.study}" if arguments.study else f"scores in {arguments.scores}"
-    print(advice_text(record, tasks, split=scores.split, where=f"{source}, model {scores.model}"))
+    above = scores.above_guess
+    try:
+        record = held_out_record(scores.fitted, scores.test, tasks, target=target, above_guess=above)
+        print(advice_text(record, tasks, split=scores.split, where=f"{source}, model {scores.model}"))
+        advises = not record.objections
+    except RecordError as error:
+        print(f"Advice for {target}, {source}, model {scores.model}: none ({error.what}).")
+        advises = False
+    if not advises:
+        print("\n" + "\n".join(standing_lines(outcomes, target=target, model=arguments.model)))
+    if count := arguments.next or (0 if advises else 3):
+        runs = following(outcomes, target=target, model=arguments.model, count=count)
+        study = None if arguments.study else load_params(PARAMS)
+        print(next_text(runs, study, root=Path()))
+
+
+def watch(arguments: argparse.Namespace) -> None:
+    """How far the running study is: runs done, loss, time left, GPUs; Ctrl-C ends the looking only."""
+    import time
+
+    from rich.live import Live
+    from rich.text import Text
+
+    from cocktail.config import load_params
+    from cocktail.studies.watch import watch_text
+
+    study = load_params(PARAMS)
+    if arguments.once:
+        print(watch_text(Path(), study))
+        return
+    with Live(Text(watch_text(Path(), study)), auto_refresh=False) as live:
+        while True:
+            time.sleep(arguments.every)
+            live.update(Text(watch_text(Path(), study)), refresh=True)
+
+
+def new_task(arguments: argparse.Namespace) -> None:
+    """From a file of one's own: task, source, golden file, study; shows prompts, counts and cost."""
+    from cocktail.studies.new_task.columns import parse_names
+    from cocktail.studies.new_task.read import read_given
+    from cocktail.studies.new_task.show import make_and_tell
+    from cocktail.studies.new_task.texts import Wanted
+
+    wanted = Wanted(
+        name=arguments.name,
+        model=arguments.model,
+        source=arguments.source,
+        partners=tuple(filter(None, arguments.partners.split(","))),
+        cap=arguments.cap,
+        instruction=arguments.instruction,
+        licence=arguments.licence,
+    )
+    asked = {name: getattr(arguments, name) for name in ("text", "label", "cluster")}
+    given, names = read_given(arguments.data, arguments.test), parse_names(arguments.names)
+    print(make_and_tell(Path(), given, wanted, asked=asked, names=names))
 
 
 def export(arguments: argparse.Namespace) -> None:
@@ -232,7 +289,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="cocktail", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     around = (params, schema, plan, lock, verify, record, keep_runs, readme, refetch)
-    for command in (*around, pretrain, mend, fsck, replies, advise, calibrate, card, export, verdicts_diff):
+    others = (pretrain, mend, fsck, replies, new_task, watch, advise, calibrate, card, export, verdicts_diff)
+    for command in (*around, *others):
         name = command.__name__.replace("_", "-")
         sub = commands.add_parser(name, help=command.__doc__, description=command.__doc__)
         sub.set_defaults(command=command)
@@ -262,10 +320,16 @@ def main() -> None:
             sub.add_argument("--study", default="", help="a recorded study: one design, of its size")
         if command is advise:
             sub.add_argument("--target", required=True, help="an evaluated task, a source or not")
+            sub.add_argument("--next", type=int, default=0, help="how many runs to name that would tell most")
             sub.add_argument("--model", default="", help="needed where several models were trained")
             where = sub.add_mutually_exclusive_group()
             where.add_argument("--study", default="", help="a recorded study; default: the fresh scores")
             where.add_argument("--scores", type=Path, default=Path("artifacts/scores"), help="of stage score")
+        if command is watch:
+            sub.add_argument("--every", type=float, default=10.0, help="seconds from one look to the next")
+            sub.add_argument("--once", action="store_true", help="one look, and no more")
+        if command is new_task:
+            _of_new_task(sub)
         if command is export:
             sub.add_argument("--study", default="", help="a recorded study; default: the fresh reports")
             sub.add_argument("--out", type=Path, required=True, help="a folder for <table>.tex and .csv")
@@ -278,6 +342,23 @@ def main() -> None:
             sub.add_argument("new", type=Path, help="claims.json of the change")
     arguments = parser.parse_args()
     run_command(lambda: _in_a_study(arguments))
+
+
+def _of_new_task(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("name", help="small letters, digits and _: of the task and its study")
+    sub.add_argument("--data", required=True, help="a .csv, .jsonl or .parquet file, or ORG/NAME of the Hub")
+    sub.add_argument("--test", type=Path, help="a file of test rows; default: a fifth of the clusters")
+    sub.add_argument("--text", default="", help="the column of the text; default: the longest")
+    sub.add_argument("--label", default="", help="the column of the label; default: one with few values")
+    cluster = "a column of what rows share that stand or fall together; default: equal texts"
+    sub.add_argument("--cluster", default="", help=cluster)
+    sub.add_argument("--names", default="", help='of labels: "0=hawkish,1=dovish,2=neutral"')
+    sub.add_argument("--instruction", default="", help="the question; default: which label fits")
+    sub.add_argument("--model", default="phi3_smoke", help="a file in conf/model, as smollm2_135m")
+    sub.add_argument("--source", default="synthetic", help="of the partners: a file in conf/source")
+    sub.add_argument("--partners", default="fpb,twitter_sa,open_orca", help="other tasks that are mixed")
+    sub.add_argument("--cap", type=int, default=160, help="rows that each gives a mixture")
+    sub.add_argument("--licence", default="not stated", help="of the data")
 
 
 def _in_a_study(arguments: argparse.Namespace) -> None:

@@ -40,6 +40,7 @@ NOT_RUN = {
     "dvc repro mix",
     "cocktail plan paper source=mirror --made reports/plans",
     "git checkout fa7ca1b",
+    "cocktail watch",
     "make setup",
     "make params STUDY=small",
     "dvc pull -r weights base@cocktail_base",
@@ -83,6 +84,14 @@ RUN_ELSEWHERE = {
     "python -m pytest tests/drills/test_hostile.py": ("tests/drills/test_hostile.py", "def test_a_raw_file"),
     "python -m pytest tests/drills/test_fuzz.py": ("tests/drills/test_fuzz.py", '"COCKTAIL_EXAMPLES"'),
 }
+YOUR_TASK = ("tests/pipeline/test_your_task.py", 'clone.done("sh", "-ec", line) for line in LINES')
+RUN_ELSEWHERE |= {
+    'cocktail new-task minutes --data minutes.csv --names "0=hawkish,1=dovish,2=neutral"': YOUR_TASK,
+    "dvc exp run -S study=minutes": YOUR_TASK,
+    "cat reports/tables/verdicts.md reports/tables/main.md": YOUR_TASK,
+    "cocktail advise --target minutes": YOUR_TASK,
+    "cocktail advise --target fpb --next 6": ("tests/unit/test_advice.py", '"--next", "2"'),
+}
 VARIANT = "dvc exp run -S "
 
 
@@ -114,7 +123,10 @@ def test_a_line_ends_well_as_it_stands(clone: Clone, line: str) -> None:
     clone.done("sh", "-ec", re.sub(r"^make", " ".join(MAKE), line))
 
 
-@pytest.mark.parametrize("command", [one for one in COMMANDS if one.startswith(VARIANT)])
+VARIANTS = [one for one in COMMANDS if one.startswith(VARIANT) and one not in RUN_ELSEWHERE]
+
+
+@pytest.mark.parametrize("command", VARIANTS)
 def test_a_variant_composes_and_passes_the_checks(command: str) -> None:
     words = shlex.split(command)[3:]
     overrides = [words[place + 1] for place, word in enumerate(words) if word == "-S"]

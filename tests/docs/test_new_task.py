@@ -53,7 +53,7 @@ def params_with_the_line(mirror: Path) -> Any:
     return make_params(
         study=chosen,
         fetch={"backend": "mirror", "mirror": str(mirror), "sources": empty | line},
-        mix={"caps": {NAME: 5}},
+        mix={"caps": {"fpb": 5, NAME: 5}},
     )
 
 

@@ -20,6 +20,11 @@ from cocktail.tasks import load_task
 
 FOLDER = Path(__file__).parent
 TASKS = task_names()
+# Whose answers rules.txt was taken of; a new task adds none, as it changes no rule.
+RULED = (
+    *("convfinqa", "filler", "fin_ner_cls", "financebench", "finqa", "fpb", "gsm8k", "headline", "knowledge"),
+    *("open_orca", "orca_math", "twitter_sa", "twitter_topics"),
+)
 FREE_TEXTS = ("The Mill.", "mill", "net sales of mill in May", "net sales fell", "Net sales", "-4 million")
 
 
@@ -74,11 +79,11 @@ def test_the_training_answer_of_an_evaluated_task_scores_full_marks(name: str) -
 def test_rules_that_give_other_codes_have_another_number() -> None:
     """Codes that a study keeps without text are refused by the number of their rules, and by nothing else.
 
-    Every golden answer is held against the gold of every task, and free texts against each other. Where this
-    fails: raise ``RULES``, and write the new line into rules.txt.
+    Every golden answer of :data:`RULED` is held against the gold of every such task, and free texts against
+    each other. Where this fails: raise ``RULES``, and write the new line into rules.txt.
     """
     tolerance = Tolerance(relative=0.01, absolute=1e-6)
-    files = [(load_task(name), golden(name)) for name in TASKS]
+    files = [(load_task(name), golden(name)) for name in RULED]
     asked = [
         (file["example"]["gold"], task.kind, task.labels or ()) for task, file in files if file["scores"]
     ]

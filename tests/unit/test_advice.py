@@ -266,7 +266,14 @@ def test_the_command_reads_fresh_scores_and_recorded_studies(
     assert said.startswith("Target my_own_task, study mine, model m. Fitted on base")
     assert said.index("Held-out record") < said.index("Advice for my_own_task")
     assert "not adjusted for other targets" in said and "floor" not in said
-    assert "Advice for fpb: none (floor" in advise("--target", "fpb", "--study", "mine")
+    assert "Next: no run of the grid is left." in advise(
+        *("--target", "fpb", "--study", "mine"), *("--next", "2")
+    )
+    none = advise("--target", "fpb", "--study", "mine")
+    assert "Advice for fpb: none (floor" in none
+    assert "What was measured of fpb: 13 of 13 runs that can tell" in none
+    assert "minus single_fpb: " in none and "minus all: " in none
+    assert "What is missing: no run of the grid." in none and "answer.explored_test_rows" in none
     for arguments in (["--target", "fpb"], ["--target", "fpb", "--study", "mien"]):
         with pytest.raises(SystemExit) as caught:
             advise(*arguments)

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from answers_fixture import CLAIMS, ROOT, study_params, write_prepared
+from data_params import FINANCE_TASKS
 
 from cocktail.analysis.advised import advice_rows
 from cocktail.analysis.budget import budget_rows
@@ -24,7 +25,7 @@ from cocktail.claims.cells import cell_drafts
 from cocktail.claims.coverage import lacking
 from cocktail.claims.evaluate import judged_rows
 from cocktail.claims.schema import CellsTest, ContrastTest, all_tasks_of, read_claims
-from cocktail.config import FINANCE_TASKS, Params, check_params
+from cocktail.config import Params, check_params
 from cocktail.config.compose import compose
 from cocktail.data.evaluation_set import read_evaluation_set
 from cocktail.data.grid import Asked, Run, candidates, confirm_runs, dearest_choice, explore_runs
@@ -173,16 +174,16 @@ def test_every_confirmed_contrast_of_a_target_has_its_whole_test(study: Study) -
         assert {row["contrast"] for row in rows if row["target"] == target} == expected > set()
 
 
-def contrasts() -> Iterator[tuple[ContrastTest, str]]:
+def contrasts(params: Params) -> Iterator[tuple[ContrastTest, str]]:
     for claim in read_claims(CLAIMS):
         if isinstance(claim.test, ContrastTest):
-            yield from ((claim.test, task) for task in all_tasks_of(claim.test))
+            yield from ((claim.test, task) for task in all_tasks_of(claim.test, params.fetch.sources))
 
 
 def test_both_arms_of_every_claim_are_asked_the_same_items(study: Study) -> None:
     """Or what is missing is what the study leaves out on purpose."""
     compared = 0
-    for test, task in contrasts():
+    for test, task in contrasts(study.params):
         arms = [
             arm_runs(arm, study.scores, study.reference, task=task, params=study.params)
             for arm in (test.treatment, test.control)

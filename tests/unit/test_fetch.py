@@ -314,3 +314,52 @@ def test_without_network_the_stage_ends_with_one_message(tmp_path: Path, revisio
     assert "error: the Hub cannot be reached" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "raw").exists() or list((tmp_path / "raw").iterdir()) == []
+
+
+def mixed(*, unused: str | None = None, own: dict[str, Any] | None = None) -> Any:
+    """Sources fpb and headline generated, fin_ner_cls from a folder, of which the study uses fpb and it."""
+    synthetic = yaml.safe_load((ROOT / "conf/source/synthetic.yaml").read_text(encoding="utf-8"))["fetch"]
+    sources = {name: synthetic["sources"][name] for name in ("fpb", "headline", "filler")}
+    sources["fin_ner_cls"] = make_source(("train.jsonl", "train")) | (own or {})
+    chosen = {"tasks": ["fpb", "fin_ner_cls"], "evaluations": ["fpb"], "targets": ["fpb"]}
+    fetch = {"backend": "synthetic", "world": synthetic["world"], "sources": sources, "unused": unused}
+    return make_params(study=chosen, fetch=fetch)
+
+
+def test_a_source_may_have_a_backend_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_lines(tmp_path / "own/train.jsonl", '{"sentence": "a", "label": 1}')
+    params = mixed(own={"backend": "folder", "repo": "own"})
+    fetch_sources(tmp_path / "raw", params.fetch, params.sources())
+    receipts = {name: read_json(tmp_path / f"raw/{name}/receipt.json") for name in params.sources()}
+    backends = {name: receipt["backend"] for name, receipt in receipts.items()}
+    assert backends == {
+        "fpb": "synthetic",
+        "headline": "synthetic",
+        "filler": "synthetic",
+        "fin_ner_cls": "folder",
+    }
+
+
+def test_what_the_study_does_not_use_can_be_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_lines(tmp_path / "own/train.jsonl", '{"sentence": "a", "label": 1}')
+    params = mixed(unused="leave", own={"backend": "folder", "repo": "own"})
+    fetch_sources(tmp_path / "raw", params.fetch, params.sources())
+    assert sorted(path.name for path in (tmp_path / "raw").iterdir()) == ["filler", "fin_ner_cls", "fpb"]
+    verify_raw(tmp_path / "raw", params.fetch, params.sources())
+    assert "headline" in mixed().sources()  # all, unless it is said
+
+
+def test_a_missing_file_of_an_own_folder_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    params = mixed(own={"backend": "folder", "repo": "own"})
+    with pytest.raises(SourceError, match="the folder lacks a file") as caught:
+        fetch_sources(tmp_path / "raw", params.fetch, ["fin_ner_cls"])
+    assert "cocktail new-task" in caught.value.fix
+
+
+def test_new_keys_of_sources_are_absent_at_their_default() -> None:
+    found = mixed().model_dump(mode="json", exclude_defaults=True)["fetch"]
+    assert "unused" not in found
+    assert not {"backend", "counts"} & found["sources"]["fpb"].keys()

@@ -6,8 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from data_params import FINANCE_TASKS
 
-from cocktail.config import FINANCE_TASKS, GENERAL_TASKS, Params, check_params
+from cocktail.config import Params, check_params, general_tasks
 from cocktail.config.compose import compose, known_studies
 from cocktail.data.grid import Asked, Run, candidates, confirm_runs, explore_runs
 from cocktail.errors import ConfigError
@@ -177,7 +178,7 @@ def test_explored_runs_are_asked_what_tables_and_advice_read() -> None:
     params = study("paper")
     runs = {run.id: run for run in explore_runs(params)}
     finance = {Asked(task, True, 300) for task in FINANCE_TASKS}
-    general = {Asked(task, True, 200) for task in GENERAL_TASKS}
+    general = {Asked(task, True, 200) for task in general_tasks()}
     assert {one.task for one in finance | general} == set(params.study.evaluations)
     assert set(runs["base"].asked) == {replace(one, test_rows=None) for one in finance} | general
     for run in runs.values():
@@ -203,7 +204,7 @@ def test_confirmed_runs_are_asked_their_target_and_some_of_them_all() -> None:
         else:
             assert [one.task for one in run.asked] == [run.sources[0]]
         for one in run.asked:
-            assert one.test_rows == (200 if one.task in GENERAL_TASKS else None)
+            assert one.test_rows == (200 if one.task in general_tasks() else None)
 
 
 def test_a_mixture_that_two_targets_chose_is_asked_both() -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from data_params import make_params
+from data_params import FINANCE_TASKS, make_params
 
-from cocktail.config import FINANCE_TASKS, Params
+from cocktail.config import Params
 from cocktail.data.grid import Run, confirm_runs, explore_runs
 from cocktail.data.mixture import (
     Mixture,
@@ -78,11 +78,11 @@ def test_a_source_gives_the_same_rows_to_every_run_also_alone_and_without_a_fina
         assert asked(params, run) == {name: everything[name] for name in run.sources}
 
 
-def test_a_task_without_a_cap_gives_all_and_the_study_sets_which_count_for_g() -> None:
+def test_a_task_with_a_cap_above_its_rows_gives_all_and_the_study_sets_which_count_for_g() -> None:
     study = {"tasks": ["fpb", "finqa", "open_orca"], "targets": ["fpb"]}
-    params = make_params(study=study, mix={"caps": {"finqa": 100}})
+    params = make_params(study=study, mix={"caps": {"finqa": 100, "fpb": 10_000}})
     sizes = source_sizes(params, PUBLISHED)
-    assert sizes == {"fpb": 3_878, "finqa": 100, "open_orca": 3_978}
+    assert sizes == {"fpb": 10_000, "finqa": 100, "open_orca": 3_978}
 
 
 def few_items(**sizes: int) -> dict[str, list[str]]:
@@ -160,7 +160,7 @@ def prepared(tmp_path: Path) -> Path:
 @pytest.fixture
 def small() -> Params:
     study = {"tasks": ["fpb", "finqa"], "targets": ["fpb"]}
-    return make_params(study=study, mix={"caps": {"fpb": 10}})
+    return make_params(study=study, mix={"caps": {"fpb": 10, "finqa": 1_000}})
 
 
 def test_mixtures_are_written_with_their_list_and_read_back(

@@ -17,7 +17,7 @@ from cocktail.analysis.advice.show import advice_row
 from cocktail.analysis.floor import beats_guess, guess_share
 from cocktail.analysis.scores import ModelScores
 from cocktail.analysis.stats.multiplicity import holm
-from cocktail.config import GENERAL_TASKS, Params
+from cocktail.config import Params, general_tasks
 from cocktail.errors import RecordError
 from cocktail.scoring.answers import Evaluation
 
@@ -31,11 +31,11 @@ def advice_rows(scores: ModelScores, evaluations: Mapping[str, Evaluation], *, p
     """
     if params.model(scores.model).untuned:
         return []
-    tasks = params.study.tasks
+    tasks, general = params.study.tasks, general_tasks()
     found = {
         task: _scores(scores, tasks, task, guess=guess_share(evaluations[task]))
         for task in params.study.evaluations
-        if task not in GENERAL_TASKS
+        if task not in general
     }
     records = {task: _record(mine, tasks, task) for task, mine in found.items()}
     held_out = {task: record for task, record in records.items() if isinstance(record, HeldOut)}

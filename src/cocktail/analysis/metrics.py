@@ -14,7 +14,7 @@ from cocktail.analysis.agreement import SUM
 from cocktail.analysis.overview import Row
 from cocktail.analysis.points import points
 from cocktail.analysis.scores import ModelScores
-from cocktail.config import GENERAL_TASKS
+from cocktail.config import general_tasks
 
 NAMES = {"steps_as_chosen": "steps_matched", "size_as_chosen": "size_matched"}
 CONFIRMED = ("single", "chosen", "all", *NAMES)
@@ -68,7 +68,7 @@ def _label_agreement(rows: Sequence[Row]) -> dict[str, Any]:
 
 def _group(row: Row, *, confirmed: bool) -> str:
     """Where a row's accuracy is shown; empty: nowhere."""
-    if row["task"] in GENERAL_TASKS:
+    if row["task"] in general_tasks():
         return "general" if row["arm"] in ("base", "all") else ""
     if not confirmed:
         return "explored"

@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from cocktail.analysis.floor import Floor, find_floor
-from cocktail.config import GENERAL_TASKS, Params
+from cocktail.config import Params, general_tasks
 from cocktail.data.grid import candidates, explore_runs, mixtures
 from cocktail.errors import ConfigError, RecordError
 from cocktail.files.records import read_digested, write_digested
@@ -129,7 +129,7 @@ def _possible(task: str, params: Params) -> int:
 
 def _floor(task: str, items: pd.DataFrame, evaluation: Evaluation, params: Params) -> Floor:
     """Of a mixed task the runs with it count, of a general set all runs."""
-    general = task in GENERAL_TASKS
+    general = task in general_tasks()
     counted = [run.id for run in explore_runs(params) if general or task in run.sources]
     mine = items[(items["task"] == task) & items["run"].isin(counted)]
     return find_floor({str(run): rows for run, rows in mine.groupby("run", sort=False)}, evaluation)

@@ -139,7 +139,8 @@ def _left_out(cases: Sequence[Case]) -> str:
 
 def _note(setting: Setting, cases: Sequence[Case], tested: Sequence[Case]) -> str:
     """Say of how many tasks a macro mean is, and which were left out for what their scores are."""
-    total = len(all_tasks_of(setting.test)) if len(cases) > 1 else len(cases)
+    known = all_tasks_of(setting.test, setting.answers.params.sources())
+    total = len(known) if len(cases) > 1 else len(cases)
     if not tested or len(tested) == total:
         return ""
     left_out: dict[str, list[str]] = {}

@@ -32,7 +32,7 @@ def lacking(claims: Sequence[Claim], params: Params) -> dict[str, list[str]]:
             continue
         needs = [
             arm_runs(arm, scores, reference, task=task, params=params).missing
-            for task in all_tasks_of(claim.test)
+            for task in all_tasks_of(claim.test, params.sources())
             for arm in (claim.test.treatment, claim.test.control)
         ]
         for need in dict.fromkeys(filter(None, needs)):

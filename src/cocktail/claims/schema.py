@@ -6,7 +6,7 @@ is no error: the claim's row then says "not tested", and what it needs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import permutations
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from cocktail.config import FILLER, GENERAL_TASKS, SHARED_OUT_TASKS, Section, task_names
+from cocktail.config import Section, evaluated_tasks, mixable_tasks
 from cocktail.errors import ConfigError, near
 from cocktail.tasks import task_groups
 
@@ -155,12 +155,17 @@ def tasks_of(test: ContrastTest, evaluations: Sequence[str]) -> list[str]:
     """Return the tasks of a test: of a group those that the study evaluates; else those that are named."""
     if not isinstance(test.tasks, str):
         return list(test.tasks)
-    return [task for task in evaluations if task in all_tasks_of(test)]
+    return [task for task in evaluations if task in all_tasks_of(test, evaluations)]
 
 
-def all_tasks_of(test: ContrastTest) -> list[str]:
-    """Return the tasks that a test speaks of, in a study or not."""
-    return list(task_groups()[test.tasks] if isinstance(test.tasks, str) else test.tasks)
+def all_tasks_of(test: ContrastTest, sources: Collection[str]) -> list[str]:
+    """Return the tasks that a test speaks of: of a group those that the study has a source of, used or not.
+
+    So a task of one's own, whose source stands in one study, says nothing of the others.
+    """
+    if not isinstance(test.tasks, str):
+        return list(test.tasks)
+    return [task for task in task_groups()[test.tasks] if task in sources]
 
 
 def read_claims(path: Path) -> list[Claim]:
@@ -184,7 +189,7 @@ def read_claims(path: Path) -> list[Claim]:
 
 def known_mixtures() -> set[str]:
     """Return the id of every mixture of known tasks that a study may have."""
-    tasks = task_names(but=(*GENERAL_TASKS, FILLER))
+    tasks = mixable_tasks()
     pairs = {f"pair_{one}_{other}" for one, other in permutations(tasks, 2)}
     filled = (f"size_without_{task}_as_all" for task in tasks)
     return {"all", *(f"{kind}_{task}" for kind in ("single", "without") for task in tasks), *pairs, *filled}
@@ -195,7 +200,7 @@ def _unknown_names(test: ContrastTest | CellsTest | ConsistencyTest) -> Iterator
         if test.tasks not in task_groups():
             yield f"no task is of group {test.tasks!r}{near(test.tasks, task_groups())}"
     elif isinstance(test, ContrastTest):
-        tasks = task_names(but=(*SHARED_OUT_TASKS, FILLER))
+        tasks = evaluated_tasks()
         yield from (f"unknown task {task!r}{near(task, tasks)}" for task in test.tasks if task not in tasks)
         if len(set(test.tasks)) < len(test.tasks):
             yield "a task is named twice"

@@ -2,28 +2,28 @@
 
 from cocktail.config.base import (
     FILLER,
-    FINANCE_TASKS,
-    GENERAL_TASKS,
+    GENERAL,
     SHARED_OUT_TASKS,
+    Backend,
     Digest,
     MixtureKind,
     Positive,
     Section,
     Tier,
-    task_names,
 )
 from cocktail.config.models import ModelConfig, PretrainConfig, WeightsPackage
 from cocktail.config.params import RENAMED, Params, check_params, load_params, params_schema, record_name
 from cocktail.config.study import FetchConfig, PrepareConfig, RawFile, SourceConfig, StudyConfig
+from cocktail.config.tasks import evaluated_tasks, general_tasks, mixable_tasks, task_names
 from cocktail.config.training import AnswerConfig, EndpointConfig
 
 __all__ = [
     "FILLER",
-    "FINANCE_TASKS",
-    "GENERAL_TASKS",
+    "GENERAL",
     "RENAMED",
     "SHARED_OUT_TASKS",
     "AnswerConfig",
+    "Backend",
     "Digest",
     "EndpointConfig",
     "FetchConfig",
@@ -40,7 +40,10 @@ __all__ = [
     "Tier",
     "WeightsPackage",
     "check_params",
+    "evaluated_tasks",
+    "general_tasks",
     "load_params",
+    "mixable_tasks",
     "params_schema",
     "record_name",
     "task_names",

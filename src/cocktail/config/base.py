@@ -1,22 +1,20 @@
-"""What all sections of params.yaml share: strictness, number types, names of tasks."""
+"""What all sections of params.yaml share: strictness, number types, names with a meaning of their own."""
 
 from __future__ import annotations
 
-import pkgutil
-from importlib.util import find_spec
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-FINANCE_TASKS = ("headline", "fpb", "fin_ner_cls", "finqa", "convfinqa", "twitter_topics", "twitter_sa")
 SHARED_OUT_TASKS = ("orca_math", "open_orca")  # their rows are a share of G, not a cap
-GENERAL_TASKS = ("financebench", "knowledge", "gsm8k")
+GENERAL = "general"  # the group of tasks that are evaluated and not trained on
 FILLER = "filler"
 
 Positive = Annotated[int, Field(gt=0)]
 Count = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Rate = Annotated[float, Field(gt=0.0)]
+Backend = Literal["hub", "mirror", "synthetic", "folder"]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 MixtureKind = Literal["single", "pair", "without", "all"]
 # What a verdict of the study is about: the paper's own models and data; others that stand for them; or models
@@ -38,16 +36,6 @@ def _inside(path: str) -> str:
 # A name becomes a file, a folder, a part of a stage's name and a word of a command.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$")]
 RelativePath = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_inside)]
-
-
-def task_names(*, but: tuple[str, ...] = ()) -> list[str]:
-    """Return the names of all tasks: the modules of ``cocktail.tasks``, found but not imported."""
-    spec = find_spec("cocktail.tasks")
-    folders = spec.submodule_search_locations if spec else None
-    names = (
-        {module.name for module in pkgutil.iter_modules(folders) if not module.ispkg} if folders else set()
-    )
-    return sorted(names - {"base", *but})
 
 
 class Section(BaseModel):

@@ -37,10 +37,71 @@ def compose(conf: Path, study: str, overrides: Sequence[str] = ()) -> dict[str, 
             composed = hydra_compose("config", overrides=[f"study={study}", *overrides])
             OmegaConf.resolve(composed)
     except (HydraException, OmegaConfBaseException) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError([reason], where=f"{conf} with {' '.join(overrides)}") from None
+        raise refused(error, conf, [f"study={study}", *overrides]) from None
     plain: dict[str, Any] = yaml.safe_load(OmegaConf.to_yaml(composed))
     return plain
+
+
+def refused(error: Exception, conf: Path, overrides: Sequence[str]) -> ConfigError:
+    """Return what a composition was refused for: the names that are not there, each with its nearest."""
+    unknown = list(_unknown(conf, overrides))
+    reasons = unknown or [" ".join(str(error).split())]
+    return ConfigError(reasons, where=f"{conf.name} with {' '.join(overrides)}")
+
+
+def _unknown(conf: Path, overrides: Sequence[str]) -> Iterator[str]:
+    """The names in overrides that conf/ does not know; none where an override cannot even be parsed."""
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    try:
+        parsed = OverridesParser.create().parse_overrides(list(overrides))
+    except HydraException:
+        return
+    options = {
+        folder.name: sorted(path.stem for path in folder.glob("*.yaml"))
+        for folder in conf.iterdir()
+        if any(folder.glob("*.yaml"))
+    }
+    wrong = False
+    for one in parsed:
+        if one.key_or_group in options:
+            value = one.value()
+            for name in value if isinstance(value, list) else [value]:
+                if str(name) not in options[one.key_or_group]:
+                    wrong = True
+                    yield f"no {one.key_or_group} {str(name)!r}{near(str(name), options[one.key_or_group])}"
+    if wrong:
+        return
+    groups = [str(one.input_line) for one in parsed if one.key_or_group in options]
+    GlobalHydra.instance().clear()  # DVC may be within a composition; its context restores what was there
+    with initialize_config_dir(str(conf.resolve()), version_base=None):
+        known = yaml.safe_load(_as_yaml(hydra_compose("config", overrides=groups)))
+    for one in parsed:
+        if one.key_or_group not in options and not one.is_add():
+            yield from _unknown_part(one.key_or_group, known)
+
+
+def _unknown_part(key: str, known: Any) -> Iterator[str]:
+    """The first part of a dotted key that is not there, if it has one."""
+    parts = key.split(".")
+    for place, part in enumerate(parts):
+        if not isinstance(known, Mapping):
+            return
+        if part not in known:
+            yield f"{'.'.join(parts[: place + 1])}: unknown key{near(part, known)}"
+            return
+        known = known[part]
+
+
+def _as_yaml(composed: Any) -> str:
+    from omegaconf import OmegaConf
+
+    text: str = OmegaConf.to_yaml(composed)
+    return text
 
 
 def write_params(path: Path, composed: Mapping[str, Any]) -> None:

@@ -14,9 +14,9 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError, model_validator
 
-from cocktail.config.base import Name, Section
+from cocktail.config.base import SHARED_OUT_TASKS, Name, Section
 from cocktail.config.models import ModelConfig
-from cocktail.config.study import FetchConfig, MixConfig, PrepareConfig, StudyConfig
+from cocktail.config.study import FetchConfig, MixConfig, PrepareConfig, SourceConfig, StudyConfig
 from cocktail.config.training import (
     AnswerConfig,
     CompareConfig,
@@ -65,6 +65,13 @@ class Params(Section):
         ]
         if self.prepare.filler_from not in self.fetch.sources:
             problems.append(f"prepare.filler_from: fetch.sources lacks {self.prepare.filler_from!r}")
+        if self.mix.caps:  # none at all: every source gives all its rows, on purpose
+            free = [t for t in self.study.tasks if t not in (*self.mix.caps, *SHARED_OUT_TASKS)]
+            problems += [
+                f"mix.caps lacks {task!r}, which would give all its rows to every mixture it is in: say how "
+                f"many, as mix.caps.{task}: 500 (on the command line +mix.caps.{task}=500)"
+                for task in free
+            ]
         virtual = self.train.prompt_tuning.virtual_tokens if self.train.method == "prompt_tuning" else 0
         longest = self.train.max_length
         problems += [
@@ -83,6 +90,13 @@ class Params(Section):
         if problems:
             raise ValueError("; ".join(dict.fromkeys(problems)))
         return self
+
+    def sources(self) -> dict[str, SourceConfig]:
+        """Return the sources that are fetched and prepared: all, or those that the study uses."""
+        study, filler = self.study, self.prepare.filler_from
+        used = {*study.tasks, *study.evaluations, filler}
+        keep_all = self.fetch.unused is None
+        return {name: source for name, source in self.fetch.sources.items() if keep_all or name in used}
 
     def model(self, name: str) -> ModelConfig:
         """Return the model called ``name``.

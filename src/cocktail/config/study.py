@@ -7,10 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from cocktail.config.base import (
-    FILLER,
-    FINANCE_TASKS,
-    GENERAL_TASKS,
     SHARED_OUT_TASKS,
+    Backend,
     Count,
     Name,
     Positive,
@@ -19,8 +17,8 @@ from cocktail.config.base import (
     Section,
     Share,
     Tier,
-    task_names,
 )
+from cocktail.config.tasks import evaluated_tasks, general_tasks, mixable_tasks
 from cocktail.errors import near
 
 
@@ -35,15 +33,24 @@ class RawFile(Section):
     remote: Annotated[RelativePath, Field(pattern=r"^[^*?\[\]]+\*?[^*?\[\]]*$")] | None = None
 
 
+class SourceCounts(Section):
+    """What a plan counts with before anything is prepared: raw rows by split, mean characters of a row."""
+
+    rows: dict[Literal["train", "dev", "test"], Count]
+    characters: Rate
+
+
 class SourceConfig(Section):
-    """Where one source comes from: Hub repository, revision, files, licence."""
+    """Where one source comes from: Hub repository (backend folder: a folder), revision, files, licence."""
 
     repo: RelativePath
+    backend: Backend | None = None  # None: fetch.backend
     revision: RelativePath | None = None  # None: unpinned; the commit found is written into the receipt
     gated: bool = False
     licence: str
     status: Literal["original", "rebuilt", "partial", "stand-in", "generated"]
     files: list[RawFile]
+    counts: SourceCounts | None = None  # None: data/reference/sizes.yaml has them
 
 
 class FetchConfig(Section):
@@ -52,7 +59,14 @@ class FetchConfig(Section):
     backend: Literal["hub", "mirror", "synthetic"]  # synthetic: generated
     mirror: str | None = None  # folder in the Hub's layout; None: the environment's COCKTAIL_MIRROR
     world: dict[str, int] = {}  # synthetic only: seed of the world, rows of each source and split
+    # Sources that the study does not use. None: they are fetched and prepared, too, since they settle with
+    # the others which rows are dev rows and which leak: studies on the same sources have the same splits.
+    unused: Literal["leave"] | None = None
     sources: dict[Name, SourceConfig]
+
+    def backend_of(self, name: str) -> Backend:
+        """Return where a source comes from: its own backend, else that of all."""
+        return self.sources[name].backend or self.backend
 
 
 class PrepareConfig(Section):
@@ -64,6 +78,7 @@ class PrepareConfig(Section):
     dev_share: Share  # and at most this share of the train rows
     test_rows: Positive | None = None  # None: all; else a seeded sample of the test rows
     max_quarantine_share: Share
+    max_taken_share: Share | None = None  # of a mixed source's train rows, by one rule; None: half of them
     # By source: longer rows (instruction, input and answer together) are left out of all splits, and counted.
     max_characters: dict[str, Positive] = {}
     filler_from: Literal["filler", "open_orca"]  # open_orca: half its rows are set aside as filler
@@ -73,13 +88,13 @@ class MixConfig(Section):
     """Stage ``mix``: how many rows each source gives to every mixture it is in."""
 
     seed: int
-    caps: dict[str, Positive]  # at most so many train rows; a task without a cap gives all
+    caps: dict[str, Positive]  # at most so many train rows; {}: all of every task
     instruction_share: Rate  # open_orca rows = this x G, where G = total rows of the study's other tasks
     math_share: Rate  # orca_math rows = this x G
 
     @model_validator(mode="after")
     def _caps_are_of_tasks(self) -> MixConfig:
-        known = task_names(but=(*SHARED_OUT_TASKS, *GENERAL_TASKS, FILLER))
+        known = [task for task in mixable_tasks() if task not in SHARED_OUT_TASKS]
         wrong = [task for task in self.caps if task not in known]
         if wrong:
             raise ValueError("; ".join(f"no task with a cap {t!r}{near(t, known)}" for t in wrong))
@@ -95,7 +110,7 @@ class StudyConfig(Section):
     tasks: list[str]  # the sources that are mixed
     evaluations: list[str]
     include: list[str]  # kinds (single, pair, without, all, tuned) or single run ids
-    targets: list[str]  # finance tasks that are confirmed with fresh seeds, as far as confirm_targets says
+    targets: list[str]  # trained and evaluated; confirmed with fresh seeds, as far as confirm_targets says
     confirm_seeds: list[int]
     confirm_targets: Literal["live", "all"] = "live"  # live: those that something explored does above chance
     confirm_also: list[str] = []  # ids of more mixtures that are confirmed with these seeds
@@ -106,19 +121,22 @@ class StudyConfig(Section):
 
     @model_validator(mode="after")
     def _names_are_known(self) -> StudyConfig:
-        mixable = task_names(but=(*GENERAL_TASKS, FILLER))
+        mixable, evaluations, general = mixable_tasks(), evaluated_tasks(), general_tasks()
         problems = [f"unknown task {t!r}{near(t, mixable)}" for t in self.tasks if t not in mixable]
-        evaluations = task_names(but=(*SHARED_OUT_TASKS, FILLER))
         problems += [
             f"unknown evaluation {t!r}{near(t, evaluations)}"
             for t in self.evaluations
             if t not in evaluations
         ]
-        problems += [
-            f"target {t!r} is not a finance task of this study{near(t, self.tasks)}"
-            for t in self.targets
-            if t not in FINANCE_TASKS or t not in self.tasks or t not in self.evaluations
-        ]
+        for target in self.targets:
+            lacks = [key for key in ("tasks", "evaluations") if target not in getattr(self, key)]
+            if target in general:
+                problems.append(f"target {target!r} is of group general, which is not trained on")
+            elif lacks and target in mixable and target in evaluations:
+                problems.append(f"target {target!r} is trained and evaluated: add it to study.{lacks[0]}")
+            elif lacks:
+                both = [task for task in self.tasks if task in self.evaluations]
+                problems.append(f"target {target!r} is not trained and evaluated here{near(target, both)}")
         if self.seed in self.confirm_seeds:
             problems.append(
                 f"confirm_seeds contains the grid's seed {self.seed}; confirmation needs fresh seeds"

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cocktail.config import GENERAL_TASKS
+from cocktail.config import general_tasks
 from cocktail.data.table import read_split, sampled
 from cocktail.errors import DataError
 from cocktail.data.grid import Asked
@@ -66,9 +66,10 @@ class EvaluationSet:
 
     def references(self) -> list[str | None]:
         """Return the answer whose likelihood is asked: of test items of what is not trained on; else None."""
+        general = general_tasks()
         columns = (self.table[name] for name in ("task", "split", "answer"))
         return [
-            answer if task in GENERAL_TASKS and split == "test" else None
+            answer if task in general and split == "test" else None
             for task, split, answer in zip(*columns, strict=True)
         ]
 

@@ -20,7 +20,7 @@ from typing import Literal
 
 import numpy as np
 
-from cocktail.config import GENERAL_TASKS, Params
+from cocktail.config import Params, general_tasks
 from cocktail.errors import ConfigError, near
 
 MixtureKind = Literal["single", "pair", "without", "all"]
@@ -104,9 +104,9 @@ def explore_runs(params: Params, *, model: str = "") -> list[Run]:
 
 def _asked_whole(params: Params, *, dev: bool = True) -> tuple[Asked, ...]:
     """The whole test of every finance task, and the sample of every general one."""
-    answer = params.answer
+    answer, general = params.answer, general_tasks()
     return tuple(
-        Asked(task, dev, answer.general_test_rows if task in GENERAL_TASKS else None)
+        Asked(task, dev, answer.general_test_rows if task in general else None)
         for task in params.study.evaluations
     )
 
@@ -121,12 +121,13 @@ def _asked_explored(params: Params, run: Run) -> tuple[Asked, ...]:
         tried = [task for task in params.study.targets if task in run.sources]
         return tuple(Asked(task, True, params.answer.explored_test_rows) for task in tried)
     missing = len(params.study.tasks) - len(run.sources)
-    general = len(run.sources) == 1 or missing <= 1 or INSTRUCTIONS in run.sources
+    asks_general = len(run.sources) == 1 or missing <= 1 or INSTRUCTIONS in run.sources
+    general = general_tasks()
     return tuple(
-        replace(one, test_rows=one.test_rows if one.task in GENERAL_TASKS else answer_rows)
+        replace(one, test_rows=one.test_rows if one.task in general else answer_rows)
         for answer_rows in [params.answer.explored_test_rows]
         for one in _asked_whole(params)
-        if general or one.task not in GENERAL_TASKS
+        if asks_general or one.task not in general
     )
 
 

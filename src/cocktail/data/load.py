@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
@@ -13,9 +13,10 @@ import pandas as pd
 
 from cocktail.config import RawFile
 from cocktail.data.table import COLUMNS, SPLITS, unescape
-from cocktail.errors import DataError, first_line
+from cocktail.data.refuse import refuse_bad_rows
+from cocktail.errors import first_line
 from cocktail.sources.read import Malformed, RawRow, read_rows
-from cocktail.tasks import BadRow, Example, Task
+from cocktail.tasks import BadLabel, BadRow, Example, Task
 
 QUARANTINE = ("source", "file", "row", "reason", "raw")
 RAW_LENGTH = 500
@@ -51,10 +52,11 @@ def load_source(folder: Path, *, task: Task, files: list[RawFile], max_quarantin
     bad: list[tuple[str, str, int, str, str]] = []
     for file in files:
         reasons: Counter[str] = Counter()
+        labels: dict[str, Counter[str]] = defaultdict(Counter)
         number = -1
         for number, row in read_rows(folder / file.path, task.columns):
             row, changed = _unescaped(row)
-            example = example_of(task, row)
+            example = example_of(task, row, labels)
             if isinstance(example, Malformed):
                 reasons[example.reason] += 1
                 bad.append((task.name, file.path, number, example.reason, _writable(example.raw)))
@@ -63,7 +65,14 @@ def load_source(folder: Path, *, task: Task, files: list[RawFile], max_quarantin
                 examples[file.split].append({"item": item, "task": task.name, **asdict(example)})
                 unescaped += changed
         rows_in[file.split] += number + 1
-        _refuse_too_many(folder / file.path, reasons, rows=number + 1, share=max_quarantine_share)
+        refuse_bad_rows(
+            folder / file.path,
+            reasons,
+            labels,
+            labels=task.labels or (),
+            rows=number + 1,
+            share=max_quarantine_share,
+        )
     return Loaded(
         rows={split: pd.DataFrame(examples[split], columns=COLUMNS, dtype="str") for split in SPLITS},
         rows_in=rows_in,
@@ -80,8 +89,13 @@ def _unescaped(row: RawRow) -> tuple[RawRow, bool]:
     return clean, clean != row
 
 
-def example_of(task: Task, row: RawRow) -> Example | Malformed:
-    """Return the example of a raw row, or why it is none; whatever stands in the row, nothing is raised."""
+def example_of(
+    task: Task, row: RawRow, labels: dict[str, Counter[str]] | None = None
+) -> Example | Malformed:
+    """Return the example of a raw row, or why it is none; whatever stands in the row, nothing is raised.
+
+    A value that is no label is counted in ``labels``, by column.
+    """
     if isinstance(row, Malformed):
         return row
     try:
@@ -91,6 +105,8 @@ def example_of(task: Task, row: RawRow) -> Example | Malformed:
             return example
     except BadRow as error:
         reason = str(error)
+        if labels is not None and isinstance(error, BadLabel):
+            labels[error.column][error.value] += 1
     except NO_ROW as error:
         reason = f"{type(error).__name__}: {first_line(error)}"
     return Malformed(_writable(reason), _shown(task, row))
@@ -121,14 +137,3 @@ def _writable(text: str) -> str:
 
 def _columns(task: Task, row: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     return ((column, row[column]) for column in task.columns)
-
-
-def _refuse_too_many(path: Path, reasons: Counter[str], *, rows: int, share: float) -> None:
-    bad = sum(reasons.values())
-    if bad > share * rows:
-        reason, times = reasons.most_common(1)[0]
-        raise DataError(
-            f"{bad} of {rows} rows are bad, the share allowed is {share:g}; most often ({times}): {reason}",
-            where=str(path),
-            fix="mend or replace the file, or raise prepare.max_quarantine_share",
-        )

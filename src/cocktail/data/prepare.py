@@ -2,7 +2,8 @@
 
 Order: read and quarantine; clean; find leaks; pick dev by whole clusters; drop train rows that share a
 cluster with any dev row, of whichever task; sample test rows; set filler aside. All sources are prepared,
-whether the study uses them or not, so that studies on the same sources have the same splits.
+whether the study uses them or not, so that studies on the same sources have the same splits; where
+``fetch.unused`` is "leave", only those that it uses, and its splits are its own.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from cocktail.data.clean import clean_train, drop_empty, drop_long
 from cocktail.data.documents import group_pages
 from cocktail.data.leakage import KINDS, find_leaks
 from cocktail.data.load import Loaded, load_source
+from cocktail.data.refuse import refuse_taken
 from cocktail.data.table import SPLITS, normalise, short_digest, write_split
 from cocktail.files.records import fresh_folder, list_digests, write_json, write_table
 from cocktail.tasks import Task, load_task
@@ -46,9 +48,9 @@ def prepare(raw: Path, out: Path, *, params: Params) -> None:
     """Write the prepared data folder, whole or not at all.
 
     Raises:
-        DataError: a raw file cannot be read, or too many of its rows are bad.
+        DataError: a raw file cannot be read, too many of its rows are bad, or one rule takes most of a source.
     """
-    sources, config = params.fetch.sources, params.prepare
+    sources, config = params.sources(), params.prepare
     tasks = {name: load_task(name) for name in dict.fromkeys([*sources, FILLER])}
     share = config.max_quarantine_share
     loaded = {
@@ -56,6 +58,7 @@ def prepare(raw: Path, out: Path, *, params: Params) -> None:
         for name, source in sources.items()
     }
     prepared = split_tasks(loaded, tasks=tasks, config=config)
+    refuse_taken(prepared.report, params)
     with fresh_folder(out) as folder:
         for name, parts in prepared.tables.items():
             for part, rows in parts.items():

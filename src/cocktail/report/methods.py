@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from cocktail.config import FINANCE_TASKS
+from cocktail.config import general_tasks
 from cocktail.files.records import read_json
 from cocktail.report.table import MISSING, Table, cell_text, to_markdown
 
@@ -63,8 +63,10 @@ def methods_table(records: Sequence[Record]) -> Table:
     """
     cells = [(record, _accuracies(record)) for record in records]
     models = dict.fromkeys(model for _, found in cells for model, _, _ in found)
-    names = {task for _, found in cells for _, task, _ in found}
-    tasks = [task for task in FINANCE_TASKS if task in names]
+    general = general_tasks()
+    tasks = [
+        name for name in dict.fromkeys(t for _, found in cells for _, t, _ in found) if name not in general
+    ]
     rows = [
         {
             "model": model,

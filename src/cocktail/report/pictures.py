@@ -11,7 +11,7 @@ import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cocktail.config import GENERAL_TASKS
+from cocktail.config import general_tasks
 from cocktail.files.records import fresh_file
 from cocktail.report.curves import draw_budget, draw_curse
 from cocktail.report.figures import BARS, draw_bars, draw_heat_map, draw_losses, draw_pretraining
@@ -109,7 +109,7 @@ def bar_rows(comparison: Mapping[str, Any], model: str) -> pd.DataFrame:
     """Return the arms of the finance tasks: confirmed where there are confirmed runs, else explored."""
     frame = arms_frame(comparison)
     frame = frame[
-        (frame["model"] == model) & frame["arm"].isin(list(BARS)) & ~frame["task"].isin(GENERAL_TASKS)
+        (frame["model"] == model) & frame["arm"].isin(list(BARS)) & ~frame["task"].isin(general_tasks())
     ]
     confirmed = set(frame[frame["stage"] == "confirm"]["task"])
     kept = (frame["arm"] == "base") | (frame["stage"] == "confirm") | ~frame["task"].isin(confirmed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from rich.console import Console
@@ -13,8 +14,13 @@ from cocktail.files.records import fresh_folder, list_digests, read_json
 from cocktail.sources.receipt import RECEIPT, Origin, check_digest, pinned_commit, write_receipt
 
 
-def fetch_sources(raw: Path, fetch: FetchConfig) -> None:
+def fetch_sources(raw: Path, fetch: FetchConfig, names: Collection[str] | None = None) -> None:
     """Write ``raw/<source>/`` for every source of the configuration, whole or not at all.
+
+    Args:
+        raw: the folder of all sources.
+        fetch: where they come from.
+        names: the sources that are wanted; None: all.
 
     Raises:
         SourceError: a file cannot be had, or is not the one expected.
@@ -22,27 +28,34 @@ def fetch_sources(raw: Path, fetch: FetchConfig) -> None:
     """
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        bar = progress.add_task("", total=len(fetch.sources))
-        for number, name in enumerate(fetch.sources, start=1):
-            progress.update(
-                bar, description=f"fetch {name} ({fetch.backend}), {number} of {len(fetch.sources)}"
-            )
+        wanted = [name for name in fetch.sources if names is None or name in names]
+        bar = progress.add_task("", total=len(wanted))
+        for number, name in enumerate(wanted, start=1):
+            backend = fetch.backend_of(name)
+            progress.update(bar, description=f"fetch {name} ({backend}), {number} of {len(wanted)}")
             with fresh_folder(raw / name) as folder:
                 origin = _write_files(folder, name=name, fetch=fetch)
                 source = fetch.sources[name]
-                write_receipt(folder, name=name, source=source, backend=fetch.backend, origin=origin)
+                write_receipt(folder, name=name, source=source, backend=backend, origin=origin)
                 list_digests(folder)
             progress.advance(bar)
 
 
-def verify_raw(raw: Path, fetch: FetchConfig) -> None:
+def verify_raw(raw: Path, fetch: FetchConfig, names: Collection[str] | None = None) -> None:
     """Check every raw file against the expected sha256, or against its receipt where none is expected.
+
+    Args:
+        raw: the folder of all sources.
+        fetch: what is expected.
+        names: the sources that are checked; None: all.
 
     Raises:
         SourceError: one or more are missing or differ; all are named.
     """
     problems: list[str] = []
     for name, source in fetch.sources.items():
+        if names is not None and name not in names:
+            continue
         try:
             receipt = read_json(raw / name / RECEIPT)
             seen = {file["path"]: file["sha256"] for file in receipt["files"]}
@@ -57,17 +70,17 @@ def verify_raw(raw: Path, fetch: FetchConfig) -> None:
 
 def _write_files(folder: Path, *, name: str, fetch: FetchConfig) -> Origin:
     """Write a source's files; return where they came from."""
-    source = fetch.sources[name]
-    if fetch.backend == "synthetic":
+    source, backend = fetch.sources[name], fetch.backend_of(name)
+    if backend == "synthetic":
         from cocktail.sources.synthetic import write_source
 
         write_source(name, folder, files=source.files, world=fetch.world)
         # Pinned: a function of the package and of fetch.world, the same everywhere.
         return Origin(source.revision, pinned=True)
-    if fetch.backend == "mirror":
+    if backend in ("mirror", "folder"):
         from cocktail.sources import mirror
 
-        place = mirror.mirror_folder(fetch)
+        place = Path() if backend == "folder" else mirror.mirror_folder(fetch)
         for file in source.files:
             mirror.copy_file(place, source, file.path, folder / file.path)
         return Origin(source.revision, pinned=all(file.sha256 for file in source.files))

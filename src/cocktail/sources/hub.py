@@ -82,6 +82,15 @@ def copy_file(source: SourceConfig, path: str, target: Path, *, commit: str) -> 
     shutil.copyfile(cached, target)
 
 
+def list_files(source: SourceConfig, *, commit: str) -> list[str]:
+    """Return the paths of all files of a source at a commit.
+
+    Raises:
+        SourceError: no network, no such repository or revision, or it is gated.
+    """
+    return _files(source, revision=commit)
+
+
 @contextmanager
 def _clear_errors(source: SourceConfig, what: str) -> Iterator[None]:
     """Turn the library's errors into one message each, with what mends it."""

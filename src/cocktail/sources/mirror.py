@@ -33,7 +33,7 @@ def mirror_folder(fetch: FetchConfig) -> Path:
 
 
 def copy_file(mirror: Path, source: SourceConfig, path: str, target: Path) -> None:
-    """Copy one file of a source out of the mirror.
+    """Copy one file of a source out of the mirror; of backend folder, out of the folder that ``repo`` names.
 
     Raises:
         SourceError: the mirror has no such file, it cannot be read, or it is a link to a place outside.
@@ -49,11 +49,11 @@ def copy_file(mirror: Path, source: SourceConfig, path: str, target: Path) -> No
     try:
         shutil.copyfile(origin, target)
     except FileNotFoundError:
-        raise SourceError(
-            "the mirror lacks a file",
-            where=str(origin),
-            fix=f"download {path} of https://huggingface.co/datasets/{source.repo} to that place",
-        ) from None
+        whose = f"download {path} of https://huggingface.co/datasets/{source.repo} to that place"
+        if source.backend == "folder":
+            whose = "put the file there; a task made by `cocktail new-task` has its rows on that machine only"
+        what = "the folder" if source.backend == "folder" else "the mirror"
+        raise SourceError(f"{what} lacks a file", where=str(origin), fix=whose) from None
     except OSError as error:
         raise SourceError(
             f"the mirror's file cannot be copied ({error.strerror})", where=str(origin)

@@ -10,9 +10,9 @@ from importlib import import_module
 
 from cocktail.config import task_names
 from cocktail.errors import ConfigError, near
-from cocktail.tasks.base import BadRow, Example, Task
+from cocktail.tasks.base import BadLabel, BadRow, Example, Task
 
-__all__ = ["BadRow", "Example", "Task", "load_task", "task_groups"]
+__all__ = ["BadLabel", "BadRow", "Example", "Task", "load_task", "task_groups"]
 
 
 def load_task(name: str) -> Task:

@@ -26,6 +26,14 @@ class BadRow(Exception):  # noqa: N818 (a verdict on a row, caught per row and c
     """A raw row that the task cannot use; ``str()`` of it is the reason written to the quarantine."""
 
 
+class BadLabel(BadRow):
+    """A label that is none of the task's; the column and the value tell what the file holds instead."""
+
+    def __init__(self, reason: str, *, column: str, value: str) -> None:
+        super().__init__(reason)
+        self.column, self.value = column, value
+
+
 @dataclass(frozen=True)
 class Example:
     """One question of a task, as prompts and training see it.
@@ -121,7 +129,8 @@ def label_at(row: Row, column: str, labels: Sequence[str]) -> str:
     """
     value = str(row[column]).strip()
     if not re.fullmatch(r"\d{1,9}", value) or int(value) >= len(labels):
-        raise BadRow(f"{column} is {value[:50]!r}, not one of 0 to {len(labels) - 1}")
+        reason = f"{column} is {value[:50]!r}, not one of 0 to {len(labels) - 1}"
+        raise BadLabel(reason, column=column, value=value[:50])
     return labels[int(value)]
 
 
@@ -131,10 +140,14 @@ def label_named(row: Row, column: str, labels: Sequence[str]) -> str:
     Raises:
         BadRow: it is none of them.
     """
-    text = optional_text(row, column)
+    try:
+        text = optional_text(row, column)
+    except BadRow as error:
+        raise BadLabel(str(error), column=column, value=str(row[column])[:50]) from None
     found = extract.strict_label(text, labels) if text else ""
     if found is None:
-        raise BadRow(f"{column} is {text!r}, not one of {', '.join(labels)}")
+        reason = f"{column} is {text!r}, not one of {', '.join(labels)}"
+        raise BadLabel(reason, column=column, value=text[:50])
     return found
 
 

@@ -77,7 +77,7 @@ def fit_gain(scores: Mapping[Sources, float], tasks: Sequence[str], *, target: s
             fix="explore them: study.include=[single,pair,without,all]",
         )
     partners = [task for task in tasks if task != target] if target in tasks else []
-    features = np.array([_features(sources, tasks, partners, target) for sources in sets])
+    features = np.array([feature_row(sources, tasks, partners, target) for sources in sets])
     values = np.array([scores[sources] for sources in sets])
     line = LinearRegression().fit(features, values)
     weights = [float(weight) for weight in line.coef_]
@@ -89,9 +89,10 @@ def fit_gain(scores: Mapping[Sources, float], tasks: Sequence[str], *, target: s
     )
 
 
-def _features(
+def feature_row(
     sources: Sources, tasks: Sequence[str], partners: Sequence[str], target: str
 ) -> NDArray[np.float64]:
+    """Return the columns of the model for a set of sources: one a task, then one a partner of the target."""
     alone = [task in sources for task in tasks]
     beside = [target in sources and partner in sources for partner in partners]
     return np.array([*alone, *beside], dtype=np.float64)

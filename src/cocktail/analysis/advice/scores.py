@@ -61,6 +61,25 @@ def target_scores(outcomes: Outcomes, *, target: str, model: str = "") -> Target
     Raises:
         RecordError: the target is not evaluated; the model is unknown or not named among several.
     """
+    name, mine = explored_items(outcomes, target=target, model=model)
+    split = mine["split"] if "split" in mine else pd.Series("test", index=mine.index)
+    fitted_on = "dev" if (split == "dev").any() else "test"
+    fitted, test = (mine[split == part] for part in (fitted_on, "test"))
+    return TargetScores(
+        fitted=_by_sources(fitted, outcomes.tasks),
+        test=_by_sources(test, outcomes.tasks),
+        model=name,
+        split=fitted_on,
+        above_guess=_above_guess(test, outcomes.tasks, guess=outcomes.guesses[target]),
+    )
+
+
+def explored_items(outcomes: Outcomes, *, target: str, model: str = "") -> tuple[str, pd.DataFrame]:
+    """Return the model, and its explored runs' items of the target.
+
+    Raises:
+        RecordError: the target is not evaluated; the model is unknown or not named among several.
+    """
     explored = outcomes.items[outcomes.items["stage"] == "explore"]
     names = sorted(explored[~explored["run"].isin(["base", "base_shots"])]["model"].unique())
     if model not in names and (model or len(names) != 1):
@@ -70,17 +89,7 @@ def target_scores(outcomes: Outcomes, *, target: str, model: str = "") -> Target
     evaluated = explored["task"].astype(str).unique()
     if target not in evaluated:
         raise RecordError(f"target {target!r} is not evaluated here{near(target, evaluated)}")
-    mine = explored[explored["task"] == target]
-    split = mine["split"] if "split" in mine else pd.Series("test", index=mine.index)
-    fitted_on = "dev" if (split == "dev").any() else "test"
-    fitted, test = (mine[split == name] for name in (fitted_on, "test"))
-    return TargetScores(
-        fitted=_by_sources(fitted, outcomes.tasks),
-        test=_by_sources(test, outcomes.tasks),
-        model=model or names[0],
-        split=fitted_on,
-        above_guess=_above_guess(test, outcomes.tasks, guess=outcomes.guesses[target]),
-    )
+    return model or str(names[0]), explored[explored["task"] == target]
 
 
 def fresh(scores: Path, prepared: Path, tasks: Sequence[str]) -> Outcomes:

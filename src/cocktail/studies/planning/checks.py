@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from cocktail.config import FetchConfig
 from cocktail.studies.planning.cost import gpus_needed
 from cocktail.studies.planning.study import Plan
 from cocktail.training.environment import visible_gpus
@@ -25,30 +26,33 @@ def _claims(plan: Plan) -> Iterator[str]:
 def _pins(plan: Plan) -> Iterator[str]:
     fetch, models = plan.params.fetch, plan.params.models
     used = dict.fromkeys((*plan.params.study.tasks, *plan.params.study.evaluations))
-    if fetch.backend == "synthetic":
+    backends = {name: fetch.backend_of(name) for name in used}
+    outside = [name for name in used if backends[name] != "synthetic"]
+    if not outside:
         yield "Sources: generated, nothing to pin."
     else:
-        pin = "revision" if fetch.backend == "hub" else "sha256"
-        loose = [
-            name
-            for name in used
-            if not (
-                fetch.sources[name].revision
-                if fetch.backend == "hub"
-                else all(file.sha256 for file in fetch.sources[name].files)
-            )
-        ]
-        yield f"Sources without a pin ({pin}): {_list(loose)}; pinned: {_list(set(used) - set(loose))}."
+        pins = dict.fromkeys("revision" if backends[name] == "hub" else "sha256" for name in outside)
+        loose = [name for name in outside if not _pinned(fetch, name)]
+        pinned = set(outside) - set(loose)
+        yield f"Sources without a pin ({' or '.join(pins)}): {_list(loose)}; pinned: {_list(pinned)}."
     hub = [name for name, model in models.items() if model.kind == "hub"]
     if hub:
         loose = [name for name in hub if not models[name].revision]
         yield f"Models without a pin (revision): {_list(loose)}; pinned: {_list(set(hub) - set(loose))}."
 
 
+def _pinned(fetch: FetchConfig, name: str) -> bool:
+    source = fetch.sources[name]
+    if fetch.backend_of(name) == "hub":
+        return bool(source.revision)
+    return all(file.sha256 for file in source.files)
+
+
 def _gates(plan: Plan) -> Iterator[str]:
     models, fetch = plan.params.models, plan.params.fetch
     gated = [n for n, model in models.items() if model.kind == "hub" and plan.sizes.model(model).gated]
-    gated += [name for name, source in fetch.sources.items() if source.gated and fetch.backend == "hub"]
+    hub = [name for name in fetch.sources if fetch.backend_of(name) == "hub"]
+    gated += [name for name in hub if fetch.sources[name].gated]
     if gated:
         yield f"Gated: {_list(gated)}; accept the terms on the Hub's page and set HF_TOKEN."
 

@@ -11,11 +11,10 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from cocktail.config import FetchConfig, ModelConfig, Params
+from cocktail.config import Backend, FetchConfig, ModelConfig, Params
 from cocktail.errors import DataError
 
 SIZES = Path("data/reference/sizes.yaml")
-Backend = Literal["hub", "mirror", "synthetic"]
 Split = Literal["train", "dev", "test"]
 Origin = Annotated[str, Field(min_length=10)]
 Amount = Annotated[float, Field(gt=0)]
@@ -79,12 +78,23 @@ class Sizes(Fact):
     gpu: Gpu
     assumptions: Assumptions
 
-    def source(self, name: str, backend: Backend) -> SourceSize:
-        """Return the size of a source as it comes from ``backend``.
+    def source(self, name: str, fetch: FetchConfig) -> SourceSize:
+        """Return the size of a source as it comes from its backend; counts of its own go first.
 
         Raises:
             DataError: nobody has typed it yet.
         """
+        counts, backend = fetch.sources[name].counts, fetch.backend_of(name)
+        if counts is not None:
+            origin = f"counted: fetch.sources.{name}.counts"
+            return SourceSize(
+                backend=backend,
+                source=name,
+                rows=dict(counts.rows),
+                rows_from=origin,
+                characters=counts.characters,
+                characters_from=origin,
+            )
         found = next((one for one in self.sources if (one.source, one.backend) == (name, backend)), None)
         if found is None:
             raise DataError(

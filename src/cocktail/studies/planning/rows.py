@@ -103,7 +103,7 @@ def _expected(params: Params, sizes: Sizes) -> dict[str, SourceRows]:
     """What ``prepare`` would leave of the raw rows if it had nothing to clean."""
     found = {}
     for name in dict.fromkeys((*params.study.tasks, *params.study.evaluations, params.prepare.filler_from)):
-        size = sizes.source(name, params.fetch.backend)
+        size = sizes.source(name, params.fetch)
         raw = raw_rows(size, params.fetch)
         train, dev, test = (raw.get(split, 0) for split in ("train", "dev", "test"))
         at_most = min(params.prepare.dev_rows, int(params.prepare.dev_share * train))

@@ -118,8 +118,11 @@ def _sources(plan: Plan) -> Table:
                 "M tokens": "" if got is None else _millions(got * source.tokens),
             }
         )
+    fetch = plan.params.fetch
+    own = {name: source.backend for name, source in fetch.sources.items() if source.backend}
+    others = "".join(f", of {name} from {backend}" for name, backend in own.items())
     note = (
-        f"Data from backend {plan.params.fetch.backend}. raw: rows of the train files; train: left for "
+        f"Data from backend {fetch.backend}{others}. raw: rows of the train files; train: left for "
         "mixtures; evaluated: dev and test rows; chars, tokens: of a mean row (instruction, input, answer); "
         "M tokens: of T."
     )

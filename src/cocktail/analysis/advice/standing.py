@@ -1,0 +1,78 @@
+"""What explored runs say of a target where no model may advise: the best so far, against single and all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from cocktail.analysis.advice.following import next_runs
+from cocktail.analysis.advice.gain import Sources
+from cocktail.analysis.advice.scores import Outcomes, explored_items
+from cocktail.analysis.stats.crossed import crossed_effect
+from cocktail.data.grid import mixtures
+
+LEAST_NOISE = 0.5  # points; a score of 0 or 100 is no certainty
+
+
+def grid_of(tasks: tuple[str, ...]) -> dict[str, Sources]:
+    """Return the sources of the untuned base and of every mixture, by run id."""
+    return {"base": (), **{run: sources for run, (_, sources) in mixtures(tasks).items()}}
+
+
+def standing_lines(outcomes: Outcomes, *, target: str, model: str = "") -> Iterator[str]:
+    """Yield what was measured, the best mixture so far with its intervals, and which runs are missing."""
+    tasks = tuple(outcomes.tasks)
+    with_target = target in tasks  # else every mixture can tell
+    grid = {run: one for run, one in grid_of(tasks).items() if not one or not with_target or target in one}
+    values, clusters = _outcomes(outcomes, target=target, model=model)
+    measured = [run for run in grid if run in values.index]
+    yield (
+        f"What was measured of {target}: {len(measured)} of {len(grid)} runs that can tell (base, mixtures "
+        f"with it), on {values.shape[1]} test items, one seed."
+    )
+    means = {run: 100 * float(np.mean(values.loc[run].to_numpy())) for run in measured}
+    mixed = [run for run in measured if len(grid[run]) > 1]
+    if mixed:
+        best = max(mixed, key=lambda run: means[run])
+        yield f"  best mixture so far: {best}, {means[best]:.1f} points (picked on them: looks too good)"
+        for other in (f"single_{target}", "all"):
+            if other in means and other != best and len(set(clusters)) > 1:
+                effect = crossed_effect(values.loc[[best]], values.loc[[other]], clusters)
+                low, high = 100 * effect.low, 100 * effect.high
+                yield f"  minus {other}: {100 * effect.estimate:+.1f} [{low:+.1f}, {high:+.1f}]"
+    missing = [run for run in grid if run not in measured]
+    yield f"What is missing: {', '.join(missing) or 'no run of the grid'}."
+    if not missing:
+        yield (
+            "  More runs at this seed tell no more. More test items do (answer.explored_test_rows), and "
+            "fresh seeds (study.confirm_seeds, study.confirm_also)."
+        )
+
+
+def following(outcomes: Outcomes, *, target: str, model: str = "", count: int) -> list[tuple[str, float]]:
+    """Return the runs to explore next, and by how many points each narrows the differences to the best."""
+    tasks = tuple(outcomes.tasks)
+    grid = grid_of(tasks)
+    values, _ = _outcomes(outcomes, target=target, model=model)
+    asked = [run for run in grid if run in values.index]
+    means = {grid[run]: 100 * float(np.mean(values.loc[run].to_numpy())) for run in asked}
+    shares = np.array(list(means.values())) / 100
+    spread = 100 * np.sqrt(np.mean(shares * (1 - shares)) / max(1, values.shape[1])) if len(shares) else 5.0
+    noise = max(LEAST_NOISE, float(spread))
+    picked = next_runs(means, tasks, list(grid.values()), target=target, noise=noise, count=count)
+    ids = {sources: run for run, sources in grid.items()}
+    return [(ids[one.sources], one.settles) for one in picked]
+
+
+def _outcomes(outcomes: Outcomes, *, target: str, model: str) -> tuple[pd.DataFrame, list[str]]:
+    """Outcomes (0 or 1) by run and test item, of items that every run was asked; and the items' clusters."""
+    _, mine = explored_items(outcomes, target=target, model=model)
+    test = mine[mine["split"] == "test"] if "split" in mine else mine
+    text = test.astype({"run": str, "item": str, "cluster": str})
+    text = text[text["run"].isin(list(grid_of(tuple(outcomes.tasks))))]
+    text = text.assign(ok=(text["strict"] == "ok").astype(float))
+    values = text.pivot(index="run", columns="item", values="ok").dropna(axis="columns")
+    clusters = text.groupby("item")["cluster"].first()[values.columns].tolist()
+    return values, clusters

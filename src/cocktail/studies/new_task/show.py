@@ -1,0 +1,89 @@
+"""What ``cocktail new-task`` says: prompts, label counts, likely leakage, cost, what to do next."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from cocktail.config import FILLER, RawFile, check_params
+from cocktail.config.compose import compose
+from cocktail.data.load import load_source
+from cocktail.data.prepare import split_tasks
+from cocktail.data.prompts import items_of, turns_of
+from cocktail.data.refuse import refuse_taken
+from cocktail.errors import DataError
+from cocktail.studies.new_task.make import OWN, Made, all_or_none, make_task
+from cocktail.studies.new_task.read import Given
+from cocktail.studies.new_task.texts import Wanted
+from cocktail.studies.planning.here import estimate
+from cocktail.studies.planning.study import plan_study
+from cocktail.tasks import load_task
+
+PROMPTS = 3
+
+
+def make_and_tell(
+    root: Path, given: Given, wanted: Wanted, *, asked: Mapping[str, str], names: Mapping[str, str]
+) -> str:
+    """Make the task and return what was made of the rows, in lines; what is refused leaves nothing behind.
+
+    Raises:
+        ConfigError, DataError: see ``make_task``; or a cleaning rule or the cluster takes most rows.
+    """
+    made = make_task(root, given, wanted, asked=asked, names=names)
+    with all_or_none(made.files):
+        parts = (_files(root, made), _prompts(root, made), _labels(made), _cost(root, made), _next(made))
+        return "\n".join(line for part in parts for line in part)
+
+
+def _files(root: Path, made: Made) -> Iterator[str]:
+    columns = made.columns
+    yield f"text: {columns.text}; label: {columns.label}; cluster: {columns.cluster or 'equal texts'}"
+    if renamed := [f"{value} = {name}" for value, name in made.names.items() if value != name]:
+        yield f"labels are called: {', '.join(renamed)}"
+    yield "written: " + ", ".join(str(path.relative_to(root)) for path in made.files)
+
+
+def _prompts(root: Path, made: Made) -> Iterator[str]:
+    """Three prompts, then what cleaning and leakage take, with the rules that ``prepare`` has."""
+    name = made.task.name
+    params = check_params(compose(root / "conf", name), where=name)
+    files = [RawFile(path=f"{split}.jsonl", split=split) for split in ("train", "test")]
+    share = params.prepare.max_quarantine_share
+    loaded = load_source(root / OWN / name, task=made.task, files=files, max_quarantine_share=share)
+    config = params.prepare.model_copy(update={"filler_from": FILLER})
+    prepared = split_tasks({name: loaded}, tasks={name: load_task(name)}, config=config)
+    refuse_taken(prepared.report, params)
+    for number, item in enumerate(items_of(prepared.tables[name]["train"].head(PROMPTS)), start=1):
+        yield f"--- prompt {number}, in the model's own chat template; trained answer: {item.answer}"
+        yield turns_of(item)[-1]["content"]
+        yield ""
+    report = prepared.report[name]
+    taken = {**report["cleaning"], **report["leakage"]}
+    shown = [f"{rule.replace('_', ' ')} {count}" for rule, count in taken.items() if count]
+    kept = report["kept"]
+    yield f"rows kept: {kept['train']} train, {kept['dev']} dev, {kept['test']} test"
+    yield f"taken away by cleaning and leakage: {', '.join(shown) or 'none'} (dev: shared with dev rows)"
+
+
+def _labels(made: Made) -> Iterator[str]:
+    for split, rows in made.rows.items():
+        counts = Counter(row[made.columns.label] for row in rows)
+        shares = ", ".join(
+            f"{name or 'none'} {count} ({count / len(rows):.0%})" for name, count in counts.most_common()
+        )
+        yield f"labels of {split}: {shares}"
+
+
+def _cost(root: Path, made: Made) -> Iterator[str]:
+    try:
+        yield estimate(plan_study(root / "conf", made.task.name, root=root), root)
+    except DataError as error:
+        yield f"the cost is not known: {error.what}"
+
+
+def _next(made: Made) -> Iterator[str]:
+    name = made.task.name
+    yield f"dvc exp run -S study={name}        # scores, verdicts: reports/report.html"
+    yield f"cocktail advise --target {name}    # which tasks to mix"

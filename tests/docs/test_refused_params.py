@@ -1,0 +1,44 @@
+"""``dvc exp run -S`` with a wrong name: one message with the nearest name, and params.yaml as it was."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from clone import Clone, copy_work_tree
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    return copy_work_tree(tmp_path_factory.mktemp("refused"))
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("train.learning_rat=1", "train.learning_rat: unknown key; did you mean 'learning_rate'?"),
+        ("study=smol", "no study 'smol'; did you mean"),
+        ("study.targets=[fbp]", "target 'fbp' is not trained and evaluated here; did you mean 'fpb'?"),
+        ("+train.learning_rat=1", "train.learning_rat: unknown key; did you mean 'learning_rate'?"),
+        ("study.include=[singel]", "study.include: no kind or run 'singel'; did you mean"),
+    ],
+)
+def test_a_refused_override_is_one_message_and_changes_nothing(
+    clone: Clone, override: str, told: str
+) -> None:
+    before = (clone.root / "params.yaml").read_bytes()
+    result = clone.run("dvc", "exp", "run", "--dry", "-S", override)
+    said = result.stdout + result.stderr
+    assert result.returncode != 0
+    assert told in said
+    assert "Hit us up" not in said and "use +" not in said and "Traceback" not in said
+    assert (clone.root / "params.yaml").read_bytes() == before
+    clone.done("git", "diff", "--exit-code", "params.yaml")
+
+
+def test_the_cost_is_said_before_anything_starts(clone: Clone) -> None:
+    """A dry run ends where there are no data yet; the cost was said by then."""
+    result = clone.run("dvc", "exp", "run", "--dry", "-S", "study=smoke", "-S", "mix.caps.fpb=20")
+    assert re.search(
+        r"^study smoke: \d+ runs, [\d.]+ M tokens, about \d+ minutes on", result.stderr, re.MULTILINE
+    )

@@ -1,0 +1,57 @@
+"""docs/your-task.md, line by line, on invented rows: scores, verdict rows and advice, with no edit."""
+
+from __future__ import annotations
+
+import pytest
+from clone import ROOT, Clone, copy_work_tree
+from own_rows import own_rows, write_csv
+from shown_commands import lines_of
+
+from cocktail.files.records import read_json
+
+PAGE = ROOT / "docs/your-task.md"
+LINES = [line.text for line in lines_of(PAGE.name, PAGE.read_text(encoding="utf-8"))]
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    made = copy_work_tree(tmp_path_factory.mktemp("own"))
+    write_csv(made.root / "minutes.csv", own_rows())
+    return made
+
+
+@pytest.mark.slow
+def test_the_page_leads_from_a_file_to_verdicts_and_advice(clone: Clone) -> None:
+    said = {line: clone.done("sh", "-ec", line) for line in LINES}
+    new, run, show, advice = said.values()
+    assert new.count("--- prompt ") == 3
+    assert "study minutes: " in run and "minutes on" in run
+    assert "minutes" in show
+    assert "minutes" in advice
+    claims = read_json(clone.root / "reports/claims.json")["claims"]
+    rows = [row for claim in claims for row in claim["verdicts"] if row["scope"].startswith("minutes")]
+    assert rows, "no verdict row is of the own task"
+    touched = clone.done("git", "status", "--porcelain", "--", "src", "data", "conf", "tests").split("\n")
+    assert sorted(filter(None, touched)) == [
+        "?? conf/study/minutes.yaml",
+        "?? src/cocktail/tasks/minutes.py",
+        "?? tests/golden/minutes.json",
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "tests",
+    [
+        "tests/golden/test_golden.py",
+        "tests/docs/test_params.py",
+        "tests/docs/test_dvc_yaml.py",
+        "tests/unit/test_own_target.py",
+        "tests/unit/test_tasks.py",
+        "tests/unit/test_plan.py::test_every_study_can_be_planned",
+    ],
+)
+def test_what_was_written_breaks_no_test(clone: Clone, tests: str) -> None:
+    if not (clone.root / "conf/study/minutes.yaml").is_file():
+        clone.done("sh", "-ec", LINES[0])
+    clone.done("python", "-m", "pytest", "-q", "-k", "not test_params_are_the_composition", tests)

@@ -1,0 +1,192 @@
+"""``cocktail new-task``: columns and labels are told, or refused with the cure; all files or none."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from own_rows import NAMES, own_rows, write_csv
+
+import cocktail.tasks
+from cocktail import cli
+from cocktail.config import check_params
+from cocktail.config.compose import compose
+from cocktail.data.prepare import prepare
+from cocktail.errors import DataError
+from cocktail.files.records import read_json
+from cocktail.sources.fetch import fetch_sources
+from cocktail.studies.new_task.columns import Columns, find_columns, label_names, parse_names
+from cocktail.studies.new_task.read import read_given, split_rows
+from cocktail.tasks import load_task, task_groups
+
+ROOT = Path(__file__).parents[2]
+WRITTEN = (
+    *("conf/study/minutes.yaml", "data/own/minutes/test.jsonl", "data/own/minutes/train.jsonl"),
+    *("src/cocktail/tasks/minutes.py", "tests/golden/minutes.json"),
+)
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A repository as far as new-task needs it, whose tasks the package finds; the current folder."""
+    for name in ("conf", "data/reference", "reports/benchmarks"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    own = tmp_path / "src/cocktail/tasks"
+    own.mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    cocktail.tasks.__path__.append(str(own))
+    task_groups.cache_clear()
+    yield tmp_path
+    cocktail.tasks.__path__.remove(str(own))
+    sys.modules.pop("cocktail.tasks.minutes", None)
+    task_groups.cache_clear()
+
+
+def new_task(monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
+    monkeypatch.setattr(sys, "argv", ["cocktail", "new-task", "minutes", *words])
+    cli.main()
+
+
+def files(root: Path) -> set[str]:
+    return {name for name in WRITTEN if (root / name).exists()}
+
+
+def test_a_csv_becomes_a_task_a_source_a_golden_file_and_a_study(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_csv(root / "minutes.csv", own_rows())
+    new_task(monkeypatch, "--data", "minutes.csv", "--names", NAMES)
+    said = capsys.readouterr().out
+    assert files(root) == {*WRITTEN}
+    assert said.count("--- prompt ") == 3
+    assert "Which label fits this text: hawkish, dovish or neutral?" in said
+    assert "Answer in one word (hawkish, dovish or neutral)." in said
+    assert "labels of train: " in said and "rows kept: " in said
+    assert "taken away by cleaning and leakage: none" in said
+    assert "study minutes: " in said and "M tokens" in said and "minutes on" in said
+    assert "dvc exp run -S study=minutes" in said and "cocktail advise --target minutes" in said
+
+    params = check_params(compose(root / "conf", "minutes"), where="minutes")
+    assert (params.study.name, params.study.targets) == ("minutes", ["minutes"])
+    assert {"minutes", "fpb", "twitter_sa"} <= params.mix.caps.keys()
+    assert params.fetch.backend_of("minutes") == "folder"
+    fetch_sources(root / "raw", params.fetch, params.sources())
+    prepare(root / "raw", root / "prepared", params=params)
+    facts = read_json(root / "prepared/tasks.json")["minutes"]
+    assert (facts["trains"], facts["evaluates"]) == (True, True)
+    assert facts["labels"] == ["hawkish", "dovish", "neutral"]
+
+    golden = read_json(root / "tests/golden/minutes.json")
+    texts = {row["sentence"] for row in own_rows()}
+    assert golden["row"]["sentence"] not in texts  # no row of the data enters the repository
+    assert golden["scores"][0] == {"answer": "hawkish", "strict": "ok", "lenient": "ok"}
+    assert load_task("minutes").asked(golden["row"]).answer == "hawkish"
+
+
+def test_nothing_is_overwritten(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_csv(root / "minutes.csv", own_rows())
+    new_task(monkeypatch, "--data", "minutes.csv", "--names", NAMES)
+    before = {name: (root / name).read_bytes() for name in WRITTEN}
+    with pytest.raises(SystemExit):
+        new_task(monkeypatch, "--data", "minutes.csv", "--names", NAMES)
+    assert "'minutes' is there already; nothing is overwritten" in capsys.readouterr().err
+    assert before == {name: (root / name).read_bytes() for name in WRITTEN}
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ((), '--names "0=...,1=...,2=..."'),
+        (("--names", NAMES, "--cluster", "year"), "--cluster year: 15 values for 400 rows"),
+        (("--names", NAMES, "--text", "sentense"), "--text: no column 'sentense'; did you mean 'sentence'?"),
+        (("--names", "9=x"), "--names: no label '9'"),
+        (("--names", "hawkish"), "'hawkish' is no value=name"),
+        (("--names", NAMES, "--model", "smolm2_135m"), "did you mean 'smollm2_135m'?"),
+        (("--names", NAMES, "--partners", "fbp"), "no task 'fbp' to mix; did you mean 'fpb'?"),
+    ],
+)
+def test_what_is_refused_leaves_nothing_and_says_the_cure(
+    root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+    told: str,
+) -> None:
+    write_csv(root / "minutes.csv", own_rows())
+    with pytest.raises(SystemExit):
+        new_task(monkeypatch, "--data", "minutes.csv", *words)
+    assert told in capsys.readouterr().err
+    assert files(root) == set()
+
+
+def test_a_rule_that_takes_most_rows_leaves_nothing(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Train and test files that are the same: all train rows leak."""
+    write_csv(root / "minutes.csv", own_rows())
+    words = ("--data", "minutes.csv", "--test", "minutes.csv", "--names", NAMES)
+    with pytest.raises(SystemExit):
+        new_task(monkeypatch, *words)
+    assert "minutes: 400 of 400 train rows are taken away (exact)" in capsys.readouterr().err
+    assert files(root) == set()
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_three_kinds_of_files_give_the_same_rows(tmp_path: Path, ending: str) -> None:
+    rows, path = own_rows(60), tmp_path / f"rows.{ending}"
+    if ending == "csv":
+        write_csv(path, rows)
+    elif ending == "jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    else:
+        pd.DataFrame(rows).to_parquet(path)
+    given = read_given(str(path), None)
+    assert [row["sentence"] for row in given.train] == [row["sentence"] for row in rows]
+    assert {str(row["label"]) for row in given.train} == {"0", "1", "2"}
+
+
+def test_a_missing_file_offers_its_neighbour(tmp_path: Path) -> None:
+    (tmp_path / "minutes.csv").write_text("a\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"no such file; did you mean 'minutes\.csv'"):
+        read_given(str(tmp_path / "minute.csv"), None)
+
+
+def test_text_and_label_are_guessed() -> None:
+    assert find_columns(own_rows(60), where="x") == Columns("sentence", "label")
+    rows = [{"a": f"text {n}", "b": n % 2, "c": n % 3} for n in range(60)]
+    with pytest.raises(DataError, match="no column is plainly the label; columns with few values: b, c"):
+        find_columns(rows, where="x")
+
+
+def named(values: list[Any], names: str = "") -> dict[str, str]:
+    return label_names([{"label": value} for value in values], "label", parse_names(names), where="x")
+
+
+def test_labels_keep_the_order_of_their_names_and_one_spelling() -> None:
+    assert named([1, 0, 2], NAMES) == {"0": "hawkish", "1": "dovish", "2": "neutral"}
+    assert named(["Up", "up ", "down"]) == {"Up": "Up", "down": "down", "up": "Up"}
+
+
+def test_labels_that_differ_by_a_letter_are_refused() -> None:
+    values = ["hawkish"] * 9 + ["hawkis"] + ["dovish"] * 9
+    with pytest.raises(DataError, match="two labels differ by a letter") as caught:
+        named(values)
+    assert '--names "hawkis=hawkish"' in caught.value.fix
+    assert set(named(values, "hawkis=hawkish").values()) == {"hawkish", "dovish"}
+
+
+def test_rows_of_a_cluster_stay_together_whatever_their_order() -> None:
+    rows = [{"text": f"t{n}", "doc": f"d{n // 4}"} for n in range(400)]
+    train, test = split_rows(list(rows), text="text", cluster="doc")
+    assert not {row["doc"] for row in train} & {row["doc"] for row in test}
+    assert 40 < len(test) < 120
+    again = split_rows(rows[::-1], text="text", cluster="doc")[1]
+    assert sorted(row["text"] for row in again) == sorted(row["text"] for row in test)
