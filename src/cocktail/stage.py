@@ -15,15 +15,16 @@ CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENAMETOOL
 
 
 def run_stage(main: Callable[[], None]) -> None:
-    """Put a copy of dvc.lock aside, then :func:`run_command`; at the end there is room for DVC's copy."""
+    """Put a copy of dvc.lock aside, sweep drafts, :func:`run_command`; see that DVC has room for a copy."""
     from cocktail.files.dvc_lock import put_aside  # these import yaml, which a review's commands go without
-    from cocktail.files.room import check_room
+    from cocktail.files.room import check_room, sweep_drafts
 
     def with_room() -> None:
         main()
         check_room()
 
     put_aside()
+    sweep_drafts()
     run_command(with_room)
 
 

@@ -351,7 +351,7 @@ def test_no_piece_of_the_key_is_shown(status: int, echo: str, endpoint: Any, tmp
     endpoint(lambda body, count: Said(status=status, body=f"you sent {echo}; that is all"))
     said = refused(tmp_path).what
     assert "[key]" in said and "that is all" in said
-    forms = (KEY, KEY.encode().hex(), base64.b64encode(f"Bearer {KEY}".encode()).decode()[12:-4])
+    forms = (KEY, KEY.encode().hex(), base64.b64encode(f"Bearer {KEY}".encode()).decode())
     assert not any(form[at : at + 5] in said for form in forms for at in range(len(form) - 4))
 
 

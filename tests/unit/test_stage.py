@@ -125,3 +125,23 @@ def test_outside_dvc_nothing_is_looked_at(tmp_path: Path, monkeypatch: pytest.Mo
     free(monkeypatch, 0)
     check_room()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_drafts_that_killed_processes_left_are_swept(stage: Path) -> None:
+    """DVC does not see them, and nobody would ever take them away; drafts of others are left alone."""
+    left = [
+        Path("artifacts/base/.tiny.0123456789abcdef.tmp/model"),
+        Path("reports/.big.json.0123456789abcdef.tmp"),
+    ]
+    others = [
+        Path("artifacts/base/.other.0123456789abcdef.tmp/model"),
+        Path("artifacts/base/.tiny.notes.tmp"),
+        Path("reports/.big.json"),
+    ]
+    for path in (*left, *others):
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    run_stage(lambda: None)
+    assert not any(path.exists() for path in (*left, left[0].parent))
+    assert all(path.exists() for path in others)
+    assert Path("artifacts/base/tiny/model").is_file() and Path("reports/big.json").is_file()

@@ -1,7 +1,11 @@
-"""Room for what DVC caches: where the disk is full, DVC says so, goes on, and ends with exit code 0."""
+"""Room for a stage: drafts of killed processes are swept, and DVC's cache must hold what the stage writes.
+
+Where the disk is full, DVC says so, goes on, and ends with exit code 0.
+"""
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
 import shutil
@@ -24,12 +28,11 @@ def check_room() -> None:
     Raises:
         RunError: says how much is lacking; DVC then keeps nothing of the stage.
     """
-    stage = os.environ.get(STAGE, "").rpartition(":")[2]
     cache = cache_folder()
-    if not stage or not cache.parent.is_dir():
+    if not os.environ.get(STAGE) or not cache.parent.is_dir():
         return
     cache.mkdir(exist_ok=True)
-    files = [file for out in _outputs(stage) for file in _files(out)]
+    files = [file for out in _outputs() for file in _files(out)]
     free = shutil.disk_usage(cache).free - SPARE
     if sum(file.stat().st_size for file in files) <= free:
         return
@@ -42,6 +45,18 @@ def check_room() -> None:
         )
 
 
+def sweep_drafts() -> None:
+    """Take away the drafts of a stage's outputs that killed processes left; DVC lets one stage at them."""
+    if not os.environ.get(STAGE) or not Path("dvc.yaml").is_file():
+        return
+    for out in _outputs(cached_only=False):
+        for draft in out.parent.glob(f".{glob.escape(out.name)}.{'[0-9a-f]' * 16}.tmp"):
+            if draft.is_dir():
+                shutil.rmtree(draft, ignore_errors=True)
+            else:
+                draft.unlink(missing_ok=True)
+
+
 def cache_folder(root: Path = Path()) -> Path:
     """Return DVC's cache of a repository: what its configuration names, else ``.dvc/cache``."""
     config = ConfigParser(interpolation=None)
@@ -49,18 +64,19 @@ def cache_folder(root: Path = Path()) -> Path:
     return root / ".dvc" / config.get("cache", "dir", fallback="cache")
 
 
-def outputs(stage: Any, model: str) -> Iterator[Path]:
-    """Yield the outputs of a stage of dvc.yaml that DVC caches."""
-    for out in stage.get("outs", ()):
+def outputs(stage: Any, model: str, *, cached_only: bool = True) -> Iterator[Path]:
+    """Yield the outputs of a stage of dvc.yaml: those that DVC caches, or all."""
+    for out in (*stage.get("outs", ()), *stage.get("metrics", ())):
         path, options = next(iter(out.items())) if isinstance(out, dict) else (out, {})
-        if options.get("cache", True):
+        if options.get("cache", True) or not cached_only:
             yield Path(path.replace("${item.model}", model))
 
 
-def _outputs(name: str) -> list[Path]:
+def _outputs(*, cached_only: bool = True) -> list[Path]:
+    """The outputs of the stage that DVC has started."""
     stages = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]
-    stage, _, model = name.partition("@")
-    return list(outputs(stages.get(stage, {}), model))
+    stage, _, model = os.environ[STAGE].rpartition(":")[2].partition("@")
+    return list(outputs(stages.get(stage, {}), model, cached_only=cached_only))
 
 
 def _files(out: Path) -> Iterator[Path]:

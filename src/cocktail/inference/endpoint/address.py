@@ -52,9 +52,9 @@ class Address:
     @cached_property
     def _forms(self) -> tuple[str, ...]:
         """The key as it may come back: as it is, in a URL, in hex, in base64 at each of three places."""
-        sent = [f"{'x' * shift}{self.key}".encode() for shift in range(3)]
-        inner = [base64.b64encode(one).decode()[4 if shift else 0 : -4] for shift, one in enumerate(sent)]
-        return self.key, quote(self.key, safe=""), self.key.encode().hex(), *inner
+        sent = [f"{before}{self.key}".encode() for before in ("", "x", "xx", "Bearer ")]
+        packed = [base64.b64encode(one).decode() for one in sent]
+        return self.key, quote(self.key, safe=""), self.key.encode().hex(), *packed
 
     def pool(self, *, connections: int) -> urllib3.PoolManager:
         """Return connections to the address, through the environment's proxy where one is named."""
