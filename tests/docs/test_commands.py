@@ -9,6 +9,7 @@ import re
 import shlex
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,12 @@ from clone import Clone, copy_work_tree
 from shown_commands import DOCUMENTS, ROOT, Line, lines_of, mentions, shown_lines
 
 from cocktail import cli
+from cocktail.cli.command import COMMANDS as KNOWN
 from cocktail.config import check_params
 from cocktail.config.compose import compose
 
+for module in cli.MODULES:
+    import_module(f"cocktail.cli.{module}")
 LINES = shown_lines()
 COMMANDS = {command: line for line in LINES for command in line.commands}
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
@@ -157,7 +161,7 @@ def test_what_a_sentence_names_is_there(path: Path) -> None:
         if program == "make":
             assert word in TARGETS, span
         elif program == "cocktail":
-            assert word == "--help" or hasattr(cli, word.replace("-", "_")), span
+            assert word == "--help" or word in KNOWN, span
         elif span.startswith("dvc repro"):
             assert {stage.split("@")[0] for stage in more if not stage.startswith("-")} <= set(STAGES), span
         elif program == "python":

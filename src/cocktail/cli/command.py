@@ -1,0 +1,52 @@
+"""How a command is declared: a function with its options, under its own name."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+PARAMS, CONF, REPORTS = Path("params.yaml"), Path("conf"), Path("reports")
+CLAIMS, BASES = Path("data/reference/claims.yaml"), Path("data/bases")
+
+Command = Callable[[argparse.Namespace], None]
+COMMANDS: dict[str, tuple[Command, tuple[Option, ...]]] = {}
+
+
+@dataclass(frozen=True)
+class Option:
+    """An argument of a command, as argparse takes it; of the ``exclusive`` ones only one may be given."""
+
+    name: str
+    exclusive: bool
+    settings: dict[str, Any]
+
+
+def option(name: str, *, exclusive: bool = False, **settings: Any) -> Option:
+    """Return an argument of a command."""
+    return Option(name, exclusive, settings)
+
+
+def command(*options: Option) -> Callable[[Command], Command]:
+    """Make a function a command of its name; its docstring is the help."""
+
+    def declared(function: Command) -> Command:
+        COMMANDS[function.__name__.replace("_", "-")] = (function, options)
+        return function
+
+    return declared
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands that were declared."""
+    made = argparse.ArgumentParser(prog="cocktail", description="What a person does around `dvc repro`.")
+    commands = made.add_subparsers(required=True, metavar="COMMAND")
+    for name, (function, options) in COMMANDS.items():
+        sub = commands.add_parser(name, help=function.__doc__, description=function.__doc__)
+        sub.set_defaults(command=function)
+        one_of = sub.add_mutually_exclusive_group()
+        for one in options:
+            (one_of if one.exclusive else sub).add_argument(one.name, **one.settings)
+    return made

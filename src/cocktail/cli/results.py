@@ -1,0 +1,148 @@
+"""What is read of a study: advice, cards, tables, progress, the rule of verdicts."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from cocktail.cli.command import CONF, PARAMS, REPORTS, command, option
+
+
+@command(
+    option("--target", required=True, help="an evaluated task, a source or not"),
+    option("--next", type=int, default=0, help="how many runs to name that would tell most"),
+    option("--model", default="", help="needed where several models were trained"),
+    option("--study", default="", help="a recorded study; default: the fresh scores", exclusive=True),
+    option("--scores", type=Path, default=Path("artifacts/scores"), help="of stage score", exclusive=True),
+)
+def advise(arguments: argparse.Namespace) -> None:
+    """Which tasks to mix for a target: first how such advice did on unseen mixtures, then the advice."""
+    from cocktail.analysis.advice.heldout import held_out_record
+    from cocktail.analysis.advice.scores import fresh, recorded, target_scores
+    from cocktail.analysis.advice.show import advice_text
+    from cocktail.analysis.advice.standing import following, standing_lines
+    from cocktail.config import load_params
+    from cocktail.errors import RecordError
+    from cocktail.studies.advise_next import next_text
+
+    if arguments.study:
+        outcomes = recorded(REPORTS / "studies" / arguments.study)
+    else:
+        outcomes = fresh(arguments.scores, Path("data/prepared"), load_params(PARAMS).study.tasks)
+    target, tasks = arguments.target, outcomes.tasks
+    scores = target_scores(outcomes, target=target, model=arguments.model)
+    source = f"study {arguments.study}" if arguments.study else f"scores in {arguments.scores}"
+    above = scores.above_guess
+    try:
+        record = held_out_record(scores.fitted, scores.test, tasks, target=target, above_guess=above)
+        print(advice_text(record, tasks, split=scores.split, where=f"{source}, model {scores.model}"))
+        advises = not record.objections
+    except RecordError as error:
+        print(f"Advice for {target}, {source}, model {scores.model}: none ({error.what}).")
+        advises = False
+    if not advises:
+        print("\n" + "\n".join(standing_lines(outcomes, target=target, model=arguments.model)))
+    if count := arguments.next or (0 if advises else 3):
+        runs = following(outcomes, target=target, model=arguments.model, count=count)
+        study = None if arguments.study else load_params(PARAMS)
+        print(next_text(runs, study, root=Path()))
+
+
+@command(
+    option("--every", type=float, default=10.0, help="seconds from one look to the next"),
+    option("--once", action="store_true", help="one look, and no more"),
+)
+def watch(arguments: argparse.Namespace) -> None:
+    """How far the running study is: runs done, loss, time left, GPUs; Ctrl-C ends the looking only."""
+    import time
+
+    from rich.live import Live
+    from rich.text import Text
+
+    from cocktail.config import load_params
+    from cocktail.studies.watch import watch_text
+
+    study = load_params(PARAMS)
+    if arguments.once:
+        print(watch_text(Path(), study))
+        return
+    with Live(Text(watch_text(Path(), study)), auto_refresh=False) as live:
+        while True:
+            time.sleep(arguments.every)
+            live.update(Text(watch_text(Path(), study)), refresh=True)
+
+
+@command(
+    option("--study", default="", help="a recorded study; default: the fresh reports"),
+    option("--out", type=Path, required=True, help="a folder for <table>.tex and .csv"),
+)
+def export(arguments: argparse.Namespace) -> None:
+    """Tables as LaTeX and CSV, of the fresh reports or of a recorded study."""
+    from cocktail.report.export import export_tables
+
+    study = REPORTS / "studies" / arguments.study if arguments.study else REPORTS
+    print(f"{len(export_tables(study / 'tables', arguments.out))} files are in {arguments.out}")
+
+
+@command(
+    option("run", help="a run id of the study, such as all or pair_fpb_finqa"),
+    option("--model", default="", help="needed where several models have the run"),
+    option("--out", type=Path, help="a folder for model/README.md and dataset/README.md"),
+)
+def card(arguments: argparse.Namespace) -> None:
+    """Model card and dataset card of a run, in the Hub's format."""
+    from cocktail.config import load_params
+    from cocktail.config.compose import compose, differences
+    from cocktail.report.cards.facts import read_run
+    from cocktail.report.cards.render import make_cards, write_cards
+
+    study = load_params(PARAMS)
+    changed = list(differences(study.model_dump(), compose(CONF, study.study.name)))
+    facts = read_run(Path(), arguments.run, params=study, model=arguments.model)
+    cards = make_cards(facts, params=study, changed=changed)
+    if arguments.out is None:
+        print("\n".join(cards.values()), end="")
+    else:
+        print("\n".join(str(path) for path in write_cards(cards, arguments.out)))
+
+
+@command(
+    option("old", type=Path, help="claims.json of the base"),
+    option("new", type=Path, help="claims.json of the change"),
+)
+def verdicts_diff(arguments: argparse.Namespace) -> None:
+    """Which verdicts differ between two claims.json, as Markdown for a review."""
+    from cocktail.claims.changes import changes_markdown, read_verdicts
+
+    print(changes_markdown(read_verdicts(arguments.old), read_verdicts(arguments.new)), end="")
+
+
+@command(
+    option("--studies", type=int, default=1000, help="simulated studies of each design"),
+    option("--seed", type=int, default=1),
+    option("--processes", type=int, default=2, help="the numbers do not depend on it"),
+    option("--study", default="", help="a recorded study: one design, of its size"),
+)
+def calibrate(arguments: argparse.Namespace) -> None:
+    """Test the rule of verdicts on simulated studies; writes reports/calibration/ (ten minutes)."""
+    from cocktail.studies.simulation.designs import DESIGNS
+    from cocktail.studies.simulation.recorded import recorded_design
+    from cocktail.studies.simulation.study import calibrate as simulate
+
+    study, designs = arguments.study, DESIGNS
+    records = sorted(path.parent for path in (REPORTS / "studies").glob("*/items.parquet"))
+    if study:
+        records = [REPORTS / "studies" / study]
+        designs = (recorded_design(records[0]),)
+    out = REPORTS / "studies" / study / "calibration" if study else REPORTS / "calibration"
+    result = simulate(
+        out,
+        num_studies=arguments.studies,
+        seed=arguments.seed,
+        designs=designs,
+        study=study,
+        records=records,
+        processes=arguments.processes,
+    )
+    broken = sum("no" in row["held"].values() for row in result["rows"])
+    print(f"{out}/table.md: {len(result['rows'])} rows, {broken} with a bound that is not held")

@@ -1,0 +1,127 @@
+"""A study: composed, planned, locked, recorded, verified."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from cocktail.cli.command import CLAIMS, CONF, PARAMS, REPORTS, command, option
+
+
+@command(
+    option("study", help="a file name in conf/study, without its ending"),
+    option("override", nargs="*", help="more Hydra overrides, such as source=mirror"),
+)
+def params(arguments: argparse.Namespace) -> None:
+    """Write params.yaml for a study."""
+    from cocktail.claims.coverage import lacking
+    from cocktail.claims.schema import read_claims
+    from cocktail.config import check_params
+    from cocktail.config.compose import compose, write_params
+
+    composed = compose(CONF, arguments.study, arguments.override)
+    found = check_params(composed, where=f"conf/ with study={arguments.study}")
+    write_params(PARAMS, composed)
+    print(f"{PARAMS} is now study {arguments.study}; `dvc repro` runs it")
+    untested = {claim for claims in lacking(read_claims(CLAIMS), found).values() for claim in claims}
+    if untested:
+        print(f"{len(untested)} claims will not be tested on all their tasks; `cocktail plan` says why")
+
+
+@command()
+def schema(_: argparse.Namespace) -> None:
+    """Renew conf/params.schema.json, by which an editor completes and checks params.yaml."""
+    from cocktail.config import params_schema
+    from cocktail.files.records import write_json
+
+    write_json(CONF / "params.schema.json", params_schema())
+
+
+@command(
+    option("study", help="a file name in conf/study, without its ending"),
+    option("override", nargs="*", help="more Hydra overrides, such as source=mirror"),
+    option("--out", type=Path, help="a Markdown file for the same plan"),
+    option("--made", type=Path, help="a folder for tables of what fetch, prepare, mix made"),
+)
+def plan(arguments: argparse.Namespace) -> None:
+    """What a study asks for before anything is downloaded: runs, rows, tokens, steps, hours, disk."""
+    from rich.console import Console
+
+    from cocktail.files.records import fresh_file
+    from cocktail.studies.planning.checks import on_this_machine
+    from cocktail.studies.planning.show import WIDTH, made_tables, plan_markdown, print_plan
+    from cocktail.studies.planning.study import plan_study
+
+    planned = plan_study(CONF, arguments.study, arguments.override, root=Path())
+    files = {arguments.out: plan_markdown(planned)} if arguments.out else {}
+    if arguments.made:
+        files |= {arguments.made / name: text for name, text in made_tables(planned, Path()).items()}
+    for path, text in files.items():
+        with fresh_file(path) as draft:
+            draft.write_text(text, encoding="utf-8")
+    console = Console(width=WIDTH)
+    print_plan(planned, console)
+    console.print(on_this_machine(planned, Path()), highlight=False)
+
+
+@command(
+    option(
+        "--pilot",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="what was looked at before, on dev; may be given again",
+    ),
+    option("--renew", action="store_true", help="replace a lock that says something else"),
+    option("--out", type=Path, help="default: reports/locks/<study>.json"),
+)
+def lock(arguments: argparse.Namespace) -> None:
+    """Fix claims, rule and params of the study in a file, to be committed before the first run."""
+    from cocktail.config import load_params
+    from cocktail.runs.lock import lock_path
+    from cocktail.studies.lock_study import lock_study
+
+    study = load_params(PARAMS)
+    out = arguments.out or lock_path(REPORTS / "locks", study)
+    pilots, renew = arguments.pilot, arguments.renew
+    print(lock_study(Path(), study, claims=CLAIMS, out=out, pilots=pilots, renew=renew))
+
+
+@command()
+def verify(arguments: argparse.Namespace) -> None:
+    """Compare the fresh reports with the record of the same study and method."""
+    from cocktail.config import load_params
+    from cocktail.studies.record import verify as compare_with_record
+
+    print(compare_with_record(REPORTS, load_params(PARAMS)))
+
+
+@command()
+def record(arguments: argparse.Namespace) -> None:
+    """Keep the finished study under reports/studies/."""
+    from cocktail.config import load_params
+    from cocktail.studies.record import record as keep
+
+    print(f"recorded in {keep(REPORTS, load_params(PARAMS))}")
+
+
+@command()
+def keep_runs(arguments: argparse.Namespace) -> None:
+    """Keep the finished runs of a study, as receipts and codes, in git: they need no training elsewhere."""
+    from cocktail.config import load_params
+    from cocktail.runs.kept import runs_folder
+    from cocktail.studies.keep import keep_runs as keep
+
+    study = load_params(PARAMS)
+    kept = runs_folder(REPORTS / "studies", study)
+    print(f"{keep(Path(), study, kept=kept)} finished runs are in {kept}")
+
+
+@command(option("files", nargs="+", type=Path, help="<model>/explore/base.parquet, judge/asked.parquet"))
+def replies(arguments: argparse.Namespace) -> None:
+    """Take an endpoint's replies from another machine's outputs into the run store."""
+    from cocktail.files.store import store_root
+    from cocktail.inference.endpoint.replies import Replies
+
+    for file in arguments.files:
+        print(f"{file}: {Replies(store_root()).take(file)} replies are in {store_root()}")
