@@ -99,7 +99,7 @@ def make_workbench(
     making = (
         script("workbench.py", bench.model, bench.base)
         if large
-        else stage("base", "--model", bench.model, "--out", bench.base)
+        else stage("base", "--model", bench.model, "--bases", ROOT / "data/bases", "--out", bench.base)
     )
     bench.run(making)
     return bench

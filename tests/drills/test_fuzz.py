@@ -21,7 +21,7 @@ import pytest
 from data_params import make_params
 
 from cocktail.config import check_params
-from cocktail.config.base import task_names
+from cocktail.config.tasks import task_names
 from cocktail.data.load import example_of
 from cocktail.errors import CocktailError
 from cocktail.files.dvc_lock import is_whole

@@ -288,7 +288,7 @@ def test_broken_verdicts_are_refused(tmp_path: Path) -> None:
     assert read_claims(path, study="smoke") is None
     row = {**verdict("fpb", model=MODEL, effect=1.0, verdict="supported"), "verdict": "proven"}
     for wrong in (
-        broken(claims, verdicts=[]),
+        broken(claims, verdicts=None),
         broken(claims, verdicts=[row]),
         broken(claims, margin="2"),
         [],
@@ -296,6 +296,11 @@ def test_broken_verdicts_are_refused(tmp_path: Path) -> None:
         write_json(path, wrong)
         with pytest.raises(RecordError, match="not the verdicts of a study"):
             read_claims(path, study="smoke")
+    write_json(path, broken(claims, verdicts=[]))
+    untuned = read_claims(
+        path, study="smoke"
+    )  # no model of the study is tuned: no rows, and nothing is broken
+    assert untuned is not None and untuned.claims[0].headlines() == []
     write_json(path, claims)
     with pytest.raises(RecordError, match="verdicts are of study 'smoke'"):
         read_claims(path, study="tiny")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from cocktail.claims.verdict import Verdict as Judged
 from cocktail.config import Tier
@@ -63,7 +63,7 @@ class Claim(_Read):
     margin: float | None
     contradicted_by: str
     caveat: str
-    verdicts: list[Verdict] = Field(min_length=1)
+    verdicts: list[Verdict]  # none where no model of the study is tuned
 
     def headlines(self) -> list[Verdict]:
         """Return the first row of each model and of the model that it is held against."""
