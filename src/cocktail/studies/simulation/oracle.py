@@ -87,7 +87,8 @@ def _regression(named: pd.DataFrame) -> tuple[float, float, float]:
     by_cluster = variance(clusters) * num_clusters / (num_clusters - 1)
     estimate = float(contrast @ model.fit().params)
     summed = by_seed + by_cluster
-    return estimate, summed**0.5, max(summed - variance(both), 0.0) ** 0.5
+    # Where all answers of a task are the same, rounding may leave less than nothing.
+    return estimate, max(summed, 0.0) ** 0.5, max(summed - variance(both), 0.0) ** 0.5
 
 
 def _pigeonhole(named: pd.DataFrame, rng: np.random.Generator) -> float:
