@@ -56,7 +56,7 @@ def parts(check: Check) -> list[Path]:
     path = check.path
     if path.is_dir():
         return [file for file in sorted(path.rglob("*")) if file.is_file() and file.name not in UNCHECKED]
-    return [path, path.with_suffix(".parquet")] if check.kind == "kept runs" else [path]
+    return [path]
 
 
 def fault(check: Check) -> str:

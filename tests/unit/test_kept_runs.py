@@ -23,10 +23,18 @@ from cocktail.config import Params
 from cocktail.config.compose import write_params
 from cocktail.data.grid import Run, confirm_runs, explore_runs
 from cocktail.errors import RecordError
-from cocktail.files.records import DIGESTS, digest_folder, read_json, read_table, write_json, write_table
+from cocktail.files.records import (
+    DIGESTS,
+    digest_file,
+    digest_folder,
+    read_json,
+    read_table,
+    write_json,
+    write_table,
+)
 from cocktail.report.methods import read_studies
 from cocktail.runs import runs as execution
-from cocktail.runs.kept import KeptRuns, runs_folder
+from cocktail.runs.kept import KeptRuns, read_kept, runs_folder
 from cocktail.runs.pool import Job
 from cocktail.runs.runs import StageInputs, run_all
 from cocktail.scoring.answers import Evaluation, read_evaluations
@@ -96,8 +104,7 @@ def made(finished: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def elsewhere(study: Path) -> Path:
     """The study as cloned elsewhere: kept runs, but neither store nor answers."""
     keep(study)
-    shutil.rmtree(study / "store")
-    shutil.rmtree(study / "artifacts/answers")
+    go_elsewhere(study)
     return study
 
 
@@ -161,10 +168,25 @@ def from_answers(answers: Path, names: list[str]) -> Callable[..., dict[str, str
     return run_jobs
 
 
-def forget(root: Path, run: Path) -> None:
-    """Take the answers of a kept run out of the store."""
-    for one in read_json(run.with_suffix(".json"))["answers"].values():
-        shutil.rmtree(root / "store/answers" / one["key"][:2] / one["key"])
+def facts_of(root: Path, name: str) -> dict[str, Any]:
+    """What the kept runs of a study say of one."""
+    files = sorted(folder_of(root).glob("*.parquet"))
+    return next(facts for path in files for facts in read_kept(path) if facts["run"] == name)
+
+
+def forget(root: Path, *names: str) -> None:
+    """Take the answers of some kept runs out of the store, and out of what is kept."""
+    for name in names:
+        for one in facts_of(root, name)["answers"].values():
+            shutil.rmtree(root / "store/answers" / one["key"][:2] / one["key"])
+    shutil.rmtree(folder_of(root))
+    keep(root)
+
+
+def go_elsewhere(root: Path) -> None:
+    """Leave what is in git, and what the stages before explore wrote."""
+    shutil.rmtree(root / "store")
+    shutil.rmtree(root / "artifacts/answers")
 
 
 def stages(root: Path) -> Iterator[tuple[str, list[Run], StageInputs]]:
@@ -229,8 +251,19 @@ def test_no_text_of_an_answer_is_kept(study: Path) -> None:
     shown = everything(folder_of(study))
     assert "positive" in shown
     assert [word for word in words if word in shown] == []
-    table = read_table(folder_of(study) / MODEL / "explore/all.parquet")
-    assert set(table["read"]) <= {"positive", "neutral", "negative", "A", "B", "C", "D", INVALID, ""}
+    (path,) = folder_of(study).iterdir()
+    assert {facts["run"] for facts in read_kept(path)} == set(RUNS)
+    assert set(read_table(path)["read"]) <= {
+        "positive",
+        "neutral",
+        "negative",
+        "A",
+        "B",
+        "C",
+        "D",
+        INVALID,
+        "",
+    }
 
 
 @pytest.mark.parametrize(
@@ -279,18 +312,18 @@ def test_a_table_with_text_stops_the_keeping(study: Path, monkeypatch: pytest.Mo
     assert not list(folder_of(study).rglob("*.parquet"))
 
 
-def test_kept_runs_are_not_trained_and_others_are(elsewhere: Path, made: list[str]) -> None:
-    folder = folder_of(elsewhere) / MODEL
-    for name in ("explore/single_fpb", "explore/base", "confirm/all-s101"):
-        for ending in ("json", "parquet"):
-            (folder / f"{name}.{ending}").unlink()
-    make(elsewhere)
-    assert sorted(made) == ["all-s101", "base", "single_fpb"]
-    answers = elsewhere / "artifacts/answers" / MODEL
+def test_kept_runs_are_not_trained_and_others_are(study: Path, made: list[str]) -> None:
+    keep(study)
+    (size,) = (run.id for run in CONFIRM if run.kind == "size")
+    forget(study, "single_fpb", "base", size)
+    go_elsewhere(study)
+    make(study)
+    assert made == ["base", "single_fpb", size]
+    answers = study / "artifacts/answers" / MODEL
     assert not is_coded(read_table(answers / "explore/single_fpb.parquet"))
     assert is_coded(read_table(answers / "explore/single_finqa.parquet"))
     made.clear()
-    make(elsewhere)
+    make(study)
     assert made == []
 
 
@@ -306,10 +339,12 @@ def test_outputs_from_kept_runs_have_the_receipts_of_the_originals(
 
 
 def test_a_run_takes_its_steps_from_the_kept_receipt(
-    elsewhere: Path, made: list[str], monkeypatch: pytest.MonkeyPatch
+    study: Path, made: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (steps,) = (run for run in CONFIRM if run.kind == "steps")
-    (folder_of(elsewhere) / MODEL / f"confirm/{steps.id}.json").unlink()
+    keep(study)
+    forget(study, steps.id)
+    go_elsewhere(study)
     asked = []
     stand_in = execution.run_jobs
 
@@ -318,8 +353,8 @@ def test_a_run_takes_its_steps_from_the_kept_receipt(
         return stand_in(jobs, work, **settings)
 
     monkeypatch.setattr(execution, "run_jobs", noted)
-    make(elsewhere)
-    training = read_json(folder_of(elsewhere) / MODEL / f"confirm/{steps.matches}.json")["training"]
+    make(study)
+    training = facts_of(study, steps.matches)["training"]
     assert asked == [(steps.id, training["steps"])]
     assert training["steps"] > 0
 
@@ -376,37 +411,38 @@ def test_texts_are_coded_anew_with_other_params(study: Path, made: list[str]) ->
     assert (study / "again/summary.parquet").read_bytes() == with_texts["summary.parquet"]
 
 
-def spoil(run: Path, how: str) -> Path:
-    """Damage one of the two files of a kept run; return it."""
-    facts, codes = run.with_suffix(".json"), run.with_suffix(".parquet")
-    if how == "codes":
-        content = bytearray(codes.read_bytes())
-        content[40] ^= 1
-        codes.write_bytes(content)
-    elif how == "no codes":
-        codes.unlink()
+def spoil(path: Path, how: str) -> Path:
+    """Damage a file of kept runs; return it."""
+    content = bytearray(path.read_bytes())
+    content[40] ^= 1
+    if how == "flipped":
+        path.write_bytes(content)
     elif how == "torn":
-        facts.write_text(facts.read_text()[:99])
+        path.write_bytes(path.read_bytes()[:999])
     else:
-        changed = facts.read_text().replace(*how.split(" > "))
-        assert changed != facts.read_text()
-        facts.write_text(changed)
-    return codes if "codes" in how else facts
+        path.write_text("[]")
+        path = path.rename(path.with_name(f"002-{digest_file(path)[:16]}.parquet"))
+    return path
 
 
-@pytest.mark.parametrize(
-    "how", ["codes", "no codes", "torn", '"steps": 4, > "steps": 999,', '"answered": 60 > "answered": 61']
-)
-def test_a_changed_kept_run_is_named_and_made_again_and_nothing_else_is(
-    finished: Path, elsewhere: Path, made: list[str], how: str, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("how", ["flipped", "torn", "foreign"])
+def test_a_changed_file_is_named_and_its_runs_made_again_and_nothing_else_is(
+    finished: Path, study: Path, made: list[str], how: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The number of steps decides how long a control trains: nobody believes a changed one."""
-    path = spoil(folder_of(elsewhere) / MODEL / "explore/single_fpb", how)
-    make(elsewhere)
+    keep(study)
+    forget(study, "single_fpb")
+    shutil.rmtree(study / "store")
+    shutil.copytree(finished / "store", study / "store")
+    keep(study)
+    assert [len(read_kept(path)) for path in sorted(folder_of(study).iterdir())] == [len(RUNS) - 1, 1]
+    go_elsewhere(study)
+    path = spoil(max(folder_of(study).iterdir()), how)
+    make(study)
     assert made == ["single_fpb"]
     said = capsys.readouterr().err
     assert str(path) in said and "git checkout -- " in said and "made again" in said
-    receipts = [root / f"artifacts/answers/{MODEL}/explore/single_fpb.json" for root in (elsewhere, finished)]
+    receipts = [root / f"artifacts/answers/{MODEL}/explore/single_fpb.json" for root in (study, finished)]
     assert receipts[0].read_bytes() == receipts[1].read_bytes()
 
 
@@ -468,25 +504,34 @@ def test_keeping_again_changes_nothing(study: Path, made: list[str]) -> None:
 def test_a_study_that_is_not_finished_keeps_what_is_done(study: Path, made: list[str]) -> None:
     """Before confirm is planned; without one explored run; beside runs that were kept before."""
     keep(study)
-    folder = folder_of(study) / MODEL
-    shutil.rmtree(folder / "confirm")
-    forget(study, folder / "explore/all")
-    for ending in ("json", "parquet"):
-        (folder / f"explore/all.{ending}").unlink()
-    assert keep(study) == len(RUNS) - 1
-    assert not (folder / "explore/all.json").exists()
-    selected = study / f"artifacts/selected/{MODEL}.json"
-    selected.unlink()
+    forget(study, "all")
+    (before,) = folder_of(study).iterdir()
+    assert {facts["run"] for facts in read_kept(before)} == {*RUNS} - {"all"}
+    (study / f"artifacts/selected/{MODEL}.json").unlink()
     assert keep(study) == len(EXPLORE) - 1
-    assert (folder / "confirm/all-s101.json").exists()
+    assert [*folder_of(study).iterdir()] == [before]
 
 
 def test_a_matched_run_waits_for_the_one_it_matches(study: Path) -> None:
     like = next(run.matches for run in CONFIRM if run.kind == "steps")
     keep(study)
-    forget(study, folder_of(study) / MODEL / f"confirm/{like}")
+    forget(study, like)
     shutil.rmtree(folder_of(study))
     assert keep(study) == len(RUNS) - 2
+
+
+def test_of_two_files_the_later_one_counts_and_may_come_from_another_clone(study: Path) -> None:
+    """Two clones may keep a file of the same number: names hold digests, so git has no conflict."""
+    keep(study)
+    (first,) = folder_of(study).iterdir()
+    wider = PARAMS.score.model_copy(update={"relative_tolerance": 0.5})
+    keep(study, PARAMS.model_copy(update={"score": wider}))
+    first, second = sorted(folder_of(study).iterdir())
+    assert (first.name[:4], second.name[:4]) == ("001-", "002-")
+    key = facts_of(study, "all")["answers"]["finqa"]["key"]
+    (asked,) = (one for one in ALL.asked if one.task == "finqa")
+    found = KeptRuns(folder_of(study)).answers(asked, key)
+    assert found is not None and "tolerance 0.5" in found.read()["basis"].iloc[0]
 
 
 def test_a_study_on_real_data_is_recorded_with_its_runs(study: Path, made: list[str]) -> None:
@@ -496,8 +541,8 @@ def test_a_study_on_real_data_is_recorded_with_its_runs(study: Path, made: list[
     runtime = read_json(target / "manifest.json")["runtime"]
     assert (runtime["runs_with_times"], runtime["training_seconds"]) == (len(RUNS), 3 * (len(RUNS) - 1))
     assert runtime["answering_seconds"] == sum(len(run.asked) for run in (*EXPLORE, *CONFIRM))
-    runs = {path.stem for path in (target / "runs").rglob("*.parquet")}
-    assert runs == set(RUNS)
+    (path,) = (target / "runs").iterdir()
+    assert {facts["run"] for facts in read_kept(path)} == set(RUNS)
     kept = digest_folder(target / "runs")
     shutil.rmtree(study / "store")
     shutil.rmtree(study / "artifacts/answers")
@@ -578,7 +623,7 @@ def test_no_stage_that_trains_or_scores_hangs_on_the_records() -> None:
 def test_trainings_and_answers_are_found_by_key_alone(study: Path) -> None:
     keep(study)
     kept, nowhere = KeptRuns(folder_of(study)), KeptRuns(study / "nowhere")
-    facts = read_json(folder_of(study) / MODEL / "explore/all.json")
+    facts = facts_of(study, "all")
     for asked in ALL.asked:
         key = facts["answers"][asked.task]["key"]
         found = kept.answers(asked, key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from claims_fixture import claim, verdict
 
@@ -13,6 +14,7 @@ from cocktail.report.in_full import render_results
 from cocktail.report.methods import Record, read_studies
 from cocktail.report.overview import MINIATURES, outcome, overview
 from cocktail.report.readme import BENCHMARKS, ERROR_RATES, OUTCOME, OVERVIEW, marks, render_readme
+from cocktail.report.table import Table, write_tables
 
 LARGE = {"repo": "org/large", "kind": "hub", "reference": True}
 SCRATCH = {"repo": None, "kind": "scratch", "reference": False}
@@ -47,9 +49,8 @@ def keep(studies: Path, name: str, claims: list[dict[str, Any]], **facts: Any) -
     write_json(studies / name / "comparison.json", {"arms": arms})
     told = {"study": name, "note": "Made up.", "confidence": 0.95, "claims": claims}
     write_json(studies / name / "claims.json", told)
-    for table in ("main", "contrasts"):
-        (studies / name / "tables").mkdir(exist_ok=True)
-        (studies / name / f"tables/{table}.md").write_text("T\n", encoding="utf-8")
+    tables = [Table(table, "T", "", pd.DataFrame({"a": ["b"]})) for table in ("main", "contrasts")]
+    write_tables(studies / name / "tables", tables)
 
 
 def row(effect: float | None, kind: str, *, model: str = "m", **more: Any) -> dict[str, Any]:

@@ -63,8 +63,10 @@ def change_metric(reports: Path, points: float) -> None:
 
 def test_a_record_holds_results_outcomes_and_manifest(reports: Path) -> None:
     folder = reports / "studies/smoke"
-    for name in ("claims.json", "metrics.json", "tables/main.md", "figures/bars_phi3_smoke.svg"):
+    for name in ("claims.json", "metrics.json", "tables/tables.json", "figures/bars_phi3_smoke.svg"):
         assert (folder / name).read_bytes() == (reports / name).read_bytes()
+    page = (folder / "tables/README.md").read_text(encoding="utf-8")
+    assert all(path.read_text(encoding="utf-8") in page for path in (reports / "tables").glob("*.md"))
     items = pd.read_parquet(folder / "items.parquet")
     assert len(items) == SETS * 60  # test rows
     assert len(items) == len(items.drop_duplicates(["model", "stage", "run", "item"]))

@@ -19,7 +19,7 @@ from cocktail.report.side_by_side import (
     floor_text,
     models_text,
 )
-from cocktail.report.table import to_markdown
+from cocktail.report.table import read_tables, to_markdown
 from cocktail.report.verdicts import verdict_tables
 
 HEAD = """# Recorded studies
@@ -60,6 +60,7 @@ def _study(name: str, group: Sequence[Record], claims: Sequence[ClaimLine], colu
 
 def _full(record: Record, claims: Sequence[ClaimLine], place: int) -> str:
     folder, here = record.folder, record.folder.name
+    tables = read_tables(folder / "tables")
     lines = [
         _description(record),
         "",
@@ -73,7 +74,7 @@ def _full(record: Record, claims: Sequence[ClaimLine], place: int) -> str:
         f"<details><summary>Tables of study {here}: every claim, accuracy, contrasts</summary>",
         "",
         *_verdicts(folder / "claims.json"),
-        *((folder / f"tables/{name}.md").read_text(encoding="utf-8") for name in ("main", "contrasts")),
+        *(to_markdown(tables[name]) for name in ("main", "contrasts") if name in tables),
         "</details>",
         "",
     ]

@@ -86,6 +86,14 @@ def write_tables(folder: Path, tables: Sequence[Table]) -> None:
     write_json(folder / TABLES, [_as_record(table) for table in tables])
 
 
+def keep_tables(source: Path, folder: Path) -> None:
+    """Write the tables of a folder into that of a record: all in one page, which opens with the folder."""
+    tables = read_tables(source)
+    write_json(folder / TABLES, [_as_record(table) for table in tables.values()])
+    with fresh_file(folder / "README.md") as draft:
+        draft.write_text("\n".join(map(to_markdown, tables.values())), encoding="utf-8")
+
+
 def read_tables(folder: Path) -> dict[str, Table]:
     """Return the tables of a folder by name, in their order; none where it has none."""
     path = folder / TABLES

@@ -1,38 +1,38 @@
-"""Finished runs that are kept in git: receipt and codes, without weights and without text.
+"""Finished runs that are kept in git: receipts and codes, without weights and without text.
 
-Below ``reports/studies/<record>/runs/<model>/<stage>/`` a run has two files: ``<run>.parquet``, its codes
-(:mod:`cocktail.scoring.codes`), and ``<run>.json``: keys, the training's part of the receipt, how answers
-ended and what they cost by evaluation set, the digest of the codes, and the digest of all this. Training and
-answers are found by their keys alone, as in the store: what another plan, machine or version of the rules
-left there is never taken for a run of this study.
+``reports/studies/<record>/runs/`` has one file for each time that runs were kept,
+``<number>-<digest>.parquet``: the codes of the answers that were new (:mod:`cocktail.scoring.codes`), by
+their key, and in its metadata what is known of their runs: keys, the training's part of the receipt, how
+answers ended and what they cost. Where two files have the same answers the later one counts. Training and
+answers are found by their keys alone, as in the store: what another plan, machine or version of the rules left
+there is never taken for a run of this study.
 """
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from cocktail.config import Params, record_name
 from cocktail.data.grid import Asked
 from cocktail.errors import CocktailError, RecordError
-from cocktail.files.records import (
-    digest_file,
-    digest_value,
-    fresh_file,
-    has_digest,
-    read_json,
-    read_table,
-    write_json,
-)
+from cocktail.files.records import digest_file, fresh_file, read_table
 from cocktail.runs.finished import Answered, Finished
 
 PRIVATE = ("host", "process")  # of a runtime: who made a run is nobody's business
+BASIS = "basis"  # the column in which a run's table says what its codes were made with
+KEY = "key"  # the column that a kept table has more: the key of the answers
+FACTS = b"cocktail.runs"
+SHORT = 16  # hexadecimal digits of the digest that stand in a name
 
 
 def runs_folder(studies: Path, params: Params) -> Path:
@@ -42,17 +42,23 @@ def runs_folder(studies: Path, params: Params) -> Path:
 
 @dataclass(frozen=True)
 class KeptRuns:
-    """The kept runs below ``folder``; one of which a file was changed is named, and is as if it were not."""
+    """The kept runs in ``folder``; a file that was changed is named, and is as if it were not."""
 
     folder: Path
 
     def answers(self, asked: Asked, key: str) -> Answered | None:
         """Return the answers with this key as codes, or None if they are not kept."""
-        path, facts = self._by_answers.get(key, (None, {}))
+        path, about = self._by_answers.get(key, (None, {}))
         if path is None:
             return None
-        about = facts["answers"][asked.task]
-        return Answered(asked, key, lambda: _codes(path, asked.task), about["receipt"], about["runtime"])
+        return Answered(
+            asked, key, partial(_codes, path, key, about[BASIS]), about["receipt"], about["runtime"]
+        )
+
+    def holds(self, key: str, basis: str) -> bool:
+        """Tell whether answers are kept as codes that were made like this."""
+        _, about = self._by_answers.get(key, (None, {}))
+        return about.get(BASIS) == basis
 
     def training(self, key: str) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
         """Return what a training came to and what it cost, or None if it is not kept."""
@@ -63,16 +69,16 @@ class KeptRuns:
         """Yield what each training and each evaluation set cost, with its key."""
         for _, facts in self._runs:
             yield facts["training_key"], facts["runtime"]
-            yield from ((one["key"], one["runtime"]) for one in facts["answers"].values())
+            yield from ((one[KEY], one["runtime"]) for one in facts["answers"].values())
 
     @cached_property
     def _runs(self) -> list[tuple[Path, dict[str, Any]]]:
         found = []
-        for path in sorted(self.folder.glob("*/*/*.json")):
+        for path in sorted(self.folder.glob("*.parquet")):
             try:
-                found.append((path, read_kept(path)))
+                found += [(path, facts) for facts in read_kept(path)]
             except CocktailError as error:
-                print(f"{error}; the run is made again", file=sys.stderr)
+                print(f"{error}; its runs are made again", file=sys.stderr)
         return found
 
     @cached_property
@@ -81,58 +87,90 @@ class KeptRuns:
 
     @cached_property
     def _by_answers(self) -> dict[str, tuple[Path, dict[str, Any]]]:
-        return {
-            str(one["key"]): (path, facts) for path, facts in self._runs for one in facts["answers"].values()
-        }
+        return {str(one[KEY]): (path, one) for path, facts in self._runs for one in facts["answers"].values()}
 
 
-def keep_run(folder: Path, finished: Finished, codes: pd.DataFrame) -> None:
-    """Write the two files of a run."""
-    name = finished.run.id
-    table = folder / f"{name}.parquet"
-    with fresh_file(table) as draft:
-        codes.to_parquet(
-            draft,
-            index=False,
+@dataclass(frozen=True)
+class Coded:
+    """A run to be kept.
+
+    Attributes:
+        finished: with those answers alone that are to be kept.
+        codes: theirs, as :func:`cocktail.scoring.codes.code_answers` returns them.
+        bases: what the codes of each evaluation set were made with.
+    """
+
+    finished: Finished
+    codes: pd.DataFrame
+    bases: Mapping[str, str]
+
+
+def keep(folder: Path, runs: Sequence[Coded]) -> Path:
+    """Write a new file of kept runs; return it."""
+    tables = []
+    for run in runs:
+        keys = {one.asked.task: one.key for one in run.finished.answers}
+        tables.append(run.codes.assign(**{KEY: run.codes["item"].str.partition(":")[0].map(keys)}))
+    table = pa.Table.from_pandas(pd.concat(tables, ignore_index=True), preserve_index=False)
+    facts = json.dumps([_facts(run) for run in runs], sort_keys=True)
+    numbers = [int(path.name.partition("-")[0]) for path in folder.glob("*-*.parquet")]
+    draft = folder / "new.parquet"
+    with fresh_file(draft) as file:
+        pq.write_table(
+            table.replace_schema_metadata({**(table.schema.metadata or {}), FACTS: facts.encode()}),
+            file,
             compression="zstd",
-            use_dictionary=[name for name in codes.columns if name != "item"],
+            use_dictionary=[name for name in table.column_names if name != "item"],
             column_encoding={"item": "DELTA_BYTE_ARRAY"},  # neighbours differ in their last digits
         )
-    facts = {
-        "codes": digest_file(table),
+    return draft.rename(folder / f"{max(numbers, default=0) + 1:03}-{digest_file(draft)[:SHORT]}.parquet")
+
+
+def read_kept(path: Path) -> list[dict[str, Any]]:
+    """Return what a file of kept runs says of each, checked.
+
+    Raises:
+        RecordError: the file was changed, or is none.
+    """
+    fix = f"git checkout -- {path.parent}"
+    if digest_file(path)[:SHORT] != path.stem.partition("-")[2]:
+        raise RecordError("kept runs were changed", where=str(path), fix=fix)
+    try:
+        facts: list[dict[str, Any]] = json.loads(pq.read_schema(path).metadata[FACTS])
+    except (pa.ArrowException, LookupError, TypeError, ValueError, OSError):
+        raise RecordError("no file of kept runs", where=str(path), fix=fix) from None
+    return facts
+
+
+def _facts(run: Coded) -> dict[str, Any]:
+    finished = run.finished
+    return {
+        "run": finished.run.id,
+        "model": finished.about["model"],
         "training_key": finished.about["training_key"],
         "training": dict(finished.training),
         "runtime": _public(finished.runtime),
         "answers": {
-            one.asked.task: {"key": one.key, "receipt": dict(one.receipt), "runtime": _public(one.runtime)}
+            one.asked.task: {
+                KEY: one.key,
+                BASIS: run.bases[one.asked.task],
+                "receipt": dict(one.receipt),
+                "runtime": _public(one.runtime),
+            }
             for one in finished.answers
         },
     }
-    write_json(folder / f"{name}.json", {**facts, "digest": digest_value(facts)})
 
 
-def read_kept(path: Path) -> dict[str, Any]:
-    """Return what stands in a run's JSON file, checked, with its codes.
-
-    Raises:
-        RecordError: one of the run's two files was changed, or cannot be read.
-    """
-    table, fix = path.with_suffix(".parquet"), f"git checkout -- {path.parent}"
-    try:
-        facts: Any = read_json(path)
-    except RecordError as error:
-        raise RecordError(error.what, where=str(path), fix=fix) from None
-    digest = facts.pop("digest", "") if isinstance(facts, dict) else ""
-    if not isinstance(facts, dict) or not has_digest(facts, digest):
-        raise RecordError("a kept run was changed", where=str(path), fix=fix)
-    if not table.is_file() or digest_file(table) != facts["codes"]:
-        raise RecordError("the codes of a kept run were changed", where=str(table), fix=fix)
-    return facts
+def _codes(path: Path, key: str, basis: str) -> pd.DataFrame:
+    return _by_key(path)[key].assign(**{BASIS: basis})
 
 
-def _codes(path: Path, task: str) -> pd.DataFrame:
-    codes = read_table(path.with_suffix(".parquet"))
-    return codes[codes["item"].str.startswith(f"{task}:")]
+@lru_cache(maxsize=8)
+def _by_key(path: Path) -> dict[str, pd.DataFrame]:
+    """The codes of a file by the key of their answers; read once, a file never changes under its name."""
+    groups = read_table(path).groupby(KEY, sort=False)
+    return {str(key): codes.drop(columns=KEY).reset_index(drop=True) for key, codes in groups}
 
 
 def _public(runtime: Mapping[str, Any]) -> dict[str, Any]:

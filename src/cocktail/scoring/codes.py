@@ -16,10 +16,10 @@ import pandas as pd
 from cocktail.data.grid import Asked
 from cocktail.errors import DataError, RecordError
 from cocktail.files.records import digest_value
+from cocktail.runs.kept import BASIS
 from cocktail.scoring.answers import Evaluation, asked_items, check_whole
 from cocktail.scoring.outcome import INVALID, RULES, Code, Tolerance, judge
 
-BASIS = "basis"  # the column that a kept table has more
 COLUMNS = ["item", "strict", "lenient", "read", "label_choice", "stopped", "empty", "reference_logprob"]
 _TYPES: dict[str, Any] = {"stopped": bool, "empty": bool, "reference_logprob": "float32"}
 _ITEM = re.compile(r"\w+:\w+:\d+")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -157,26 +157,13 @@ def _output_fault(out: Path) -> str:
 
 
 def _records(root: Path) -> Iterator[Check]:
-    """Records are in git, which has their digests; kept runs have their own."""
+    """Records are in git, which has their digests; the names of kept runs have their own."""
     studies = root / "reports/studies"
     for path in sorted(studies.rglob("*")):
         kept = "runs" in path.relative_to(studies).parts
-        if path.suffix == ".json":
-            old = kept and "digest" not in _fields(path)
-            kind = "kept runs of an older version, without digests" if old else "kept runs"
-            read = read_kept if kept and not old else read_json
-            yield Check(kind if kept else "records", path, partial(_record_fault, path, read), None)
-        elif path.suffix == ".parquet" and not kept:
-            yield Check("records", path, partial(_record_fault, path, read_table), None)
-
-
-def _fields(path: Path) -> Collection[str]:
-    """The names in a JSON file; where it cannot be read it is not one of an older version."""
-    try:
-        found = read_json(path)
-    except CocktailError:
-        return ("digest",)
-    return found if isinstance(found, dict) else ("digest",)
+        readers = {".json": read_json, ".parquet": read_kept if kept else read_table}
+        if read := readers.get(path.suffix):
+            yield Check("kept runs" if kept else "records", path, partial(_record_fault, path, read), None)
 
 
 def _record_fault(path: Path, read: Callable[[Path], object]) -> str:

@@ -6,6 +6,7 @@ The licences of real data forbid its text in git, and answers may repeat it; see
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -15,10 +16,10 @@ from cocktail.analysis.selection import confirmed_choices
 from cocktail.config import Params
 from cocktail.data.grid import Run, confirm_runs, explore_runs
 from cocktail.runs.finished import Finished
-from cocktail.runs.kept import keep_run
+from cocktail.runs.kept import Coded, KeptRuns, keep
 from cocktail.runs.runs import StageInputs, finished_runs
 from cocktail.scoring.answers import read_evaluations
-from cocktail.scoring.codes import BASIS, basis, check_codes, code_answers, has_text, task_of
+from cocktail.scoring.codes import basis, check_codes, code_answers, has_text
 from cocktail.scoring.outcome import Tolerance
 
 
@@ -29,7 +30,7 @@ def needs_keeping(params: Params) -> bool:
 
 
 def keep_runs(root: Path, params: Params, *, kept: Path) -> int:
-    """Write receipt and codes of every run that is done below ``kept``; return how many are there.
+    """Write receipt and codes of every run that is done and not kept yet; return how many are done.
 
     The stages need not be: what the store has of a study that is still running is kept. An endpoint's
     answers are not: its replies go from store to store with ``cocktail replies``.
@@ -41,37 +42,40 @@ def keep_runs(root: Path, params: Params, *, kept: Path) -> int:
         RecordError: a table holds something else than ids, codes and labels; or outputs are missing.
         RunError: a file of a run was changed.
     """
-    prepared = root / "data/prepared"
-    evaluations = read_evaluations(prepared)
+    evaluations = read_evaluations(root / "data/prepared")
     tolerance = Tolerance(params.score.relative_tolerance, params.score.absolute_tolerance)
-    made_with = {task: basis(one, tolerance=tolerance) for task, one in evaluations.items()}
-    done = list(_done(root, params, kept=kept))
+    bases = {task: basis(one, tolerance=tolerance) for task, one in evaluations.items()}
+    before, done = KeptRuns(kept), list(_done(root, params, kept=kept))
     console = Console(stderr=True)
-    for folder, finished in track(done, "keep runs", console=console, disable=not console.is_terminal):
-        table = finished.table()
-        if has_text(table):
-            name = finished.run.id
-            codes = code_answers(table, evaluations, run=name, asked=finished.run.asked, tolerance=tolerance)
+    new = []
+    for finished in track(done, "keep runs", console=console, disable=not console.is_terminal):
+        lacking = [one for one in finished.answers if not before.holds(one.key, bases[one.asked.task])]
+        fresh = replace(finished, answers=tuple(one for one in lacking if has_text(one.read())))
+        if fresh.answers:
+            asked = [one.asked for one in fresh.answers]
+            codes = code_answers(
+                fresh.table(), evaluations, run=fresh.run.id, asked=asked, tolerance=tolerance
+            )
             check_codes(codes, evaluations)
-            keep_run(folder, finished, codes.assign(**{BASIS: codes["item"].map(task_of).map(made_with)}))
+            new.append(Coded(fresh, codes, bases))
+    if new:
+        keep(kept, new)
     return len(done)
 
 
-def _done(root: Path, params: Params, *, kept: Path) -> Iterator[tuple[Path, Finished]]:
-    """Every finished run of every model that is answered here, and the folder in which it is kept."""
+def _done(root: Path, params: Params, *, kept: Path) -> Iterator[Finished]:
+    """Every finished run of every model that is answered here."""
     for model, config in params.models.items():
         if config.kind == "endpoint":
             continue
         base, prepared = root / "artifacts/base" / model, root / "data/prepared"
-        for stage, runs, mixtures in _stages(root, params, model=model):
-            inputs = StageInputs(params, model, prepared, base, mixtures, kept)
-            for finished in finished_runs(runs, inputs):
-                yield kept / model / stage, finished
+        for runs, mixtures in _stages(root, params, model=model):
+            yield from finished_runs(runs, StageInputs(params, model, prepared, base, mixtures, kept))
 
 
-def _stages(root: Path, params: Params, *, model: str) -> Iterator[tuple[str, Sequence[Run], Path | None]]:
+def _stages(root: Path, params: Params, *, model: str) -> Iterator[tuple[Sequence[Run], Path | None]]:
     """The stages' runs and drawn mixtures; those of confirm are known when mixtures are selected."""
-    yield "explore", explore_runs(params, model=model), root / "artifacts/mixtures"
+    yield explore_runs(params, model=model), root / "artifacts/mixtures"
     selected = root / "artifacts/selected" / f"{model}.json"
     if selected.is_file():
-        yield "confirm", confirm_runs(params, confirmed_choices(selected, params), model=model), None
+        yield confirm_runs(params, confirmed_choices(selected, params), model=model), None

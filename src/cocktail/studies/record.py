@@ -18,6 +18,7 @@ from cocktail.config.compose import differences as param_differences
 from cocktail.errors import RecordError
 from cocktail.files.records import digest_file, fresh_folder, read_json, read_table, write_json, write_table
 from cocktail.report.standing import TIER
+from cocktail.report.table import keep_tables
 from cocktail.runs.kept import KeptRuns, runs_folder
 from cocktail.runs.lock import lock_path
 from cocktail.studies.keep import keep_runs, needs_keeping
@@ -25,7 +26,6 @@ from cocktail.studies.manifest import LOCK, made_on, make_manifest, read_receipt
 from cocktail.studies.recorded_verdicts import CLAIMS_COPY, LOCK_COPY, hold_verdicts
 
 FILES = ("claims.json", "verdicts.json", "metrics.json", "effects.json", "comparison.json")
-FOLDERS = ("tables", "figures")
 CLAIMS = "data/reference/claims.yaml"
 
 # Another CPU rounds otherwise, and pretraining makes another base of it: with AVX2 in place of AVX-512 on
@@ -55,8 +55,8 @@ def record(reports: Path, params: Params) -> Path:
     items = read_table(root / "artifacts/scores/items.parquet")
     target = reports / "studies" / record_name(params)
     with fresh_folder(target) as folder:
-        for name in FOLDERS:
-            shutil.copytree(reports / name, folder / name)
+        keep_tables(reports / "tables", folder / "tables")
+        shutil.copytree(reports / "figures", folder / "figures")
         for name in FILES:
             shutil.copyfile(reports / name, folder / name)
         shutil.copyfile(root / CLAIMS, folder / CLAIMS_COPY)
