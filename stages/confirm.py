@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cocktail.analysis.selection import confirmed_choices
 from cocktail.config import load_params
-from cocktail.data.grid import confirm_runs
+from cocktail.data.confirmation import confirm_runs
 from cocktail.runs.kept import runs_folder
 from cocktail.runs.lock import present_lock
 from cocktail.runs.runs import StageInputs, run_all

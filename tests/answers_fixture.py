@@ -18,7 +18,8 @@ from cocktail.claims.evaluate import evaluate_claims
 from cocktail.claims.locked import study_lock
 from cocktail.config import Params, check_params, general_tasks
 from cocktail.config.compose import compose
-from cocktail.data.grid import Asked, Run, confirm_runs, explore_runs
+from cocktail.data.confirmation import confirm_runs
+from cocktail.data.grid import Asked, Run, explore_runs
 from cocktail.data.table import sampled
 from cocktail.files.records import digest_text, write_json, write_table
 from cocktail.report.provenance import data_note

@@ -27,8 +27,9 @@ from cocktail.claims.evaluate import judged_rows
 from cocktail.claims.schema import CellsTest, ContrastTest, all_tasks_of, read_claims
 from cocktail.config import Params, check_params
 from cocktail.config.compose import compose
+from cocktail.data.confirmation import confirm_runs, dearest_choice
 from cocktail.data.evaluation_set import read_evaluation_set
-from cocktail.data.grid import Asked, Run, candidates, confirm_runs, dearest_choice, explore_runs
+from cocktail.data.grid import Asked, Run, candidates, explore_runs
 from cocktail.data.table import sampled
 from cocktail.scoring.answers import Evaluation, asked_items, read_evaluations
 

@@ -16,10 +16,11 @@ from cocktail.data.prompts import render_prompts
 from cocktail.errors import RunError
 from cocktail.files.records import read_json
 from cocktail.runs.plan import check_base
-from cocktail.training.base import build_base, copy_probe, pretrain_on, token_stream
+from cocktail.training.base import build_base
 from cocktail.training.bases.tokens import token_id
 from cocktail.training.checkpoints import Checkpoints
 from cocktail.training.device import load_model, load_tokenizer
+from cocktail.training.pretrain import copy_probe, pretrain_on, token_stream
 from cocktail.training.reading import instruction_items, read_texts
 
 NUM_ROWS = 8

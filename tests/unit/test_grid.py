@@ -10,7 +10,8 @@ from data_params import FINANCE_TASKS
 
 from cocktail.config import Params, check_params, general_tasks
 from cocktail.config.compose import compose, known_studies
-from cocktail.data.grid import Asked, Run, candidates, confirm_runs, explore_runs
+from cocktail.data.confirmation import confirm_runs
+from cocktail.data.grid import Asked, Run, candidates, explore_runs
 from cocktail.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]

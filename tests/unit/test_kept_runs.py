@@ -21,7 +21,8 @@ from cocktail.analysis.judge.study import judge_study
 from cocktail.analysis.selection import select_study
 from cocktail.config import Params
 from cocktail.config.compose import write_params
-from cocktail.data.grid import Run, confirm_runs, explore_runs
+from cocktail.data.confirmation import confirm_runs
+from cocktail.data.grid import Run, explore_runs
 from cocktail.errors import RecordError
 from cocktail.files.records import (
     DIGESTS,

@@ -169,7 +169,7 @@ def test_another_cpu_or_gpu_or_place_makes_no_run_anew(
 ) -> None:
     here = keys_of(tmp_path / "here")
     assert len({key for key, _ in here}) == len(here)
-    for module in ("training.environment", "runs.jobs", "runs.plan"):
+    for module in ("training.environment", "runs.execute", "runs.plan"):
         monkeypatch.setattr(f"cocktail.{module}.device_name", lambda: "another")
     monkeypatch.setattr("cocktail.training.environment.cpu_name", lambda: "another")
     monkeypatch.setattr("cocktail.training.environment.cpu_flags", list)

@@ -10,7 +10,8 @@ import pytest
 from data_params import FINANCE_TASKS, make_params
 
 from cocktail.config import Params
-from cocktail.data.grid import Run, confirm_runs, explore_runs
+from cocktail.data.confirmation import confirm_runs
+from cocktail.data.grid import Run, explore_runs
 from cocktail.data.mixture import (
     Mixture,
     draw,

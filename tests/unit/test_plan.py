@@ -20,7 +20,8 @@ import yaml
 from cocktail import cli
 from cocktail.config import check_params
 from cocktail.config.compose import compose, known_studies
-from cocktail.data.grid import candidates, confirm_runs, dearest_choice, explore_runs
+from cocktail.data.confirmation import confirm_runs, dearest_choice
+from cocktail.data.grid import candidates, explore_runs
 from cocktail.data.table import COLUMNS, SPLITS, write_split
 from cocktail.errors import ConfigError, DataError
 from cocktail.files.records import read_json, write_json

@@ -25,10 +25,10 @@ from cocktail.data.table import write_split
 from cocktail.errors import RunError
 from cocktail.files.records import read_json, read_table, write_json
 from cocktail.inference.answer import answer_set
-from cocktail.runs import jobs as job_module
+from cocktail.runs import execute as job_module
 from cocktail.runs import plan as plan_module
 from cocktail.runs import runs as execution
-from cocktail.runs.jobs import execute
+from cocktail.runs.execute import execute
 from cocktail.runs.pool import Job
 from cocktail.runs.runs import StageInputs, run_all
 from cocktail.training.sft import fine_tune

@@ -21,7 +21,8 @@ from lock_fixture import write_lock
 from cocktail.analysis.scores import read_scores
 from cocktail.claims.numbers import verdict_numbers
 from cocktail.config import Params, check_params
-from cocktail.data.grid import confirm_runs, explore_runs
+from cocktail.data.confirmation import confirm_runs
+from cocktail.data.grid import explore_runs
 from cocktail.errors import ConfigError, EndpointError
 from cocktail.files.records import digest_folder, read_digested, read_json, read_table
 from cocktail.report.page.content import Inputs, gather

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from cocktail.analysis.selection import confirmed_choices
 from cocktail.config import Params
-from cocktail.data.grid import Run, confirm_runs, explore_runs
+from cocktail.data.confirmation import confirm_runs
+from cocktail.data.grid import Run, explore_runs
 from cocktail.errors import RecordError
 from cocktail.files.records import read_digested, read_table
 from cocktail.scoring.items import LOGPROB

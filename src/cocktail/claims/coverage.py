@@ -10,7 +10,8 @@ from cocktail.analysis.scores import ModelScores
 from cocktail.claims.arms import arm_runs
 from cocktail.claims.schema import Claim, ContrastTest, all_tasks_of
 from cocktail.config import Params
-from cocktail.data.grid import candidates, confirm_runs, dearest_choice, explore_runs
+from cocktail.data.confirmation import confirm_runs, dearest_choice
+from cocktail.data.grid import candidates, explore_runs
 
 NOTHING = pd.DataFrame()
 

@@ -1,11 +1,7 @@
-"""The run lists: what is explored once, and what is confirmed with fresh seeds.
+"""The grid: what is explored once. What is confirmed stands in :mod:`cocktail.data.confirmation`.
 
 Explore holds the paper's grid for each model: singles, pairs, leave-one-out and all (9 + 36 + 9 + 1 = 55
 for nine sources), with the untuned base beside it and, if asked, tuned tries of each single and of all.
-Confirm holds, per target that is within reach, what a claim compares: the single as the paper trains it, the
-mixture chosen on dev, all nine, the single matched to either in optimiser steps and in rows, and the best
-tuned single and mixture; and the mixtures of ``study.confirm_also``, those that leave a source out also with
-as many rows of filler in its place.
 
 Leaving out is done on the list of names. The authors' script deletes a substring instead, so leaving out
 ``finqa`` also breaks ``convfinqa`` and trains 54 distinct models, not 55.
@@ -85,7 +81,7 @@ def explore_runs(params: Params, *, model: str = "") -> list[Run]:
         ConfigError: ``study.include`` names an unknown kind or run.
     """
     include, general = params.study.include, general_tasks()
-    grid = _mixtures(params) + _tuned(params)
+    grid = mixture_runs(params) + _tuned(params)
     known = {*KINDS, *(run.id for run in grid)}
     unknown = [name for name in include if name not in known]
     if unknown:
@@ -95,14 +91,14 @@ def explore_runs(params: Params, *, model: str = "") -> list[Run]:
         )
     wanted = [run for run in grid if run.kind in include or run.id in include]
     untuned = bool(model) and params.model(model).untuned
-    bases = [Run(id="base", kind="base", sources=(), seed=params.study.seed, asked=_asked_whole(params, general))]
+    bases = [Run(id="base", kind="base", sources=(), seed=params.study.seed, asked=asked_whole(params, general))]
     if params.answer.shots:
         bases += [replace(bases[0], id="base_shots", kind="shots", shots=params.answer.shots)]
     explored = [replace(run, asked=_asked_explored(params, run, general)) for run in wanted]
     return [*bases, *([] if untuned else explored)]
 
 
-def _asked_whole(params: Params, general: Sequence[str], *, dev: bool = True) -> tuple[Asked, ...]:
+def asked_whole(params: Params, general: Sequence[str], *, dev: bool = True) -> tuple[Asked, ...]:
     """The whole test of every finance task, and the sample of every general one."""
     answer = params.answer
     return tuple(
@@ -125,65 +121,9 @@ def _asked_explored(params: Params, run: Run, general: Sequence[str]) -> tuple[A
     return tuple(
         replace(one, test_rows=one.test_rows if one.task in general else answer_rows)
         for answer_rows in [params.answer.explored_test_rows]
-        for one in _asked_whole(params, general)
+        for one in asked_whole(params, general)
         if asks_general or one.task not in general
     )
-
-
-def confirm_runs(params: Params, chosen: Mapping[str, Mapping[str, str]], *, model: str = "") -> list[Run]:
-    """Return the runs of confirm, each matched control after the run that it matches.
-
-    Args:
-        params: the study.
-        chosen: for each target within reach the ids of the explored runs that were best on dev, by role:
-            ``chosen``, and where the study tunes ``tuned_single`` and ``tuned_mixture``.
-        model: whose runs; an untuned model has none. "": of any model that is tuned.
-
-    Raises:
-        ConfigError: a target has a choice outside the grid; ``study.confirm_also`` names no mixture.
-    """
-    if model and params.model(model).untuned:
-        return []
-    grid = {run.id: run for run in explore_runs(params)}
-    targets = [target for target in params.study.targets if target in chosen]
-    lost = [target for target in targets if any(run and run not in grid for run in chosen[target].values())]
-    if lost:
-        raise ConfigError(
-            [
-                f"no explored run is what was chosen for target {target!r}: run choose again"
-                for target in lost
-            ],
-            where="study.targets",
-        )
-    every = _mixture_run(params, "all", tuple(params.study.tasks))
-    also = _confirmed_also(params)
-    whole = _asked_whole(params, general_tasks(), dev=False)
-    runs: dict[str, Run] = {}
-    for seed in params.study.confirm_seeds:
-        everything = _seeded(every, seed)
-        for target in targets:
-            single = _seeded(_mixture_run(params, "single", (target,)), seed)
-            best = {role: _seeded(grid[run], seed) for role, run in chosen[target].items() if run}
-            known = {**best, "all": everything}
-            matched = [known[name] for name in params.study.confirm_matched if name in known]
-            controls = [_matched(kind, single, like) for like in matched for kind in ("steps", "size")]
-            for run in (single, *best.values(), everything, *controls):
-                _ask(runs, run, (Asked(target, False, None),))
-        for mixture in (*([every] if params.study.targets else []), *also):
-            _ask(runs, _seeded(mixture, seed), whole)
-        for mixture in also:
-            if mixture.kind == "without" and mixture.id in params.study.confirm_matched:
-                filled = _matched("size", _seeded(mixture, seed), everything)
-                _ask(runs, filled, whole)
-    # Stable: what is matched first, so that its steps and rows are known when its controls start.
-    return sorted(runs.values(), key=lambda run: bool(run.matches))
-
-
-def _ask(runs: dict[str, Run], run: Run, asked: tuple[Asked, ...]) -> None:
-    """Add a run, or to one that is there what else it is asked."""
-    before = runs[run.id].asked if run.id in runs else ()
-    known = {one.task for one in before}
-    runs[run.id] = replace(run, asked=(*before, *(one for one in asked if one.task not in known)))
 
 
 def candidates(params: Params, target: str) -> list[str]:
@@ -193,17 +133,6 @@ def candidates(params: Params, target: str) -> list[str]:
         for run in explore_runs(params)
         if run.kind in ("pair", "without", "all") and target in run.sources
     ]
-
-
-def dearest_choice(params: Params, target: str, mixture: str) -> dict[str, str]:
-    """Return what may be chosen on dev, by role, before anybody knows: ``mixture``, and the longest tries."""
-    tuned = [run for run in explore_runs(params) if run.kind == "tuned"]
-    tried = {
-        role: [run for run in tuned if run.id.startswith(name)]
-        for role, name in (("tuned_single", f"tuned_{target}_"), ("tuned_mixture", "tuned_all_"))
-    }
-    longest = {role: max(runs, key=lambda run: run.epochs).id for role, runs in tried.items() if runs}
-    return {"chosen": mixture, **longest}
 
 
 def mixtures(tasks: Sequence[str]) -> dict[str, tuple[MixtureKind, tuple[str, ...]]]:
@@ -227,23 +156,13 @@ def _mixture_id(kind: MixtureKind, sources: tuple[str, ...], tasks: Sequence[str
     return "_".join((kind, *{"single": sources, "pair": sources, "without": left_out, "all": ()}[kind]))
 
 
-def _mixtures(params: Params) -> list[Run]:
-    return [_mixture_run(params, kind, sources) for kind, sources in mixtures(params.study.tasks).values()]
+def mixture_runs(params: Params) -> list[Run]:
+    """Return every mixture of the grid as a run at the grid's seed."""
+    return [mixture_run(params, kind, sources) for kind, sources in mixtures(params.study.tasks).values()]
 
 
-def _confirmed_also(params: Params) -> list[Run]:
-    """Return the mixtures of ``study.confirm_also``; they need not be explored, as ``all`` need not."""
-    grid = {run.id: run for run in _mixtures(params)}
-    unknown = [name for name in params.study.confirm_also if name not in grid]
-    if unknown:
-        raise ConfigError(
-            [f"study.confirm_also: no mixture {name!r}{near(name, grid)}" for name in unknown],
-            where="params.yaml",
-        )
-    return [grid[name] for name in params.study.confirm_also]
-
-
-def _mixture_run(params: Params, kind: MixtureKind, sources: tuple[str, ...]) -> Run:
+def mixture_run(params: Params, kind: MixtureKind, sources: tuple[str, ...]) -> Run:
+    """Return a mixture as a run at the grid's seed, with the epochs and warm-up of its kind."""
     return Run(
         id=_mixture_id(kind, sources, params.study.tasks),
         kind=kind,
@@ -273,7 +192,7 @@ def _tuned(params: Params) -> list[Run]:
     tuned += [("all", "all", tuple(params.study.tasks))] if params.study.targets else []
     return [
         replace(
-            _mixture_run(params, kind, sources),
+            mixture_run(params, kind, sources),
             id=f"tuned_{name}_{number}",
             kind="tuned",
             learning_rate=space[index][0],
@@ -289,20 +208,3 @@ def _tried_rates(params: Params) -> list[float]:
     """Return the learning rates of the tries; six digits, so that no noise of a product changes a run."""
     plain = params.train.learning_rate
     return [float(f"{factor * plain:.6g}") for factor in params.tune.learning_rate_factors]
-
-
-def _seeded(run: Run, seed: int) -> Run:
-    return replace(run, id=f"{run.id}-s{seed}", seed=seed)
-
-
-def _matched(kind: Literal["steps", "size"], run: Run, like: Run) -> Run:
-    """The run's rows (and for ``size`` filler rows), with the steps or the rows of ``matches``."""
-    mine, mixture = (one.id.removesuffix(f"-s{like.seed}") for one in (run, like))
-    return replace(
-        run,
-        id=f"{kind}_{mine.removeprefix('single_')}_as_{mixture}-s{like.seed}",
-        kind=kind,
-        epochs=like.epochs,
-        warmup_steps=like.warmup_steps,
-        matches=like.id,
-    )

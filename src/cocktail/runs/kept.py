@@ -4,8 +4,8 @@
 ``<number>-<digest>.parquet``: the codes of the answers that were new (:mod:`cocktail.scoring.codes`), by
 their key, and in its metadata what is known of their runs: keys, the training's part of the receipt, how
 answers ended and what they cost. Where two files have the same answers the later one counts. Training and
-answers are found by their keys alone, as in the store: what another plan, machine or version of the rules left
-there is never taken for a run of this study.
+answers are found by their keys alone, as in the store: what another plan, machine or version of the rules
+left there is never taken for a run of this study.
 """
 
 from __future__ import annotations

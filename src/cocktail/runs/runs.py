@@ -21,8 +21,9 @@ from cocktail.data.mixture import draw_all, read_mixture
 from cocktail.errors import BusyError, RunError
 from cocktail.files.records import digest_text, read_json, read_table
 from cocktail.files.store import Store, read_runtime, store_root
+from cocktail.runs.execute import execute
 from cocktail.runs.finished import NOT_TRAINED, Answered, Finished, write_runs
-from cocktail.runs.jobs import RunJob, execute
+from cocktail.runs.jobs import RunJob
 from cocktail.runs.kept import KeptRuns
 from cocktail.runs.plan import Planner, planned_bytes
 from cocktail.runs.pool import Job, run_jobs

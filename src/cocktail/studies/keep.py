@@ -14,7 +14,8 @@ from rich.progress import track
 
 from cocktail.analysis.selection import confirmed_choices
 from cocktail.config import Params
-from cocktail.data.grid import Run, confirm_runs, explore_runs
+from cocktail.data.confirmation import confirm_runs
+from cocktail.data.grid import Run, explore_runs
 from cocktail.runs.finished import Finished
 from cocktail.runs.kept import Coded, KeptRuns, keep
 from cocktail.runs.runs import StageInputs, finished_runs

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from cocktail.analysis.selection import confirmed_choices
 from cocktail.config import Params
-from cocktail.data.grid import Run, confirm_runs, explore_runs
+from cocktail.data.confirmation import confirm_runs
+from cocktail.data.grid import Run, explore_runs
 from cocktail.errors import CocktailError, RecordError
 from cocktail.files.records import read_json
 from cocktail.files.store import Store, store_root

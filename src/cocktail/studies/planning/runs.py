@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from math import ceil
 
 from cocktail.config import Params
-from cocktail.data.grid import Run, candidates, confirm_runs, dearest_choice, explore_runs
+from cocktail.data.confirmation import confirm_runs, dearest_choice
+from cocktail.data.grid import Run, candidates, explore_runs
 from cocktail.data.mixture import plan, source_sizes
 from cocktail.errors import ConfigError
 from cocktail.studies.planning.rows import SourceRows
