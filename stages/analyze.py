@@ -8,7 +8,9 @@ from pathlib import Path
 from cocktail.analysis.study import compare_study
 from cocktail.claims.evaluate import evaluate_claims
 from cocktail.claims.locked import study_lock
+from cocktail.claims.numbers import headline_metrics
 from cocktail.config import load_params
+from cocktail.files.records import write_json
 from cocktail.report.provenance import data_note
 from cocktail.stage import run_stage
 
@@ -27,10 +29,11 @@ def main() -> None:
     arguments = parser.parse_args()
     params = load_params(arguments.params)
     results = (arguments.prepared, arguments.scores, arguments.selected)
-    compare_study(*results, arguments.out, params=params)
+    numbers = compare_study(*results, arguments.out, params=params)
     lock = study_lock(arguments.locks, arguments.answers, arguments.claims, params=params)
     note = data_note(params)
-    evaluate_claims(*results, arguments.claims, arguments.out, params=params, note=note, lock=lock)
+    claims = evaluate_claims(*results, arguments.claims, arguments.out, params=params, note=note, lock=lock)
+    write_json(arguments.out / "metrics.json", headline_metrics(numbers, claims))
 
 
 if __name__ == "__main__":

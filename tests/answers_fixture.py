@@ -16,6 +16,7 @@ from cocktail.analysis.selection import confirmed_choices, select_study
 from cocktail.analysis.study import compare_study
 from cocktail.claims.evaluate import evaluate_claims
 from cocktail.claims.locked import study_lock
+from cocktail.claims.numbers import headline_metrics
 from cocktail.config import Params, check_params, general_tasks
 from cocktail.config.compose import compose
 from cocktail.data.confirmation import confirm_runs
@@ -132,14 +133,14 @@ def report_answers(root: Path, params: Params) -> None:
     score_study(prepared, answers, scores, models=list(params.models), tolerance=tolerance(params))
     judge_study(prepared, answers, scores, root / "artifacts/judge", params=params)
     selected = root / "artifacts/selected"
-    compare_study(prepared, scores, selected, reports, params=params)
+    numbers = compare_study(prepared, scores, selected, reports, params=params)
     claims = root / "data/reference/claims.yaml"
     claims.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(CLAIMS, claims)
     lock = study_lock(reports / "locks", answers, claims, params=params)
-    evaluate_claims(
-        prepared, scores, selected, claims, reports, params=params, note=data_note(params), lock=lock
-    )
+    note = data_note(params)
+    judged = evaluate_claims(prepared, scores, selected, claims, reports, params=params, note=note, lock=lock)
+    write_json(reports / "metrics.json", headline_metrics(numbers, judged))
     report_study(report_inputs(root), reports, params=params)
 
 

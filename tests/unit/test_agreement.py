@@ -155,12 +155,12 @@ def test_the_table_shows_where_and_the_metrics_how_much(edited: Path, finished_s
     )
     assert (fpb["lowest runs"], fpb["lowest share"]) == (["all", "all-s101"], round(100 * 56 / 58, 4))
     assert table.iloc[1]["runs"] == 0 and table.iloc[1]["share"] is None
-    share = read_json(edited / "reports/metrics.json")["phi3_smoke"]["label_agreement"]["share"]
+    share = read_json(edited / "reports/numbers.json")["phi3_smoke"]["label_agreement"]["share"]
     assert share == round(100 - 300 / fpb["valid"], 2)
     shown = (edited / "reports/tables/label_agreement.md").read_text(encoding="utf-8")
     assert f"| {share:.2f} |" in shown
     assert "| phi3_smoke | knowledge | 0 | 0 | 0 | 0 | 0 | – | – | – | – |" in shown
-    assert read_json(finished_study / "reports/metrics.json")["phi3_smoke"]["label_agreement"] == {
+    assert read_json(finished_study / "reports/numbers.json")["phi3_smoke"]["label_agreement"] == {
         "share": 100
     }
 

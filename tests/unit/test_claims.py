@@ -16,7 +16,7 @@ from statsmodels.stats.multitest import multipletests
 
 from cocktail.claims.draft import SOME, joined_reasons
 from cocktail.claims.evaluate import consistency_row, evaluate_claims
-from cocktail.claims.numbers import verdict_numbers
+from cocktail.claims.numbers import headline_metrics
 from cocktail.claims.schema import ConsistencyTest
 from cocktail.config import Params
 from cocktail.data.grid import Run
@@ -296,38 +296,27 @@ def test_cells_are_a_map_with_false_discovery_rates(result: Result) -> None:
     assert own == []
 
 
-def test_numbers_for_dvc_are_few_and_true(result: Result) -> None:
-    numbers = verdict_numbers(result)
-    mine = numbers[MODEL]
-    heads = [claim["verdicts"][0]["verdict"] for claim in result["claims"]]
-    assert mine["count"]["supported"] == heads.count("supported")
-    assert sum(mine["count"].values()) == len(heads) - 1  # the count over models is of no model
-    assert mine["primary"]["mixture_vs_single"]["verdict"] == 1
-    assert mine["primary"]["no_broad_gain"]["verdict"] == 0
-    assert "small_beats_larger" not in mine["primary"]
-    assert mine["primary"][f"small_beats_larger_vs_{LARGER}"]["verdict"] == 1
-    assert mine["primary"]["mixture_vs_single"]["effect"] == pytest.approx(
-        rows(result, "mixture_vs_single")[0]["effect"], abs=0.005
-    )
-    leaves = [value for group in mine.values() for part in group.values() for value in _leaves(part)]
-    assert len(leaves) <= 60 and all(type(value) in (int, float) for value in leaves)
+def test_metrics_for_dvc_are_few_and_true(result: Result) -> None:
+    scores = {"single": 50.0, "chosen": 61.004, "all": 70.0}
+    confirmed = {"fpb": scores, "finqa": {**scores, "single": 60.0}}
+    mine = headline_metrics({MODEL: {"confirmed": confirmed}, "absent": {}}, result)[MODEL]
+    assert mine["accuracy"] == {"single": 55.0, "chosen": 61.0, "all": 70.0}
+    heads = [row for claim in result["claims"] if (row := claim["verdicts"][0])["model"] == MODEL]
+    alone = [row for row in heads if row["control_model"] == MODEL]
+    assert 0 < len(alone) < len(heads)
+    verdicts = [row["verdict"] for row in alone]
+    assert mine["verdicts"]["supported"] == verdicts.count("supported") > 0
+    assert mine["verdicts"]["not_tested"] == verdicts.count("not tested") > 0
+    assert sum(mine["verdicts"].values()) == len(alone)
+    effects = {claim["id"]: claim["verdicts"][0]["effect"] for claim in result["claims"]}
+    assert mine["effect"]["mixture_vs_single"] == pytest.approx(effects["mixture_vs_single"], abs=0.005)
+    assert {"all_vs_single", "small_beats_larger"} & {*mine["effect"]} == set()
+    leaves = [number for group in mine.values() for number in group.values()]
+    assert len(leaves) <= 15 and all(type(number) in (int, float) for number in leaves)
 
 
-def test_found_cells_are_counted_by_their_sign() -> None:
-    head = {"model": "m", "control_model": "m", "verdict": "not tested", "primary": False}
-    head |= {"effect": None, "p_adjusted": None}
-    cells = [
-        {**head, "effect": effect, "p_adjusted": q}
-        for effect, q in ((3.0, 0.01), (-2.0, 0.049), (-9.0, 0.05), (1.0, 0.2), (4.0, None), (-1.0, 0.0))
-    ]
-    claim = {"id": "map", "family": "exploratory", "verdicts": [head, *cells]}
-    numbers = verdict_numbers({"claims": [claim]})["m"]
-    assert numbers["exploratory"] == {"map": {"up": 1, "down": 2}}
-    assert numbers["count"]["not_tested"] == 1
-
-
-def _leaves(value: Any) -> list[Any]:
-    return [leaf for part in value.values() for leaf in _leaves(part)] if isinstance(value, dict) else [value]
+def test_a_model_without_targets_has_no_number_that_says_nothing(result: Result) -> None:
+    assert headline_metrics({"absent": {"count": {"runs_explored": 1}}}, result) == {"absent": {}}
 
 
 def answered(code: str, task: str, **where: Any) -> Callable[[Tables], Tables]:

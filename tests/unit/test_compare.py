@@ -96,13 +96,13 @@ def test_the_winners_curse_is_never_negative(finished_study: Path) -> None:
         assert row["curse"] == pytest.approx(row["gain_on_test_choice"] - row["gain_on_dev_choice"], abs=1e-3)
 
 
-def test_metrics_are_nested_numbers_and_few(finished_study: Path) -> None:
+def test_numbers_are_nested_and_few(finished_study: Path) -> None:
     def leaves(value: Any, key: str = "") -> dict[str, Any]:
         if isinstance(value, dict):
             return {k: v for name, part in value.items() for k, v in leaves(part, f"{key}/{name}").items()}
         return {key: value}
 
-    numbers = leaves(read_json(finished_study / "reports/metrics.json"))
+    numbers = leaves(read_json(finished_study / "reports/numbers.json"))
     assert all(type(value) in (int, float) for value in numbers.values()), "DVC drops lists and nulls"
     assert len(numbers) <= 110
     model = "/phi3_smoke"

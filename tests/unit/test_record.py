@@ -56,14 +56,14 @@ def reports(recorded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def change_metric(reports: Path, points: float) -> None:
-    numbers = read_json(reports / "metrics.json")
+    numbers = read_json(reports / "numbers.json")
     numbers["phi3_smoke"]["confirmed"]["fpb"]["all"] += points
-    write_json(reports / "metrics.json", numbers)
+    write_json(reports / "numbers.json", numbers)
 
 
 def test_a_record_holds_results_outcomes_and_manifest(reports: Path) -> None:
     folder = reports / "studies/smoke"
-    for name in ("claims.json", "metrics.json", "tables/tables.json", "figures/bars_phi3_smoke.svg"):
+    for name in ("claims.json", "numbers.json", "tables/tables.json", "figures/bars_phi3_smoke.svg"):
         assert (folder / name).read_bytes() == (reports / name).read_bytes()
     page = (folder / "tables/README.md").read_text(encoding="utf-8")
     assert all(path.read_text(encoding="utf-8") in page for path in (reports / "tables").glob("*.md"))

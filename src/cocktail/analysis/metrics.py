@@ -1,6 +1,6 @@
-"""reports/metrics.json: the few numbers that a reviewer reads in ``dvc metrics diff``.
+"""reports/numbers.json: accuracies and effects by model, which records are compared by.
 
-Nested dicts of numbers only: DVC drops lists and nulls without a word. Everything is in points (0 to 100)
+Everything is in points (0 to 100)
 except counts. ``confirmed`` holds means over the fresh seeds, for the targets; ``explored`` the grid's one
 seed, for the other finance tasks. The untuned base has no seed and stands in both.
 """

@@ -21,7 +21,7 @@ from cocktail.scoring.answers import read_evaluations
 def compare_study(
     prepared: Path, scores: Path, selected: Path, out: Path, *, params: Params
 ) -> dict[str, Any]:
-    """Write metrics.json, effects.json and comparison.json below ``out``; return the metrics.
+    """Write numbers.json, effects.json and comparison.json below ``out``; return the numbers.
 
     ``comparison.json`` holds flat tables (lists of rows) for the report: arms, transfer, leave_one_out,
     curse, budget, advice, label_agreement.
@@ -48,5 +48,5 @@ def compare_study(
     numbers = metrics(models, tables["arms"], effects, tables["label_agreement"])
     write_json(out / "comparison.json", {"study": params.study.name, **tables})
     write_json(out / "effects.json", {"study": params.study.name, "rows": effects})
-    write_json(out / "metrics.json", numbers)
+    write_json(out / "numbers.json", numbers)
     return numbers

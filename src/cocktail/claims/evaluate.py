@@ -22,7 +22,6 @@ from cocktail.claims.arms import Answers
 from cocktail.claims.cells import cell_drafts
 from cocktail.claims.contrast import contrast_drafts
 from cocktail.claims.draft import Draft, row_of
-from cocktail.claims.numbers import verdict_numbers
 from cocktail.claims.schema import CellsTest, Claim, ConsistencyTest, ContrastTest, read_claims
 from cocktail.claims.verdict import RULES, Finding, find, find_consistency
 from cocktail.config import Params
@@ -48,7 +47,7 @@ def evaluate_claims(
     note: str,
     lock: LockState,
 ) -> dict[str, Any]:
-    """Write claims.json and verdicts.json (its numbers, for ``dvc metrics diff``) below ``out``.
+    """Write claims.json below ``out``; return its content.
 
     Raises:
         ConfigError: claims.yaml is missing or wrong.
@@ -79,7 +78,6 @@ def evaluate_claims(
         ],
     }
     write_json(out / "claims.json", result)
-    write_json(out / "verdicts.json", verdict_numbers(result))
     return result
 
 

@@ -1,56 +1,59 @@
-"""reports/verdicts.json: verdicts as numbers, for ``dvc metrics diff``.
+"""reports/metrics.json: what ``dvc exp show`` and ``dvc metrics diff`` show, at most 15 numbers a model.
 
-By model: ``count`` of headline rows by verdict; per primary claim its headline row's ``effect`` in points and
-``verdict`` (1 supported, -1 contradicted, 0 any other), once per larger model that it is held against; per
-exploratory table the cells ``up`` and ``down`` with q below 0.05. Nested dicts of numbers only: DVC drops
-lists and nulls without a word.
+By model: ``accuracy`` of single, chosen mixture and all, the mean over confirmed targets (strict, points);
+``effect`` of each primary claim that was tested (points); ``verdicts``, headline rows by verdict. All numbers
+stand in reports/numbers.json. Nested dicts of numbers only: DVC drops lists and nulls without a word.
 """
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from statistics import fmean
 from typing import Any
-
-from cocktail.claims.cells import FOUND
-from cocktail.claims.verdict import CODES, VERDICTS
 
 Row = Mapping[str, Any]
 
+ARMS = ("single", "chosen", "all")
+TOLD = ("supported", "contradicted", "not tested")  # any other verdict is undecided
 
-def verdict_numbers(claims: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the nested numbers of the content of claims.json, by model."""
-    numbers: dict[str, Any] = {}
-    counts: dict[str, Counter[str]] = {}
+
+def headline_metrics(numbers: Mapping[str, Any], claims: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the nested numbers by model.
+
+    Args:
+        numbers: the content of numbers.json.
+        claims: the content of claims.json.
+    """
+    return {
+        model: {name: group for name, group in _of_model(model, mine, claims).items() if group}
+        for model, mine in numbers.items()
+    }
+
+
+def _of_model(model: str, numbers: Mapping[str, Any], claims: Mapping[str, Any]) -> dict[str, Any]:
+    confirmed = numbers.get("confirmed", {}).values()
+    heads = dict(_headlines(model, claims))
+    verdicts = [row["verdict"] for row in heads.values()]
+    counts = {name.replace(" ", "_"): verdicts.count(name) for name in TOLD}
+    return {
+        "accuracy": {
+            arm: round(fmean(task[arm] for task in confirmed), 2)
+            for arm in ARMS
+            if confirmed and all(arm in task for task in confirmed)
+        },
+        "effect": {
+            claim: round(row["effect"], 2)
+            for claim, row in heads.items()
+            if row["primary"] and row["effect"] is not None
+        },
+        "verdicts": {**counts, "undecided": len(verdicts) - sum(counts.values())} if verdicts else {},
+    }
+
+
+def _headlines(model: str, claims: Mapping[str, Any]) -> Iterator[tuple[str, Row]]:
+    """The first row of each claim about this model alone, not about a larger one beside it."""
     for claim in claims["claims"]:
-        for (model, control), rows in _by_models(claim["verdicts"]).items():
-            counts.setdefault(model, Counter())[rows[0]["verdict"]] += 1
-            mine = numbers.setdefault(model, {})
-            if claim["family"] == "exploratory":
-                mine.setdefault("exploratory", {})[claim["id"]] = _found(rows)
-            elif rows[0]["primary"]:
-                name = claim["id"] if control == model else f"{claim['id']}_vs_{control}"
-                mine.setdefault("primary", {})[name] = _headline(rows[0])
-    for model, found in counts.items():
-        numbers[model]["count"] = {re.sub(r"\W", "_", name): found[name] for name in VERDICTS}
-    return numbers
-
-
-def _by_models(rows: list[Row]) -> dict[tuple[str, str], list[Row]]:
-    """Return the rows of each model and of what it is held against: itself, or a larger model."""
-    found: dict[tuple[str, str], list[Row]] = {}
-    for row in rows:
-        found.setdefault((row["model"], row["control_model"]), []).append(row)
-    return found
-
-
-def _headline(row: Row) -> dict[str, float]:
-    shown = {} if row["effect"] is None else {"effect": round(row["effect"], 2)}
-    return {**shown, "verdict": CODES.get(row["verdict"], 0)}
-
-
-def _found(rows: list[Row]) -> dict[str, int]:
-    cells = [row["effect"] for row in rows if row["p_adjusted"] is not None and row["p_adjusted"] < FOUND]
-    ups = sum(effect > 0 for effect in cells)
-    return {"up": ups, "down": len(cells) - ups}
+        for row in claim["verdicts"]:
+            if row["model"] == row["control_model"] == model:
+                yield claim["id"], row
+                break

@@ -36,7 +36,7 @@ RULES = {  # the newest is the rule in use; whoever changes what a verdict says 
     1: "unpaired seeds; an interval against zero and the margin; Holm over the primary family",
     2: "seed-paired effects; negligible effects; non-superiority; some task gains; one floor rule, on dev",
 }
-CODES = {"supported": 1, "contradicted": -1}  # of metrics; every other verdict is 0
+DECIDED = ("supported", "contradicted")
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def find(
     found = _non_superiority(low, high, margin) if non_superiority else _difference(low, high, margin)
     if found.verdict == "contradicted" and partial:
         return Finding("under-powered", f"below zero, but {partial}")
-    decided = found.verdict in CODES
+    decided = found.verdict in DECIDED
     if decided and p_adjusted is not None and p_adjusted > 1 - confidence:
         return Finding("under-powered", f"Holm-adjusted p {p_adjusted:.3f}")
     return found

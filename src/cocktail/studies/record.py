@@ -25,7 +25,7 @@ from cocktail.studies.keep import keep_runs, needs_keeping
 from cocktail.studies.manifest import LOCK, made_on, make_manifest, read_receipts
 from cocktail.studies.recorded_verdicts import CLAIMS_COPY, LOCK_COPY, hold_verdicts
 
-FILES = ("claims.json", "verdicts.json", "metrics.json", "effects.json", "comparison.json")
+FILES = ("claims.json", "metrics.json", "numbers.json", "effects.json", "comparison.json")
 CLAIMS = "data/reference/claims.yaml"
 
 # Another CPU rounds otherwise, and pretraining makes another base of it: with AVX2 in place of AVX-512 on
@@ -95,8 +95,8 @@ def verify(reports: Path, params: Params) -> str:
     exact = _same_machine(root, params, manifest)
     rule = "exactly" if exact else f"within {TOLERANCE_POINTS:g} points (another CPU type or lock)"
     found = differences(
-        read_json(reports / "metrics.json"),
-        read_json(recorded / "metrics.json"),
+        read_json(reports / "numbers.json"),
+        read_json(recorded / "numbers.json"),
         tolerance=0.0 if exact else TOLERANCE_POINTS,
     )
     if exact and read_json(reports / "effects.json") != read_json(recorded / "effects.json"):
