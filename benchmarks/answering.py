@@ -1,7 +1,7 @@
 """Answering: our engine against plain ``generate`` in arrival order, 64 tokens at most.
 
 A base is tuned on all sources first, so that answers end as those of a study do: most after a few tokens,
-some at the limit. Both sides answer the whole evaluation set with the same model, precision and batch size; plain takes
+some at the limit. Both sides answer every evaluation set with the same model, precision and batch size; plain takes
 the items as they come (task after task) and pads each batch on the left. Loading and a first batch are not
 timed. An answer that differs by more than a near tie fails the benchmark. On a GPU the model has the shape of
 Phi-3-mini, and vLLM answers too where it is installed.
@@ -116,8 +116,8 @@ def compare(folder: Path, arguments: argparse.Namespace) -> Benchmark:
         comparisons=tuple(_compared(one, found, same.get(one.name, {})) for one in measured if one != OURS),
         made_with=made_with(),
         notes=(
-            f"Evaluation sets of study {study}, {found[OURS.name][0].said['rows']} items, at most 64 tokens each; "
-            f"batches of {bench.params.answer.batch_size}{'' if on_gpu else ', one thread'}. "
+            f"Evaluation sets of study {study}, {found[OURS.name][0].said['rows']} items, at most 64 tokens "
+            f"each; batches of {bench.params.answer.batch_size}{'' if on_gpu else ', one thread'}. "
             f"One at a time: every {SINGLE_EVERY}th item.",
             *(
                 f"{name}: {one['equal']} of {one['rows']} answers are ours token by token, "

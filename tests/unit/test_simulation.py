@@ -21,7 +21,7 @@ from cocktail.studies.simulation.generator import CANDIDATES, SINGLE, SimulatedS
 from cocktail.studies.simulation.rates import Rates, Way, effect_of, judge_studies
 from cocktail.studies.simulation.recorded import recorded_design
 from cocktail.studies.simulation.rows import design_rows, held, studies_of
-from cocktail.studies.simulation.study import _all_rows, simulate
+from cocktail.studies.simulation.study import _all_rows, simulate_designs
 from cocktail.studies.simulation.table import MADE_WITH, all_tables
 
 RECORDED = Path(__file__).parents[2] / "reports/simulation"
@@ -212,7 +212,7 @@ def test_a_bound_is_held_or_not(share: float, bound: float, answer: str) -> None
 
 def test_one_command_writes_numbers_table_and_figure(tmp_path: Path) -> None:
     for name in ("one", "two"):
-        result = simulate(tmp_path / name, num_studies=12, seed=5, designs=[SMALL])
+        result = simulate_designs(tmp_path / name, num_studies=12, seed=5, designs=[SMALL])
     assert digest_folder(tmp_path / "one") == digest_folder(tmp_path / "two")
     assert {path.name for path in (tmp_path / "one").iterdir()} == {
         "simulation.json",
@@ -224,9 +224,9 @@ def test_one_command_writes_numbers_table_and_figure(tmp_path: Path) -> None:
     assert result["agreement"] == []
     table = (tmp_path / "one/table.md").read_text(encoding="utf-8")
     assert result["command"] in table and "12 simulated studies" in table
-    named = simulate(tmp_path / "named", num_studies=1, seed=5, designs=[SMALL], study="tiny")
+    named = simulate_designs(tmp_path / "named", num_studies=1, seed=5, designs=[SMALL], study="tiny")
     assert named["command"] == "cocktail simulate --study tiny --studies 1 --seed 5"
-    other = simulate(tmp_path / "three", num_studies=12, seed=6, designs=[SMALL])
+    other = simulate_designs(tmp_path / "three", num_studies=12, seed=6, designs=[SMALL])
     assert other["rows"] != result["rows"]
 
 
@@ -279,7 +279,7 @@ def test_the_designs_are_those_that_the_rule_is_held_to() -> None:
 
 def test_no_studies_are_refused(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="0 simulated studies"):
-        simulate(tmp_path, num_studies=0, seed=1)
+        simulate_designs(tmp_path, num_studies=0, seed=1)
     assert not list(tmp_path.iterdir())
 
 

@@ -127,7 +127,7 @@ def simulate(arguments: argparse.Namespace) -> None:
     """Test the rule of verdicts on simulated studies; writes reports/simulation/ (ten minutes)."""
     from cocktail.studies.simulation.designs import DESIGNS
     from cocktail.studies.simulation.recorded import recorded_design
-    from cocktail.studies.simulation.study import simulate as run_simulation
+    from cocktail.studies.simulation.study import simulate_designs
 
     study, designs = arguments.study, DESIGNS
     records = sorted(path.parent for path in (REPORTS / "studies").glob("*/items.parquet"))
@@ -135,7 +135,7 @@ def simulate(arguments: argparse.Namespace) -> None:
         records = [REPORTS / "studies" / study]
         designs = (recorded_design(records[0]),)
     out = REPORTS / "studies" / study / "simulation" if study else REPORTS / "simulation"
-    result = run_simulation(
+    result = simulate_designs(
         out,
         num_studies=arguments.studies,
         seed=arguments.seed,

@@ -27,7 +27,7 @@ from cocktail.studies.simulation.rows import Row, design_rows, studies_of
 from cocktail.studies.simulation.table import all_tables
 
 
-def simulate(
+def simulate_designs(
     out: Path,
     *,
     num_studies: int,
