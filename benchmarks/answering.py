@@ -2,7 +2,7 @@
 
 A base is tuned on all sources first, so that answers end as those of a study do: most after a few tokens,
 some at the limit. Both sides answer every evaluation set with the same model, precision and batch size; plain
-takes the items as they come (task after task) and pads each batch on the left. Loading and a first batch are not
+takes the items as they come (task after task) and pads batches on the left. Loading and a first batch are not
 timed. An answer that differs by more than a near tie fails the benchmark. On a GPU the model has the shape of
 Phi-3-mini, and vLLM answers too where it is installed.
 """

@@ -2,7 +2,7 @@
 
 Parts: a. training on four sets of short rows, against TRL's SFTTrainer; b. training on all nine sources in
 the paper's shares, against the same rows padded; c. evaluation on the four sets, against ``generate``; d.
-stage explore with six runs of the grid, against new processes for each; e. memory of full tuning on long rows.
+stage explore, six runs of the grid, against new processes for each; e. memory of full tuning on long rows.
 Rates are those of both workers together, memory is that of one. Real tokens are those of the rows: no
 padding, and a shared beginning counts for each row. The data come from the folder that COCKTAIL_MIRROR names.
 """
