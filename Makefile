@@ -20,6 +20,7 @@ $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(VENV)/bin/cocktail offline-plots >/dev/null
 	@touch $(READY)
 
 repro: $(READY)  ## Set up, run every stage of the study in params.yaml, show its verdicts, compare with the recorded study
