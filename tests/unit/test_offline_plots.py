@@ -34,7 +34,7 @@ def test_the_library_is_in_the_page_and_nothing_is_asked_of_a_server(tmp_path: P
     write_offline_page(tmp_path)
     page = shown(tmp_path)
     assert SERVER not in page
-    assert page.count("window.vegaEmbed=") == 1 and page.count("</script>") > 1
+    assert page.count("window.vegaEmbed") == 1 and page.count("</script>") > 1
     assert 'vegaEmbed("#' in page or "vegaEmbed('#" in page
     left = subprocess.run(
         ["git", "status", "--short"], cwd=tmp_path, check=True, capture_output=True, text=True
@@ -43,5 +43,5 @@ def test_the_library_is_in_the_page_and_nothing_is_asked_of_a_server(tmp_path: P
 
 
 def test_elsewhere_it_says_so(tmp_path: Path) -> None:
-    with pytest.raises(CocktailError, match="not inside of a DVC repository"):
+    with pytest.raises(CocktailError, match="Not inside a DVC repo"):
         write_offline_page(tmp_path)

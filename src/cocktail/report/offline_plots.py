@@ -14,6 +14,7 @@ from cocktail.files.records import fresh_file
 
 PAGE = Path(".dvc/plots/page.html")
 VEGA_LITE = "5.21"  # the schema of DVC's templates is version 5
+SNIPPET = "window.vegaEmbed = vegaEmbed;"  # what DVC's plots call
 TEMPLATE = """<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -41,7 +42,7 @@ def write_offline_page(root: Path) -> Path:
     told = subprocess.run(setting, cwd=root, capture_output=True, text=True, check=False)
     if told.returncode:
         raise CocktailError(told.stderr.strip(), where=str(root), fix="run it at the top of the repository")
-    library = vl_convert.javascript_bundle(vl_version=VEGA_LITE).replace("</script", "<\\/script")
+    library = vl_convert.javascript_bundle(SNIPPET, vl_version=VEGA_LITE).replace("</script", "<\\/script")
     with fresh_file(root / PAGE) as draft:
         draft.write_text(TEMPLATE % library, encoding="utf-8")
     return root / PAGE
