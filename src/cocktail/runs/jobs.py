@@ -51,7 +51,7 @@ class RunJob:
 
     @property
     def lock_key(self) -> str:
-        """What only one process does at a time: a training, or of the base, which nobody trains, its answers."""
+        """What only one process does at a time: a training, or the answers of a base, which nobody trains."""
         return self.training_key if self.recipe else digest_value([key for _, key in self.answers])
 
     def accepts(self, made_on: str) -> bool:
