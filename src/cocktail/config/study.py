@@ -82,6 +82,8 @@ class PrepareConfig(Section):
     # By source: longer rows (instruction, input and answer together) are left out of all splits, and counted.
     max_characters: dict[str, Positive] = {}
     filler_from: Literal["filler", "open_orca"]  # open_orca: half its rows are set aside as filler
+    # before: the line that names the answers stands before a row's input. Does a result hang on the wording?
+    closing: Literal["after", "before"] = "after"
 
 
 class MixConfig(Section):
