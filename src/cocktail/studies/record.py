@@ -16,13 +16,21 @@ import pandas as pd
 from cocktail.config import Params, record_name
 from cocktail.config.compose import differences as param_differences
 from cocktail.errors import RecordError
-from cocktail.files.records import digest_file, fresh_folder, read_json, read_table, write_json, write_table
+from cocktail.files.records import fresh_folder, read_json, read_table, write_json, write_table
 from cocktail.report.standing import TIER
 from cocktail.report.table import keep_tables
 from cocktail.runs.kept import KeptRuns, runs_folder
 from cocktail.runs.lock import lock_path
 from cocktail.studies.keep import keep_runs, needs_keeping
-from cocktail.studies.manifest import LOCK, made_on, make_manifest, packages, pinned_names, public_versions, read_receipts
+from cocktail.studies.manifest import (
+    LOCK,
+    made_on,
+    make_manifest,
+    packages,
+    pinned_names,
+    public_versions,
+    read_receipts,
+)
 from cocktail.studies.recorded_verdicts import CLAIMS_COPY, LOCK_COPY, hold_verdicts
 
 FILES = ("claims.json", "metrics.json", "numbers.json", "effects.json", "comparison.json")
@@ -142,7 +150,7 @@ def _leaves(numbers: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
 def _same_machine(root: Path, params: Params, manifest: Mapping[str, Any]) -> bool:
     """Whether all runs, the recorded and these, were made on one type of CPU or GPU, with the same libraries.
 
-    Versions decide, not the lock's bytes: digests of files in it, or one more tool for tests, change no number.
+    Versions decide, not the lock's bytes: digests in it, or one more tool for tests, change no number.
     """
     mine = made_on(read_receipts(root / "artifacts/answers", params).values())
     theirs = manifest.get("made_on", {})
