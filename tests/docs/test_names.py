@@ -1,4 +1,4 @@
-"""A model's name that leaves its folder deletes nothing: DVC fills in names before our code can look at them."""
+"""A model's name that leaves its folder deletes nothing: DVC fills in names before our code can look."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PRECIOUS = ("rows.csv", "clone/data/own/rows.csv", "clone/.store/runs/ab/weights
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """A repository with the real dvc.yaml, without git, which would save what it knows; things of value in it."""
+    """A repository with the real dvc.yaml and things of value; without git, which would save some of them."""
     for name in PRECIOUS:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("precious", encoding="utf-8")
