@@ -20,6 +20,7 @@ $(READY): requirements.lock pyproject.toml
 	$(MAKE) packages
 	$(PIP) $(WHEELS) "$$(awk '/^torch==/ {print $$1}' requirements.lock)"
 	$(PIP) --no-deps --no-build-isolation --editable .
+	@$(VENV)/bin/cocktail offline-plots >/dev/null
 	@touch $(READY)
 
 # Every package of the lock but torch, each file by its digest. antlr4-python3-runtime is the one without a wheel:

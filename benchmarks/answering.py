@@ -1,8 +1,8 @@
 """Answering: our engine against plain ``generate`` in arrival order, 64 tokens at most.
 
 A base is tuned on all sources first, so that answers end as those of a study do: most after a few tokens,
-some at the limit. Both sides answer the whole exam with the same model, precision and batch size; plain takes
-the items as they come (task after task) and pads each batch on the left. Loading and a first batch are not
+some at the limit. Both sides answer every evaluation set with the same model, precision and batch size; plain
+takes the items as they come (task after task) and pads batches on the left. Loading and a first batch are not
 timed. An answer that differs by more than a near tie fails the benchmark. On a GPU the model has the shape of
 Phi-3-mini, and vLLM answers too where it is installed.
 """
@@ -111,13 +111,13 @@ def compare(folder: Path, arguments: argparse.Namespace) -> Benchmark:
     }
     return Benchmark(
         name="answering",
-        title="Answering: exam rows a second",
+        title="Answering: evaluation rows a second",
         command=f"python benchmarks/answering.py --repeats {arguments.repeats}",
         comparisons=tuple(_compared(one, found, same.get(one.name, {})) for one in measured if one != OURS),
         made_with=made_with(),
         notes=(
-            f"Exam of study {study}, {found[OURS.name][0].said['rows']} items, at most 64 tokens each; "
-            f"batches of {bench.params.answer.batch_size}{'' if on_gpu else ', one thread'}. "
+            f"Evaluation sets of study {study}, {found[OURS.name][0].said['rows']} items, at most 64 tokens "
+            f"each; batches of {bench.params.answer.batch_size}{'' if on_gpu else ', one thread'}. "
             f"One at a time: every {SINGLE_EVERY}th item.",
             *(
                 f"{name}: {one['equal']} of {one['rows']} answers are ours token by token, "
@@ -136,7 +136,9 @@ def _compared(other: Side, found: Mapping[str, Sequence[Measured]], same: Mappin
     )
     said = {side.name: dict(found[side.name][-1].said) for side in (OURS, other)}
     goal = GOAL if other is PLAIN else None
-    return Comparison("exam", "rows/s", mine, theirs, goal=goal, facts={**said, "answers": dict(same)})
+    return Comparison(
+        "evaluation sets", "rows/s", mine, theirs, goal=goal, facts={**said, "answers": dict(same)}
+    )
 
 
 def _missing(*, on_gpu: bool) -> list[str]:

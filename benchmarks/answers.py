@@ -32,19 +32,19 @@ Answers = list[list[int]]
 
 
 def questions(params: Params, tokenizer: Any, *, every: int, dev: bool) -> list[Question]:
-    """Return the study's exam in its order, every n-th item; ``dev``: with the dev rows."""
+    """Return the study's evaluation sets in its order, every n-th item; ``dev``: with the dev rows."""
     from cocktail.inference.answer import render_set
 
     model = params.model(next(iter(params.models)))
     asked = []
     for name in params.study.evaluations:
-        exam = render_set(
+        rendered = render_set(
             tokenizer,
             read_evaluation_set(Path("data/prepared"), Asked(name, dev=dev, test_rows=None)),
             max_prompt=params.answer.max_prompt,
             stop_token=model.stop_token,
         )
-        asked += [Question(prompt.ids, LIMIT) for prompt in exam.prompts]
+        asked += [Question(prompt.ids, LIMIT) for prompt in rendered.prompts]
     return asked[::every]
 
 
@@ -105,7 +105,7 @@ def tune_model(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def answer(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Time one engine over the exam, loading and a first batch left out."""
+    """Time one engine over the evaluation sets, loading and a first batch left out."""
     from cocktail.training.bf16 import bf16_anywhere
     from cocktail.training.device import load_model, load_tokenizer, peak_memory
 
@@ -172,7 +172,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True, help="folder of the tuned model")
     parser.add_argument("--engine", choices=["ours", "plain", "vllm"])
     parser.add_argument("--batch-size", type=int, help="default: the study's")
-    parser.add_argument("--every", type=int, default=1, help="take every n-th item of the exam")
+    parser.add_argument("--every", type=int, default=1, help="take every n-th item of the evaluation sets")
     parser.add_argument("--test-only", action="store_true", help="leave the dev rows out")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--answers", type=Path, nargs=2)

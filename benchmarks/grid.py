@@ -2,7 +2,7 @@
 
 Both train the same runs on the same rows with the same batch size, learning rate and epochs, from the same
 base, and store the weights. Inside our time: planning, worker processes with their imports, training,
-and answering a small exam, which the stage always does. Inside theirs: imports, mixing, training; no answers.
+and answering a few items, which the stage always does. Inside theirs: imports, mixing, training; no answers.
 """
 
 from __future__ import annotations

@@ -57,24 +57,26 @@ class Lab:
 
     @cached_property
     def short(self) -> Workbench:
-        """The four sets of short rows, and their exam."""
+        """The four sets of short rows, and their evaluation sets."""
         caps = dict.fromkeys(SHORT, self.size.rows)
-        bench = self._bench("short", SHORT, caps, include=["all"], exam=SHORT, items=self.size.items)
+        bench = self._bench("short", SHORT, caps, include=["all"], evaluations=SHORT, items=self.size.items)
         mixing = ("--mixture", bench.mixtures / "all.json", "--prepared", bench.prepared)
         bench.run(script("plain.py", "mix", *mixing, "--out", bench.folder / "rows.jsonl"))
         return bench
 
     @cached_property
     def whole(self) -> Workbench:
-        """All sources in the paper's shares, six runs of the grid, and a small exam."""
+        """All sources in the paper's shares, six runs of the grid, and a small evaluation set."""
         tasks = compose(ROOT / "conf", STUDY)["study"]["tasks"]
-        return self._bench("whole", tasks, paper_caps(self.size.part), include=GRID, exam=["fpb"], items=4)
+        return self._bench(
+            "whole", tasks, paper_caps(self.size.part), include=GRID, evaluations=["fpb"], items=4
+        )
 
     @cached_property
     def long(self) -> Workbench:
         """Pages of FinQA, cut to the greatest length."""
         caps = {"finqa": self.size.long}
-        return self._bench("long", ["finqa"], caps, include=["single"], exam=["finqa"], items=4)
+        return self._bench("long", ["finqa"], caps, include=["single"], evaluations=["finqa"], items=4)
 
     def measure(self, sides: Mapping[str, Callable[[], Measured]]) -> dict[str, list[Measured]]:
         return alternate(sides, repeats=self.arguments.repeats)
@@ -86,7 +88,7 @@ class Lab:
         caps: Mapping[str, int],
         *,
         include: Sequence[str],
-        exam: Sequence[str],
+        evaluations: Sequence[str],
         items: int,
     ) -> Workbench:
         changes = [
@@ -96,7 +98,11 @@ class Lab:
             "train.epochs={single:1.0,pair:1.0,without:1.0,all:1.0}",
             *("train.warmup_steps={without:2,all:2}", "study.targets=[]", "study.confirm_also=[]"),
             *("study.tries=0", f"study.tasks=[{','.join(tasks)}]", f"study.include=[{','.join(include)}]"),
-            *(f"study.evaluations=[{','.join(exam)}]", "prepare.dev_rows=4", f"prepare.test_rows={items}"),
+            *(
+                f"study.evaluations=[{','.join(evaluations)}]",
+                "prepare.dev_rows=4",
+                f"prepare.test_rows={items}",
+            ),
             *(f"mix.caps.{task}={rows}" for task, rows in caps.items()),
         ]
         base_of = self._made[0] if self._made else None

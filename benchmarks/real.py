@@ -1,8 +1,8 @@
 """The engine on a real model and real rows: SmolLM2-135M-Instruct, by two workers, against plain ways.
 
 Parts: a. training on four sets of short rows, against TRL's SFTTrainer; b. training on all nine sources in
-the paper's shares, against the same rows padded; c. the exam of the four sets, against ``generate``; d. stage
-explore with six runs of the grid, against new processes for each; e. memory of full tuning on long rows.
+the paper's shares, against the same rows padded; c. evaluation on the four sets, against ``generate``; d.
+stage explore, six runs of the grid, against new processes for each; e. memory of full tuning on long rows.
 Rates are those of both workers together, memory is that of one. Real tokens are those of the rows: no
 padding, and a shared beginning counts for each row. The data come from the folder that COCKTAIL_MIRROR names.
 """
@@ -90,8 +90,8 @@ def nine_sources(lab: Lab) -> Iterator[Comparison]:
         )
 
 
-def exam(lab: Lab) -> Iterator[Comparison]:
-    """c. The exam of the short sets, answered by a model that was tuned on them."""
+def evaluation_sets(lab: Lab) -> Iterator[Comparison]:
+    """c. The evaluation rows of the short sets, answered by a model that was tuned on them."""
     tuned = lab.short.run(script("answers.py", "tune", "--model", "tuned"), **WORKER_SETTINGS)
     say(f"tuned on {tuned.said['rows']} rows in {tuned.seconds:.1f} s")
 
@@ -108,7 +108,7 @@ def exam(lab: Lab) -> Iterator[Comparison]:
     )
     mine, theirs = (found[f"c. {side.name}"] for side in (OURS, PLAIN))
     goals = (GOALS["c times"], GOALS["c alone"])
-    yield from compared("c. exam", "rows/s", RATE, mine, (PLAIN.name, theirs), goals=goals)
+    yield from compared("c. evaluation set", "rows/s", RATE, mine, (PLAIN.name, theirs), goals=goals)
 
 
 def whole_stage(lab: Lab) -> Iterator[Comparison]:
@@ -136,7 +136,7 @@ def longest_rows(lab: Lab) -> Iterator[Comparison]:
 PARTS: dict[str, Callable[[Lab], Iterator[Comparison]]] = {
     "a": short_rows,
     "b": nine_sources,
-    "c": exam,
+    "c": evaluation_sets,
     "d": whole_stage,
     "e": longest_rows,
 }

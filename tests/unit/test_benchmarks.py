@@ -128,8 +128,8 @@ def test_the_readme_quotes_one_benchmark_and_every_goal_that_was_missed(tmp_path
     write_json(tmp_path / "growth.json", other.as_record())
     assert speed_lines(tmp_path).splitlines() == [
         "- A grid (rows): 2 s [1, 3]; plain: 9 s [8, 10].",
-        "- Goals met: 2 of 4. Missed: A grid (rows; plain: 9 s [8, 10]): 0.444 where ≤ 0.4 is asked; "
-        "A grid (speed): 26,999 tokens/s where ≥ 27,000 is asked.",
+        "- Goals met: 2 of 4. Missed: A grid: rows 0.444 times plain (≤ 0.4), "
+        "speed 26,999 tokens/s (≥ 27,000).",
     ]
     (tmp_path / "grid.json").unlink()
     assert speed_lines(tmp_path) == "- Goals met: 1 of 1. Missed: none.\n"

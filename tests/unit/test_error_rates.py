@@ -25,8 +25,8 @@ ROWS = [
 
 
 def said(tmp_path: Path, rows: list[dict[str, Any]]) -> list[str]:
-    write_json(tmp_path / "calibration.json", {"rows": rows})
-    return error_rates(tmp_path / "calibration.json").splitlines()
+    write_json(tmp_path / "simulation.json", {"rows": rows})
+    return error_rates(tmp_path / "simulation.json").splitlines()
 
 
 def test_the_sentences_by_hand(tmp_path: Path) -> None:

@@ -164,6 +164,15 @@ def keys_of(root: Path, params: Params = PARAMS) -> list[Any]:
     return [(job.training_key, job.answers) for job in jobs(root, params)]
 
 
+def test_of_a_base_only_the_same_questions_wait_for_each_other(tmp_path: Path) -> None:
+    """With and without solved examples it answers on two cores at a time; a training is done by one."""
+    shots = PARAMS.model_copy(update={"answer": PARAMS.answer.model_copy(update={"shots": 2})})
+    base, shown, *trained = jobs(tmp_path, shots)
+    assert (base.run.kind, shown.run.kind) == ("base", "shots")
+    assert base.training_key == shown.training_key and base.lock_key != shown.lock_key
+    assert trained and all(job.lock_key == job.training_key for job in trained)
+
+
 def test_another_cpu_or_gpu_or_place_makes_no_run_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -24,7 +25,7 @@ from cocktail.data.mixture import (
     write_mixtures,
 )
 from cocktail.data.table import COLUMNS, write_split
-from cocktail.errors import RunError
+from cocktail.errors import ConfigError, RunError
 from cocktail.files.records import read_json, write_json
 
 PAPER_CAPS = {
@@ -199,3 +200,36 @@ def test_a_size_control_draws_filler_rows(prepared: Path, small: Params) -> None
 
 def test_only_tasks_that_train_are_items(prepared: Path) -> None:
     assert set(train_items(prepared)) == {"fpb", "finqa", "filler"}
+
+
+@pytest.mark.parametrize(
+    ("mix", "expected"),
+    [
+        ({"temperature": 1.0}, {"headline": 900, "fpb": 100}),
+        ({"temperature": 2.0}, {"headline": 750, "fpb": 250}),  # roots 30 : 10
+        ({"temperature": 1e9}, {"headline": 500, "fpb": 500}),
+        ({"weights": {"fpb": 3.0}}, {"headline": 750, "fpb": 250}),  # 900 : 300
+        ({"weights": {"fpb": 3.0}, "temperature": 2.0}, {"headline": 500, "fpb": 500}),  # 30 : 30
+    ],
+)
+def test_temperature_and_weights_share_out_the_same_rows_anew(
+    mix: dict[str, Any], expected: dict[str, int]
+) -> None:
+    """G stays, so the two general sets give as many rows as before."""
+    study = {"tasks": ["headline", "fpb", "orca_math", "open_orca"], "targets": ["fpb"]}
+    params = make_params(study=study, mix={"caps": {"headline": 900, "fpb": 100}, **mix})
+    assert source_sizes(params, PUBLISHED) == {**expected, "orca_math": 500, "open_orca": 1000}
+
+
+def test_a_source_that_is_asked_for_more_than_it_has_gives_all() -> None:
+    study = {"tasks": ["headline", "fpb", "open_orca"], "targets": ["fpb"]}
+    params = make_params(study=study, mix={"caps": {"headline": 900, "fpb": 5_000}, "temperature": 2.0})
+    available = {**PUBLISHED, "fpb": 100}
+    sizes = source_sizes(params, available)
+    assert sizes == {"headline": 750, "fpb": 250, "open_orca": 850}
+    assert draw(run_of("fpb"), asked={"fpb": sizes["fpb"]}, items=few_items(fpb=100)).got == {"fpb": 100}
+
+
+def test_a_weight_of_an_unknown_source_is_refused() -> None:
+    with pytest.raises(ConfigError, match="no task with a weight 'fbp'"):
+        make_params(mix={"caps": PAPER_CAPS, "weights": {"fbp": 2.0}})

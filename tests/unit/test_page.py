@@ -18,6 +18,7 @@ from html_tree import Node, read_html
 
 from cocktail.errors import RecordError
 from cocktail.files.records import read_json, write_json
+from cocktail.report.page.answer import SENTENCES
 from cocktail.report.page.claims import Verdict, read_claims
 from cocktail.report.page.content import Inputs
 from cocktail.report.page.figures import inline_svg, slug
@@ -110,8 +111,14 @@ def test_nothing_is_loaded_and_nothing_runs(render: Render) -> None:
 
 
 def test_the_verdict_table_is_that_of_claims_json(render: Render, reports: Path) -> None:
-    claims = read_json(reports / "claims.json")["claims"]
-    _, *rows = page_rows(render(), "table-verdicts")
+    """What was not tested comes last, folded."""
+    stated = read_json(reports / "claims.json")["claims"]
+    claims = sorted(stated, key=lambda claim: claim["verdicts"][0]["verdict"] == "not tested")
+    assert claims != stated
+    page = render()
+    rows = verdict_rows(page)
+    folded = page.by_id("table-verdicts").all("details")
+    assert [len(verdict_rows(one)) for one in folded] == [1]
     assert len(rows) == len(claims) == 6
     for row, claim in zip(rows, claims, strict=True):
         head = claim["verdicts"][0]
@@ -123,7 +130,27 @@ def test_the_verdict_table_is_that_of_claims_json(render: Render, reports: Path)
         assert cells[2] == (effect_text(Verdict.model_validate(head)) if measured else "–")
         assert cells[4:7] == (["0.012", "120 / 60 / 3", "5.5"] if measured else ["–", "–", "–"])
     assert texts(rows[0])[2:4] == ["+6.5 [+3.2, +9.8]", f"macro, strict, {MODEL}"]
-    assert texts(rows[5])[7] == f"{len(claims[5]['verdicts'])} under-powered"
+    assert texts(rows[4])[7] == f"{len(claims[4]['verdicts'])} under-powered"
+
+
+def test_the_page_opens_with_the_answer(render: Render, reports: Path) -> None:
+    page = render()
+    claims = read_json(reports / "claims.json")["claims"]
+    told = page.by_id("answer").text
+    tested = [claim for claim in claims if claim["verdicts"][0]["verdict"] != "not tested"]
+    assert told.startswith(f"Of {len(claims)} headline statements {len(tested)} could be tested. Held: ")
+    for claim in claims:
+        assert (claim["title"] in told) == (claim in tested)
+        section = page.by_id(f"claim-{claim['id']}")
+        (sentence, *_) = [node.text for node in section.all("p")]
+        assert sentence.startswith(SENTENCES[claim["verdicts"][0]["verdict"]].partition("{")[0])
+        assert (claim in tested) == ("Source, numbers, runs" not in section.text)
+
+
+def verdict_rows(page: Node) -> list[Node]:
+    """The rows of the tables of verdicts, without their heads."""
+    table = page if page.tag == "details" else page.by_id("table-verdicts")
+    return [row for row in table.all("tr") if not list(row.all("th"))[1:]]
 
 
 def page_rows(page: Node, name: str) -> list[Node]:
@@ -136,7 +163,7 @@ def test_two_models_have_a_verdict_each(render: Render, reports: Path) -> None:
     claims["claims"][1]["verdicts"].append(extra)
     write_json(reports / "claims.json", claims)
     page = render()
-    rows = [texts(row) for row in page_rows(page, "table-verdicts")[1:]]
+    rows = [texts(row) for row in verdict_rows(page)]
     assert [row[3] for row in rows[1:4]] == [f"macro, strict, {one}" for one in (MODEL, "other", MODEL)]
     assert rows[2][2] == "+1.0 [−2.2, +4.2] (these weights)"
     plot = page.by_id("forest-all-desc").text

@@ -153,11 +153,11 @@ def test_hours_and_disk_follow_from_parameters_and_tokens(paper: Callable[..., P
     peak = facts["gpu"]["peak_teraflops"] * 1e12
     used = {name: one["value"] for name, one in facts["assumptions"].items()}
     read = sum(run.tokens * run.seeds for run in plan.runs)
-    exam = sum(run.seeds * asked_tokens(run, plan) for run in plan.runs)
+    items = sum(run.seeds * asked_tokens(run, plan) for run in plan.runs)
     times = sum(run.seeds for run in plan.runs)
     for cost, size in zip(plan.costs, facts["models"][:2], strict=True):
         training = 6 * size["parameters"] * read / (peak * used["training_utilisation"])
-        answering = 2 * size["parameters"] * exam / (peak * used["answering_utilisation"])
+        answering = 2 * size["parameters"] * items / (peak * used["answering_utilisation"])
         assert cost.hours == pytest.approx((training + answering) / 3600)
         assert cost.kept_bytes == 0
         assert cost.checkpoint_bytes == pytest.approx(3 * 12 * size["parameters"])

@@ -151,6 +151,21 @@ def test_long_rows_of_a_source_leave_all_splits_and_are_counted(study: Study) ->
     assert len(study.items("twitter_sa", "train")) == len(study.items("twitter_sa", "test")) == 1
 
 
+def test_the_closing_line_may_stand_first_and_changes_nothing_else(study: Study) -> None:
+    study.add("fpb", "train", [sentence(word) for word in ("one", "two", "three", "four")])
+    study.add("fpb", "test", [sentence("five", 0)])
+    study.prepare(dev_share=0.5)
+    closing = load_task("fpb").closing
+    before = {split: read_split(study.out, "fpb", split) for split in ("train", "dev", "test")}
+    assert before["test"]["input"].tolist() == [f"five\n{closing}"]
+    study.prepare(dev_share=0.5, closing="before")
+    for split, rows in before.items():
+        after = read_split(study.out, "fpb", split)
+        assert len(after) and after["input"].str.startswith(f"{closing}\n").all()
+        pd.testing.assert_frame_equal(after.drop(columns="input"), rows.drop(columns="input"))
+    assert read_split(study.out, "fpb", "test")["input"].tolist() == [f"{closing}\nfive"]
+
+
 def test_test_rows_are_never_dropped_as_repeats_or_conflicts(study: Study) -> None:
     study.add("fpb", "train", [sentence("x")])
     study.add("fpb", "test", [sentence("same"), sentence("same"), sentence("same", 2), sentence("x")])

@@ -8,23 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from cocktail.analysis.advice.gain import Sources, fitting_sets
 from cocktail.analysis.advice.heldout import LEVEL, HeldOut, held_out_record
 from cocktail.analysis.advice.scores import TargetScores
 from cocktail.analysis.advice.show import advice_row
 from cocktail.analysis.floor import beats_guess, guess_share
+from cocktail.analysis.rows import AdviceRow
 from cocktail.analysis.scores import ModelScores
 from cocktail.analysis.stats.multiplicity import holm
 from cocktail.config import Params, general_tasks
 from cocktail.errors import RecordError
 from cocktail.scoring.answers import Evaluation
 
-Row = dict[str, Any]
 
-
-def advice_rows(scores: ModelScores, evaluations: Mapping[str, Evaluation], *, params: Params) -> list[Row]:
+def advice_rows(
+    scores: ModelScores, evaluations: Mapping[str, Evaluation], *, params: Params
+) -> list[AdviceRow]:
     """Return one row per evaluated task but general sets; where runs are missing the verdict says which.
 
     None if the model is untuned.
@@ -54,13 +54,25 @@ def _record(found: TargetScores, tasks: Sequence[str], task: str) -> HeldOut | R
         return error
 
 
-def _row(record: HeldOut | RecordError, found: TargetScores, tasks: Sequence[str], task: str) -> Row:
+def _row(record: HeldOut | RecordError, found: TargetScores, tasks: Sequence[str], task: str) -> AdviceRow:
     if isinstance(record, HeldOut):
         return advice_row(record, tasks, split=found.split, model=found.model)
-    numbers = ("spearman", "kendall", "p", "p_adjusted", "regret", "regret_all", "regret_single")
-    counts = {"fitted_on": found.split, "candidates": 0, "pick": "", "single": ""}
-    told = {"model": found.model, "task": task, "verdict": f"not tested: {record.what}"}
-    return {**counts, **dict.fromkeys(numbers), **told}
+    return AdviceRow(
+        model=found.model,
+        task=task,
+        fitted_on=found.split,
+        candidates=0,
+        spearman=None,
+        kendall=None,
+        p=None,
+        p_adjusted=None,
+        pick="",
+        regret=None,
+        regret_all=None,
+        single="",
+        regret_single=None,
+        verdict=f"not tested: {record.what}",
+    )
 
 
 def _scores(scores: ModelScores, tasks: Sequence[str], task: str, *, guess: float) -> TargetScores:

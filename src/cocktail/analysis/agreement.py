@@ -7,10 +7,9 @@ at are runs trained on the task: others hardly write labels.
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 
+from cocktail.analysis.rows import Agreement, AgreementRow
 from cocktail.analysis.scores import ModelScores
 from cocktail.config import Params
 
@@ -19,10 +18,8 @@ NUM_NAMED = 3  # runs that are named, the lowest first
 SUM = "sum"
 COUNTS = ["decoded", "decoded_invalid", "decoded_agree"]
 
-Row = dict[str, Any]
 
-
-def agreement_rows(scores: ModelScores, *, params: Params) -> list[Row]:
+def agreement_rows(scores: ModelScores, *, params: Params) -> list[AgreementRow]:
     """Return one row per task with decoded test rows, and their sum: counts, share in points, lowest runs.
 
     A share is None where no run was trained on the task, or none of their answers could be read. The sum
@@ -39,13 +36,13 @@ def agreement_rows(scores: ModelScores, *, params: Params) -> list[Row]:
         if task in run.sources and (stage, run.id, task) in counts.index
     ]
     mine = counts.loc[trained] if trained else counts.iloc[:0]
-    rows = [_row(mine[mine.index.get_level_values("task") == task]) | {"task": task} for task in tasks]
-    if rows:
-        rows.append(_row(mine) | {"task": SUM, "lowest_share": None, "lowest_runs": []})
-    return [{"model": scores.model, **row} for row in rows]
+    found = {task: _row(mine[mine.index.get_level_values("task") == task]) for task in tasks}
+    if found:
+        found[SUM] = {**_row(mine), "lowest_share": None, "lowest_runs": []}
+    return [AgreementRow(model=scores.model, task=task, **row) for task, row in found.items()]
 
 
-def _row(counts: pd.DataFrame) -> Row:
+def _row(counts: pd.DataFrame) -> Agreement:
     """Sum the counts of some (stage, run, task)."""
     num_rows, num_invalid, num_agree = (int(counts[name].sum()) for name in COUNTS)
     num_valid = num_rows - num_invalid

@@ -8,19 +8,17 @@ the paper trains it, and every mixture that contains the task.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from cocktail.analysis.points import points
+from cocktail.analysis.rows import BudgetRow
 from cocktail.analysis.scores import ModelScores
 from cocktail.analysis.stats.best_of import Tries, expected_best, picked_value
 from cocktail.config import Params
 
-Row = dict[str, Any]
 
-
-def budget_rows(scores: ModelScores, *, params: Params) -> list[Row]:
+def budget_rows(scores: ModelScores, *, params: Params) -> list[BudgetRow]:
     """Return one row per target, arm and k, in points: expected test score of the try picked among k.
 
     ``picked_on_dev`` is what the try with the best dev score is worth on test; ``picked_on_test`` is what
@@ -41,7 +39,7 @@ def _arms(scores: ModelScores, task: str) -> dict[str, list[str]]:
     return {"singles": [run.id for run in singles], "mixtures": list(candidates)}
 
 
-def _curve(scores: ModelScores, task: str, arm: str, runs: Sequence[str]) -> list[Row]:
+def _curve(scores: ModelScores, task: str, arm: str, runs: Sequence[str]) -> list[BudgetRow]:
     test = scores.outcomes("explore", runs, task, "strict").values
     dev = [scores.dev[run, task] for run in runs]
     return [

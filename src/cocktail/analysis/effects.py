@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
-from typing import Any
 
-from cocktail.analysis.scores import READINGS, ModelScores, confirmed_arms
+from cocktail.analysis.rows import EffectRow
+from cocktail.analysis.scores import READINGS, ModelScores, Reading, confirmed_arms
 from cocktail.analysis.stats.crossed import crossed_effect
 from cocktail.config import Params
 
@@ -20,7 +19,7 @@ CONTRASTS = {
 }
 
 
-def effect_rows(scores: ModelScores, flags: Mapping[str, str], *, params: Params) -> list[dict[str, Any]]:
+def effect_rows(scores: ModelScores, flags: Mapping[str, str], *, params: Params) -> list[EffectRow]:
     """Return one row per target, reading and contrast: shares, interval, counts, run ids of both arms.
 
     A contrast has a row where both arms were confirmed (``study.confirm_matched``).
@@ -29,8 +28,7 @@ def effect_rows(scores: ModelScores, flags: Mapping[str, str], *, params: Params
         flags: of each target: "floor", "ceiling" or "", by its confirmed single-task runs.
     """
     return [
-        {"flag": flags[target]}
-        | _row(scores, target, contrast=contrast, reading=reading, confidence=params.compare.confidence)
+        _row(scores, target, flag=flags[target], contrast=contrast, reading=reading, params=params)
         for target in scores.targets
         for reading in READINGS
         for contrast, arms in CONTRASTS.items()
@@ -39,9 +37,9 @@ def effect_rows(scores: ModelScores, flags: Mapping[str, str], *, params: Params
 
 
 def _row(
-    scores: ModelScores, target: str, *, contrast: str, reading: Any, confidence: float
-) -> dict[str, Any]:
-    arms = confirmed_arms(scores, target)
+    scores: ModelScores, target: str, *, flag: str, contrast: str, reading: Reading, params: Params
+) -> EffectRow:
+    arms, confidence = confirmed_arms(scores, target), params.compare.confidence
     treatment, control = (arms[arm] for arm in CONTRASTS[contrast])
     both = scores.outcomes("confirm", [*treatment, *control], target, reading)
     effect = crossed_effect(
@@ -50,16 +48,25 @@ def _row(
         both.clusters,
         confidence=confidence,
     )
-    numbers = asdict(effect)
-    numbers["df"] = min(numbers["df"], 1e9)  # JSON has no infinity; equal outcomes have no variance
-    return {
-        "model": scores.model,
-        "target": target,
-        "chosen": scores.selected[target]["chosen"],
-        "contrast": contrast,
-        "reading": reading,
-        "confidence": confidence,
-        **numbers,
-        "treatment_runs": treatment,
-        "control_runs": control,
-    }
+    return EffectRow(
+        flag=flag,
+        model=scores.model,
+        target=target,
+        chosen=scores.selected[target]["chosen"],
+        contrast=contrast,
+        reading=reading,
+        confidence=confidence,
+        estimate=effect.estimate,
+        low=effect.low,
+        high=effect.high,
+        se=effect.se,
+        df=min(effect.df, 1e9),  # JSON has no infinity; equal outcomes have no variance
+        p=effect.p,
+        n_items=effect.n_items,
+        n_clusters=effect.n_clusters,
+        n_seeds=effect.n_seeds,
+        scope=effect.scope,
+        seed_share=effect.seed_share,
+        treatment_runs=treatment,
+        control_runs=control,
+    )

@@ -5,46 +5,47 @@ All rows are exploratory: one seed, many cells. Differences are in points of str
 
 from __future__ import annotations
 
-from typing import Any
-
 from cocktail.analysis.points import points
+from cocktail.analysis.rows import CellRow, CurseRow, LeaveOneOutRow, Snooping, TransferRow
 from cocktail.analysis.scores import ModelScores
 from cocktail.analysis.stats.snooping import MIN_CLUSTERS, snooping_test
 from cocktail.config import Params
 from cocktail.errors import RecordError
 
-Row = dict[str, Any]
 
-
-def transfer_rows(scores: ModelScores, *, params: Params) -> list[Row]:
+def transfer_rows(scores: ModelScores, *, params: Params) -> list[TransferRow]:
     """Return for each (task, partner) of the mixed tasks what adding the partner changes on the task.
 
     A cell is empty (None) on the diagonal, where a task is not evaluated, and where the pair was not run.
     An untuned model has no cells.
     """
-    rows: list[Row] = []
+    rows: list[TransferRow] = []
     if params.model(scores.model).untuned:
         return rows
     for task in params.study.tasks:
         for partner in params.study.tasks:
             pair = _run_of(scores, {task, partner}) if partner != task else ""
-            rows.append(_difference(scores, task, {"partner": partner}, more=pair, less=f"single_{task}"))
+            cell = _difference(scores, task, more=pair, less=f"single_{task}")
+            rows.append(TransferRow(partner=partner, **cell))
     return rows
 
 
-def leave_one_out_rows(scores: ModelScores, *, params: Params) -> list[Row]:
+def leave_one_out_rows(scores: ModelScores, *, params: Params) -> list[LeaveOneOutRow]:
     """Return for each (task, left out) what the left-out source gives the task: all minus without."""
     if params.model(scores.model).untuned:
         return []
     everything = set(params.study.tasks)
     return [
-        _difference(scores, task, {"left_out": left}, more="all", less=_run_of(scores, everything - {left}))
+        LeaveOneOutRow(
+            left_out=left,
+            **_difference(scores, task, more="all", less=_run_of(scores, everything - {left})),
+        )
         for task in params.study.evaluations
         for left in params.study.tasks
     ]
 
 
-def curse_rows(scores: ModelScores, *, params: Params) -> list[Row]:
+def curse_rows(scores: ModelScores, *, params: Params) -> list[CurseRow]:
     """Return per task the gain over the single task when the mixture is picked on dev, and when on test.
 
     ``p_any_better`` is of "no mixture is better than the single", with all of them looked at on test, and
@@ -54,7 +55,7 @@ def curse_rows(scores: ModelScores, *, params: Params) -> list[Row]:
     Raises:
         RecordError: the test scores contradict the selection file.
     """
-    rows = []
+    rows: list[CurseRow] = []
     for task, selection in scores.selected.items():
         single = scores.value("explore", f"single_{task}", task)
         on_dev = scores.value("explore", selection["chosen"], task)
@@ -81,21 +82,27 @@ def curse_rows(scores: ModelScores, *, params: Params) -> list[Row]:
     return rows
 
 
-def _snooping(scores: ModelScores, task: str, candidates: list[str], *, seed: int) -> Row:
+def _snooping(scores: ModelScores, task: str, candidates: list[str], *, seed: int) -> Snooping:
     single = f"single_{task}"
     outcomes = scores.outcomes("explore", [single, *candidates], task, "strict")
     num_clusters = len(set(outcomes.clusters))
-    about = {"n_items": len(outcomes.clusters), "n_clusters": num_clusters, "single": single}
-    if num_clusters < MIN_CLUSTERS:
-        return {**about, "p_any_better": None, "better": []}
-    found = snooping_test(outcomes.values[0], outcomes.values[1:], outcomes.clusters, seed=seed)
-    return {**about, "p_any_better": round(found.p, 4), "better": [candidates[i] for i in found.better]}
+    p, better = None, list[str]()
+    if num_clusters >= MIN_CLUSTERS:
+        found = snooping_test(outcomes.values[0], outcomes.values[1:], outcomes.clusters, seed=seed)
+        p, better = round(found.p, 4), [candidates[i] for i in found.better]
+    return Snooping(
+        n_items=len(outcomes.clusters),
+        n_clusters=num_clusters,
+        single=single,
+        p_any_better=p,
+        better=better,
+    )
 
 
-def _difference(scores: ModelScores, task: str, about: Row, *, more: str, less: str) -> Row:
+def _difference(scores: ModelScores, task: str, *, more: str, less: str) -> CellRow:
     above, below = scores.value("explore", more, task), scores.value("explore", less, task)
     delta = None if above is None or below is None else points(above - below)
-    return {"model": scores.model, "task": task, **about, "delta": delta, "run": more, "against": less}
+    return {"model": scores.model, "task": task, "delta": delta, "run": more, "against": less}
 
 
 def _run_of(scores: ModelScores, sources: set[str]) -> str:

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from cocktail.analysis.agreement import SUM
-from cocktail.analysis.overview import Row
 from cocktail.analysis.points import points
+from cocktail.analysis.rows import AgreementRow, ArmRow, EffectRow
 from cocktail.analysis.scores import ModelScores
 from cocktail.config import general_tasks
 
@@ -21,7 +21,10 @@ CONFIRMED = ("single", "chosen", "all", *NAMES)
 
 
 def metrics(
-    models: Sequence[ModelScores], arms: Sequence[Row], effects: Sequence[Row], agreement: Sequence[Row]
+    models: Sequence[ModelScores],
+    arms: Sequence[ArmRow],
+    effects: Sequence[EffectRow],
+    agreement: Sequence[AgreementRow],
 ) -> dict[str, Any]:
     """Return the nested numbers, by model."""
     return {
@@ -35,7 +38,7 @@ def metrics(
     }
 
 
-def _of_model(scores: ModelScores, arms: Sequence[Row], effects: Sequence[Row]) -> dict[str, Any]:
+def _of_model(scores: ModelScores, arms: Sequence[ArmRow], effects: Sequence[EffectRow]) -> dict[str, Any]:
     result: dict[str, Any] = {"confirmed": {}, "explored": {}, "general": {}, "effect": {}}
     confirmed = {row["task"] for row in arms if row["stage"] == "confirm"}
     for row in arms:
@@ -43,8 +46,9 @@ def _of_model(scores: ModelScores, arms: Sequence[Row], effects: Sequence[Row]) 
         if group:
             arm = NAMES.get(row["arm"], row["arm"])
             result[group].setdefault(row["task"], {})[arm] = points(row["accuracy_strict"], digits=2)
-    for row in effects:
-        result["effect"].setdefault(row["target"], {})[row["contrast"]] = points(row["estimate"], digits=2)
+    for effect in effects:
+        mine = result["effect"].setdefault(effect["target"], {})
+        mine[effect["contrast"]] = points(effect["estimate"], digits=2)
     result["invalid_share"] = {
         arm: points(sum(shares) / len(shares), digits=2)
         for arm in ("base", "all")
@@ -60,13 +64,13 @@ def _of_model(scores: ModelScores, arms: Sequence[Row], effects: Sequence[Row]) 
     return {group: numbers for group, numbers in result.items() if numbers}
 
 
-def _label_agreement(rows: Sequence[Row]) -> dict[str, Any]:
+def _label_agreement(rows: Sequence[AgreementRow]) -> dict[str, Any]:
     """The share of the sum row; nothing where no free answer can be held against label decoding."""
     shares = [row["share"] for row in rows if row["task"] == SUM and row["share"] is not None]
     return {"label_agreement": {"share": round(shares[0], 2)}} if shares else {}
 
 
-def _group(row: Row, *, confirmed: bool) -> str:
+def _group(row: ArmRow, *, confirmed: bool) -> str:
     """Where a row's accuracy is shown; empty: nowhere."""
     if row["task"] in general_tasks():
         return "general" if row["arm"] in ("base", "all") else ""

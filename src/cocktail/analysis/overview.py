@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import pandas as pd
 
 from cocktail.analysis.floor import guess_share
+from cocktail.analysis.rows import ArmRow, Scores
 from cocktail.analysis.scores import ModelScores, confirmed_arms, explored_arms
 from cocktail.analysis.stats.crossed import crossed_mean
 from cocktail.config import Params
 from cocktail.scoring.answers import Evaluation
 
-Row = dict[str, Any]
-COLUMNS = ("accuracy_strict", "accuracy_lenient", "macro_f1", "weighted_f1", "knowledge_accuracy")
+COLUMNS = ("accuracy_lenient", "macro_f1", "weighted_f1", "knowledge_accuracy")
+COUNTS = ("invalid_strict", "invalid_lenient", "empty", "not_stopped")
 
 
-def arm_rows(scores: ModelScores, evaluations: Mapping[str, Evaluation], *, params: Params) -> list[Row]:
+def arm_rows(scores: ModelScores, evaluations: Mapping[str, Evaluation], *, params: Params) -> list[ArmRow]:
     """Return one row per task, stage and arm: mean scores over the arm's runs, and the runs.
 
     ``flag`` says "floor" where nothing that was explored is better than guessing
     (:mod:`cocktail.analysis.floor`) and "ceiling" where the single task is perfect: there a mixture's help
     cannot be seen.
     """
-    rows = []
+    rows: list[ArmRow] = []
     for task in params.study.evaluations:
         explored = {arm: [run] for arm, run in explored_arms(scores, task).items()}
         stages = [("explore", explored)]
@@ -34,43 +34,45 @@ def arm_rows(scores: ModelScores, evaluations: Mapping[str, Evaluation], *, para
         for stage, arms in stages:
             flag = _flag(scores, stage, arms.get("single", []), task)
             rows += [
-                {
-                    "model": scores.model,
-                    "task": task,
-                    "stage": stage,
-                    "arm": arm,
-                    "guess": guess,
-                    "flag": flag,
-                }
-                | _scores(scores, stage, runs, task, confidence=params.compare.confidence)
+                ArmRow(
+                    model=scores.model,
+                    task=task,
+                    stage=stage,
+                    arm=arm,
+                    guess=guess,
+                    flag=flag,
+                    **_scores(scores, stage, runs, task, confidence=params.compare.confidence),
+                )
                 for arm, runs in arms.items()
             ]
     return rows
 
 
-def _scores(scores: ModelScores, stage: str, runs: list[str], task: str, *, confidence: float) -> Row:
+def _scores(scores: ModelScores, stage: str, runs: list[str], task: str, *, confidence: float) -> Scores:
     mine = scores.summary.loc[[(stage, run, task) for run in runs]]
     outcomes = scores.outcomes(stage, runs, task, "strict")
     interval = crossed_mean(outcomes.values, outcomes.clusters, confidence=confidence)
+    shares = {name: float((mine[name] / mine["n"]).mean()) for name in COUNTS}
     means = {name: _number(mine[name].mean()) for name in COLUMNS}
-    invalid = {
-        f"{name}_share": float((mine[name] / mine["n"]).mean())
-        for name in ("invalid_strict", "invalid_lenient")
-    }
-    return {
-        **means,
-        **invalid,
-        "empty_share": float((mine["empty"] / mine["n"]).mean()),
-        "limit_share": float((mine["not_stopped"] / mine["n"]).mean()),
-        "low": interval.low,
-        "high": interval.high,
-        "scope": interval.scope,
-        "n_items": interval.n_items,
-        "n_clusters": interval.n_clusters,
-        "n_seeds": len(runs),
-        "seed_sd": _number(mine["accuracy_strict"].std()),
-        "runs": runs,
-    }
+    return Scores(
+        accuracy_strict=float(mine["accuracy_strict"].mean()),
+        accuracy_lenient=means["accuracy_lenient"],
+        macro_f1=means["macro_f1"],
+        weighted_f1=means["weighted_f1"],
+        knowledge_accuracy=means["knowledge_accuracy"],
+        invalid_strict_share=shares["invalid_strict"],
+        invalid_lenient_share=shares["invalid_lenient"],
+        empty_share=shares["empty"],
+        limit_share=shares["not_stopped"],
+        low=interval.low,
+        high=interval.high,
+        scope=interval.scope,
+        n_items=interval.n_items,
+        n_clusters=interval.n_clusters,
+        n_seeds=len(runs),
+        seed_sd=_number(mine["accuracy_strict"].std()),
+        runs=runs,
+    )
 
 
 def _flag(scores: ModelScores, stage: str, single: list[str], task: str) -> str:

@@ -12,6 +12,7 @@ from cocktail.analysis.effects import effect_rows
 from cocktail.analysis.explored import curse_rows, leave_one_out_rows, transfer_rows
 from cocktail.analysis.metrics import metrics
 from cocktail.analysis.overview import arm_rows
+from cocktail.analysis.rows import Comparison, EffectRow
 from cocktail.analysis.scores import read_scores
 from cocktail.config import Params
 from cocktail.files.records import write_json
@@ -23,16 +24,23 @@ def compare_study(
 ) -> dict[str, Any]:
     """Write numbers.json, effects.json and comparison.json below ``out``; return the numbers.
 
-    ``comparison.json`` holds flat tables (lists of rows) for the report: arms, transfer, leave_one_out,
-    curse, budget, advice, label_agreement.
+    ``comparison.json`` holds flat tables (lists of rows) for the report: :mod:`cocktail.analysis.rows`.
 
     Raises:
         RecordError: scores are missing or are not those of the study in params.
     """
     evaluations = read_evaluations(prepared)
-    names = ("arms", "transfer", "leave_one_out", "curse", "budget", "advice", "label_agreement")
-    tables: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
-    effects = []
+    tables = Comparison(
+        study=params.study.name,
+        arms=[],
+        transfer=[],
+        leave_one_out=[],
+        curse=[],
+        budget=[],
+        advice=[],
+        label_agreement=[],
+    )
+    effects: list[EffectRow] = []
     models = read_scores(scores, selected, params=params)
     for model in models:
         arms = arm_rows(model, evaluations, params=params)
@@ -46,7 +54,7 @@ def compare_study(
         flags = {row["task"]: row["flag"] for row in arms if row["stage"] == "confirm"}
         effects += effect_rows(model, flags, params=params)
     numbers = metrics(models, tables["arms"], effects, tables["label_agreement"])
-    write_json(out / "comparison.json", {"study": params.study.name, **tables})
+    write_json(out / "comparison.json", tables)
     write_json(out / "effects.json", {"study": params.study.name, "rows": effects})
     write_json(out / "numbers.json", numbers)
     return numbers

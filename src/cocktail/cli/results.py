@@ -123,19 +123,19 @@ def verdicts_diff(arguments: argparse.Namespace) -> None:
     option("--processes", type=int, default=2, help="the numbers do not depend on it"),
     option("--study", default="", help="a recorded study: one design, of its size"),
 )
-def calibrate(arguments: argparse.Namespace) -> None:
-    """Test the rule of verdicts on simulated studies; writes reports/calibration/ (ten minutes)."""
+def simulate(arguments: argparse.Namespace) -> None:
+    """Test the rule of verdicts on simulated studies; writes reports/simulation/ (ten minutes)."""
     from cocktail.studies.simulation.designs import DESIGNS
     from cocktail.studies.simulation.recorded import recorded_design
-    from cocktail.studies.simulation.study import calibrate as simulate
+    from cocktail.studies.simulation.study import simulate_designs
 
     study, designs = arguments.study, DESIGNS
     records = sorted(path.parent for path in (REPORTS / "studies").glob("*/items.parquet"))
     if study:
         records = [REPORTS / "studies" / study]
         designs = (recorded_design(records[0]),)
-    out = REPORTS / "studies" / study / "calibration" if study else REPORTS / "calibration"
-    result = simulate(
+    out = REPORTS / "studies" / study / "simulation" if study else REPORTS / "simulation"
+    result = simulate_designs(
         out,
         num_studies=arguments.studies,
         seed=arguments.seed,

@@ -20,6 +20,14 @@ def readme(arguments: argparse.Namespace) -> None:
 
 
 @command()
+def offline_plots(arguments: argparse.Namespace) -> None:
+    """Make the page of `dvc plots show` open without a network, in this checkout; set-up does it."""
+    from cocktail.report.offline_plots import write_offline_page
+
+    print(f"dvc plots show uses {write_offline_page(Path())}")
+
+
+@command()
 def refetch(arguments: argparse.Namespace) -> None:
     """Check the raw files against the digests of params.yaml and of their receipts."""
     from cocktail.config import load_params

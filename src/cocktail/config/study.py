@@ -82,6 +82,8 @@ class PrepareConfig(Section):
     # By source: longer rows (instruction, input and answer together) are left out of all splits, and counted.
     max_characters: dict[str, Positive] = {}
     filler_from: Literal["filler", "open_orca"]  # open_orca: half its rows are set aside as filler
+    # before: the line that names the answers stands before a row's input. Does a result hang on the wording?
+    closing: Literal["after", "before"] = "after"
 
 
 class MixConfig(Section):
@@ -91,13 +93,16 @@ class MixConfig(Section):
     caps: dict[str, Positive]  # at most so many train rows; {}: all of every task
     instruction_share: Rate  # open_orca rows = this x G, where G = total rows of the study's other tasks
     math_share: Rate  # orca_math rows = this x G
+    temperature: Rate = 1.0  # shares of the capped sources to the power of 1/temperature: above 1 evens them
+    weights: dict[str, Rate] = {}  # multiply a source's share; G stays as it is
 
     @model_validator(mode="after")
-    def _caps_are_of_tasks(self) -> MixConfig:
+    def _names_are_of_tasks(self) -> MixConfig:
         known = [task for task in mixable_tasks() if task not in SHARED_OUT_TASKS]
-        wrong = [task for task in self.caps if task not in known]
-        if wrong:
-            raise ValueError("; ".join(f"no task with a cap {t!r}{near(t, known)}" for t in wrong))
+        for key, named in (("cap", self.caps), ("weight", self.weights)):
+            wrong = [task for task in named if task not in known]
+            if wrong:
+                raise ValueError("; ".join(f"no task with a {key} {t!r}{near(t, known)}" for t in wrong))
         return self
 
 

@@ -58,15 +58,28 @@ def train_items(prepared: Path) -> dict[str, list[str]]:
 def source_sizes(params: Params, available: Mapping[str, int]) -> Counts:
     """Return how many rows each source of the study gives to every mixture it is in.
 
+    With ``mix.temperature`` or ``mix.weights`` the rows that the capped sources give together are shared out
+    anew, by weight x rows^(1 / temperature), as multilingual models sample their languages (T5 and mT5 call
+    it temperature mixing). No row is taken twice: a source that is asked for more than it has gives all.
+
     Args:
         params: the study; caps and shares are read.
         available: train rows of each source.
     """
     caps, names = params.mix.caps, params.study.tasks
     sizes = {name: caps.get(name, available[name]) for name in names if name not in SHARED_OUT_TASKS}
+    if params.mix.temperature != 1.0 or params.mix.weights:
+        sizes = _shared_out_anew(params, {name: min(size, available[name]) for name, size in sizes.items()})
     total = sum(min(size, available[name]) for name, size in sizes.items())
     shares = {"open_orca": params.mix.instruction_share, "orca_math": params.mix.math_share}
     return sizes | {name: round(share * total) for name, share in shares.items() if name in names}
+
+
+def _shared_out_anew(params: Params, rows: Counts) -> Counts:
+    weights, power = params.mix.weights, 1 / params.mix.temperature
+    parts = {name: weights.get(name, 1.0) * size**power for name, size in rows.items()}
+    whole = sum(parts.values())
+    return {name: round(sum(rows.values()) * part / whole) for name, part in parts.items()}
 
 
 def plan(run: Run, *, sizes: Counts, available: Mapping[str, int], runs: Sequence[Run]) -> Counts:

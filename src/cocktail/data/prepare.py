@@ -92,7 +92,14 @@ def split_tasks(loaded: dict[str, Loaded], *, tasks: dict[str, Task], config: Pr
         report[FILLER] = {}
     for name, parts in tables.items():
         report[name]["kept"] = {part: len(rows) for part, rows in parts.items()}
+        if config.closing == "before" and name in tasks and tasks[name].closing:  # last, so that it changes no split
+            tables[name] = {part: _closing_first(rows, tasks[name].closing) for part, rows in parts.items()}
     return Prepared(tables=tables, report=report, leaks=leaks)
+
+
+def _closing_first(rows: pd.DataFrame, closing: str) -> pd.DataFrame:
+    texts = rows["input"].str.removesuffix(closing).str.removesuffix("\n")
+    return rows.assign(input=[f"{closing}\n{text}".strip("\n") for text in texts])
 
 
 def _digested(tables: Tables) -> Tables:

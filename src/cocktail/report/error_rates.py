@@ -14,7 +14,7 @@ Row = Mapping[str, Any]
 
 
 def error_rates(path: Path) -> str:
-    """Return false "supported", and the power at the printed detectable effect; ``path``: calibration.json.
+    """Return false "supported", and the power at the printed detectable effect; ``path``: simulation.json.
 
     A design is held to a bound where its number has one; what misses its bound is named, one by one.
     """

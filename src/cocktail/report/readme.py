@@ -42,14 +42,14 @@ def render_readme(text: str, reports: Path) -> str:
         OUTCOME: outcome(full) if full else NONE,
         OVERVIEW: overview(full) if full else NONE,
         BENCHMARKS: speed_lines(reports / "benchmarks"),
-        ERROR_RATES: error_rates(reports / "calibration/calibration.json"),
+        ERROR_RATES: error_rates(reports / "simulation/simulation.json"),
     }
     return _filled(text, blocks, where=README)
 
 
 def render_method(text: str, reports: Path) -> str:
-    """Return docs/method.md with how often the rule errs, from ``reports/calibration``."""
-    rates = error_rates(reports / "calibration/calibration.json")
+    """Return docs/method.md with how often the rule errs, from ``reports/simulation``."""
+    rates = error_rates(reports / "simulation/simulation.json")
     return _filled(text, {ERROR_RATES: rates}, where=METHOD)
 
 

@@ -29,12 +29,16 @@ def _quote(benchmark: Benchmark) -> str:
 def _goals(found: list[Benchmark]) -> str:
     """Whoever shows what is fast shows what is not."""
     judged = [(one.title, row) for one in found for row in one.comparisons if row.met is not None]
-    missed = [_missed(title, comparison_cells(row)) for title, row in judged if not row.met]
-    met = len(judged) - len(missed)
-    return f"- Goals met: {met} of {len(judged)}. Missed: {'; '.join(missed) or 'none'}."
+    missed: dict[str, list[str]] = {}
+    for title, row in judged:
+        if not row.met:
+            missed.setdefault(title, []).append(_missed(comparison_cells(row)))
+    told = [f"{title.partition(':')[0]}: {', '.join(ones)}" for title, ones in missed.items()]
+    met = sum(bool(row.met) for _, row in judged)
+    return f"- Goals met: {met} of {len(judged)}. Missed: {'; '.join(told) or 'none'}."
 
 
-def _missed(title: str, cells: Mapping[str, str]) -> str:
+def _missed(cells: Mapping[str, str]) -> str:
     alone = cells["ratio"] == MISSING
-    what = cells["measured"] if alone else f"{cells['measured']}; {cells['compared with']}"
-    return f"{title} ({what}): {cells['ours' if alone else 'ratio']} where {cells['goal']} is asked"
+    value = cells["ours"] if alone else f"{cells['ratio']} times {cells['compared with'].partition(':')[0]}"
+    return f"{cells['measured'].removesuffix(', alone')} {value} ({cells['goal']})"

@@ -16,7 +16,7 @@ RULE = (
     "under-powered: none of these; “not better” is supported below the margin. Primary rows need a "
     "Holm-adjusted p as well. collapsed: runs of either arm, on a task, that fell below the untuned model or "
     "are INVALID in one answer of five. detectable: the true effect that the test finds in at least 80 % "
-    "of studies (reports/calibration)."
+    "of studies (reports/simulation)."
 )
 LOGPROB = (
     "reading logprob, of what is not trained on: the mean log-probability a token of the reference answer, "

@@ -46,7 +46,7 @@ def execute(job: RunJob, wait: bool = True) -> None:
         RunError: the run cannot be trained or answered; the reason is meant for people.
     """
     store = job.store
-    with store.lock(job.training_key, wait=wait):
+    with store.lock(job.lock_key, wait=wait):
         known = job.recipe is None or job.stored_training() is not None
         # Answers of a model that was trained on another device are not those of the one trained here.
         anew = not known and job.only_on

@@ -10,7 +10,7 @@ from cocktail.config import AnswerConfig
 from cocktail.data.evaluation_set import Shots
 from cocktail.data.grid import Asked, Run
 from cocktail.data.mixture import Mixture
-from cocktail.files.records import read_json
+from cocktail.files.records import digest_value, read_json
 from cocktail.files.store import Store
 from cocktail.training.recipe import Recipe
 
@@ -48,6 +48,11 @@ class RunJob:
     answers: tuple[tuple[Asked, str], ...]
     only_on: str
     identity: dict[str, str]
+
+    @property
+    def lock_key(self) -> str:
+        """What only one process does at a time: a training, or the answers of a base, which nobody trains."""
+        return self.training_key if self.recipe else digest_value([key for _, key in self.answers])
 
     def accepts(self, made_on: str) -> bool:
         """Tell whether what was made on a device counts as finished."""

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from cocktail.analysis.advice.gain import Sources
 from cocktail.analysis.advice.heldout import HeldOut
+from cocktail.analysis.rows import AdviceRow
 from cocktail.data.grid import mixtures
-
-Row = dict[str, Any]
 
 
 def advice_text(record: HeldOut, tasks: Sequence[str], *, split: str, where: str) -> str:
@@ -46,7 +44,7 @@ def advice_text(record: HeldOut, tasks: Sequence[str], *, split: str, where: str
     )
 
 
-def advice_row(record: HeldOut, tasks: Sequence[str], *, split: str, model: str) -> Row:
+def advice_row(record: HeldOut, tasks: Sequence[str], *, split: str, model: str) -> AdviceRow:
     """Return the record as a row of the report's table ``advice``; regrets in points."""
     return {
         "model": model,

@@ -10,7 +10,7 @@ an effect; a nested bootstrap treats each seed's answers as fresh items.
 with Satterthwaite degrees of freedom from the parts. Seeds are paired because both arms of a seed draw the
 same rows of the target task. With one item a cluster and no seed variance this is the paired t-test over
 items; without item variance it is the paired t-test over seeds. Both kinds of part hold the seed-by-item
-noise, so the interval is rather too wide than too narrow (rates: reports/calibration/table.md).
+noise, so the interval is rather too wide than too narrow (rates: reports/simulation/table.md).
 """
 
 from __future__ import annotations

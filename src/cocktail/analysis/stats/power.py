@@ -11,7 +11,7 @@ printed effect was found in 66 to 82 % of simulated studies instead of 80 %. Ask
 90 or 95 % does not mend it: with few degrees of freedom it is not enough (74 and 78 %), with many it
 prints effects that are a quarter too large. So the SE is taken at its own upper 80 % limit, SE * sqrt(df
 / chi2), which asks for much where it is known badly and for little where it is known well: then power is
-80 % or more in every headline design of ``cocktail calibrate``.
+80 % or more in every headline design of ``cocktail simulate``.
 """
 
 from __future__ import annotations

@@ -13,6 +13,8 @@ from cocktail.errors import RecordError
 from cocktail.files.records import read_json
 from cocktail.report.standing import RULE, TIER, lock_of, standing_text
 
+NOT_TESTED = "not tested"
+
 
 class _Read(BaseModel):
     """Strict and frozen; keys that the page does not show may be there."""

@@ -10,14 +10,12 @@ from cocktail.config import Params
 from cocktail.errors import RecordError
 from cocktail.files.records import read_json
 from cocktail.report.page import sections
-from cocktail.report.page.claims import Claim, Claims, Verdict, read_claims
+from cocktail.report.page.claims import NOT_TESTED, Claim, Claims, Verdict, read_claims
 from cocktail.report.page.figures import Picture, inline_svg, slug
 from cocktail.report.page.studies import Fact, Findings, findings, not_recorded, recorded
 from cocktail.report.page.tables import ShownTable, shown_tables
 from cocktail.report.page.traces import Key, Trace, read_traces
 from cocktail.report.provenance import data_note
-
-NOT_TESTED = "not tested"
 
 
 @dataclass(frozen=True)

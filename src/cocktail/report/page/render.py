@@ -11,6 +11,8 @@ from markupsafe import Markup
 
 from cocktail.config import Params
 from cocktail.files.records import fresh_file
+from cocktail.report.page.answer import answer, plainly
+from cocktail.report.page.claims import NOT_TESTED
 from cocktail.report.page.content import Inputs, Page, gather
 from cocktail.report.page.figures import breakable, slug
 from cocktail.report.page.forest import claim_forest, effect_text, headline_forest, row_label
@@ -49,6 +51,11 @@ def render_page(page: Page) -> str:
         "row_label": row_label,
         "effect_text": effect_text,
         "side_by_side": side_by_side,
+        "answer": answer,
+        "plainly": plainly,
+        "untested_heads": lambda claims: sum(
+            row.verdict == NOT_TESTED for claim in claims.claims for row in claim.headlines()
+        ),
         "slug": slug,
         "glyphs": GLYPHS,
         "fold": FOLD,

@@ -94,7 +94,7 @@ def read_rates(benchmarks: Path) -> Rates:
     """
     return Rates(
         tokens=_median(benchmarks / "training.json", "full: real tokens"),
-        answers=_median(benchmarks / "answering.json", "exam"),
+        answers=_median(benchmarks / "answering.json", "evaluation sets"),
     )
 
 

@@ -50,7 +50,7 @@ def minutes(plan: Plan, root: Path) -> float:
             method = "lora" if plan.params.train.method in ADAPTERS else "full"
             rates = _measured(root / "reports/benchmarks/real.json")
             total += scale * cost.tokens / rates[f"a. short rows, {method}: real tokens"]
-            total += scale * cost.answers / rates["c. exam"]
+            total += scale * cost.answers / rates["c. evaluation set"]
     return total / 60
 
 

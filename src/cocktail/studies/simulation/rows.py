@@ -1,4 +1,4 @@
-"""One design of ``cocktail calibrate``: every truth simulated, every way judged, every bound asked."""
+"""One design of ``cocktail simulate``: every truth simulated, every way judged, every bound asked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``cocktail calibrate``: the rule's error rates over several designs, as JSON, tables and figure."""
+"""``cocktail simulate``: the rule's error rates over several designs, as JSON, tables and figure."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from cocktail.studies.simulation.rows import Row, design_rows, studies_of
 from cocktail.studies.simulation.table import all_tables
 
 
-def calibrate(
+def simulate_designs(
     out: Path,
     *,
     num_studies: int,
@@ -37,7 +37,7 @@ def calibrate(
     records: Sequence[Path] = (),
     processes: int = 1,
 ) -> dict[str, Any]:
-    """Write calibration.json, table.md, and calibration.svg into ``out``; return the JSON.
+    """Write simulation.json, table.md, and simulation.svg into ``out``; return the JSON.
 
     Args:
         study: the recorded study that the design is of; "": none.
@@ -60,7 +60,7 @@ def calibrate(
             rows[place] = found
             bar.advance(task, sizes[place])
     result = {
-        "command": f"cocktail calibrate{named} --studies {num_studies} --seed {seed}",
+        "command": f"cocktail simulate{named} --studies {num_studies} --seed {seed}",
         "seed": seed,
         "studies": num_studies,
         "candidates": CANDIDATES,
@@ -69,7 +69,7 @@ def calibrate(
         "rows": [row for place in sorted(rows) for row in rows[place]],
         "agreement": agreement,
     }
-    write_json(out / "calibration.json", result)
+    write_json(out / "simulation.json", result)
     with fresh_file(out / "table.md") as draft:
         draft.write_text("\n".join(map(to_markdown, all_tables(result))), encoding="utf-8")
     _write_figure(out, result)
@@ -102,5 +102,5 @@ def _write_figure(out: Path, result: dict[str, Any]) -> None:
         figure = Figure(figsize=(10, height_of(result)), layout="constrained")
         draw_rates(figure.subplots(1, 2, sharey=True), result)
         figure.supxlabel(f"{result['command']}. {LEGEND}", fontsize=7, x=0.01, ha="left")
-        with fresh_file(out / "calibration.svg") as draft:
+        with fresh_file(out / "simulation.svg") as draft:
             figure.savefig(draft, format="svg", metadata={"Date": None})

@@ -21,12 +21,12 @@ from cocktail.studies.simulation.generator import CANDIDATES, SINGLE, SimulatedS
 from cocktail.studies.simulation.rates import Rates, Way, effect_of, judge_studies
 from cocktail.studies.simulation.recorded import recorded_design
 from cocktail.studies.simulation.rows import design_rows, held, studies_of
-from cocktail.studies.simulation.study import _all_rows, calibrate
+from cocktail.studies.simulation.study import _all_rows, simulate_designs
 from cocktail.studies.simulation.table import MADE_WITH, all_tables
 
-RECORDED = Path(__file__).parents[2] / "reports/calibration"
+RECORDED = Path(__file__).parents[2] / "reports/simulation"
 RESULT = {
-    "command": "cocktail calibrate",
+    "command": "cocktail simulate",
     "studies": 4,
     "candidates": CANDIDATES,
     "confidence": 0.95,
@@ -212,21 +212,21 @@ def test_a_bound_is_held_or_not(share: float, bound: float, answer: str) -> None
 
 def test_one_command_writes_numbers_table_and_figure(tmp_path: Path) -> None:
     for name in ("one", "two"):
-        result = calibrate(tmp_path / name, num_studies=12, seed=5, designs=[SMALL])
+        result = simulate_designs(tmp_path / name, num_studies=12, seed=5, designs=[SMALL])
     assert digest_folder(tmp_path / "one") == digest_folder(tmp_path / "two")
     assert {path.name for path in (tmp_path / "one").iterdir()} == {
-        "calibration.json",
-        "calibration.svg",
+        "simulation.json",
+        "simulation.svg",
         "table.md",
     }
-    assert result["command"] == "cocktail calibrate --studies 12 --seed 5"
-    assert read_json(tmp_path / "one/calibration.json") == result
+    assert result["command"] == "cocktail simulate --studies 12 --seed 5"
+    assert read_json(tmp_path / "one/simulation.json") == result
     assert result["agreement"] == []
     table = (tmp_path / "one/table.md").read_text(encoding="utf-8")
     assert result["command"] in table and "12 simulated studies" in table
-    named = calibrate(tmp_path / "named", num_studies=1, seed=5, designs=[SMALL], study="tiny")
-    assert named["command"] == "cocktail calibrate --study tiny --studies 1 --seed 5"
-    other = calibrate(tmp_path / "three", num_studies=12, seed=6, designs=[SMALL])
+    named = simulate_designs(tmp_path / "named", num_studies=1, seed=5, designs=[SMALL], study="tiny")
+    assert named["command"] == "cocktail simulate --study tiny --studies 1 --seed 5"
+    other = simulate_designs(tmp_path / "three", num_studies=12, seed=6, designs=[SMALL])
     assert other["rows"] != result["rows"]
 
 
@@ -279,7 +279,7 @@ def test_the_designs_are_those_that_the_rule_is_held_to() -> None:
 
 def test_no_studies_are_refused(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="0 simulated studies"):
-        calibrate(tmp_path, num_studies=0, seed=1)
+        simulate_designs(tmp_path, num_studies=0, seed=1)
     assert not list(tmp_path.iterdir())
 
 
@@ -291,7 +291,7 @@ def panels(result: dict[str, object]) -> Iterator[list[float]]:
 
 
 def test_the_recorded_table_and_figure_are_those_of_the_recorded_numbers() -> None:
-    result = read_json(RECORDED / "calibration.json")
+    result = read_json(RECORDED / "simulation.json")
     shown = "\n".join(map(to_markdown, all_tables(result)))
     assert (RECORDED / "table.md").read_text(encoding="utf-8") == shown
     for drawn, truth in zip(panels(result), ("no difference", "detectable difference"), strict=True):
@@ -301,7 +301,7 @@ def test_the_recorded_table_and_figure_are_those_of_the_recorded_numbers() -> No
 
 def test_the_recorded_rates_are_those_that_are_asked_of_the_rule() -> None:
     """All bounds are held but that which docs/method.md names: three tasks and seeds, runs that collapse."""
-    rows = read_json(RECORDED / "calibration.json")["rows"]
+    rows = read_json(RECORDED / "simulation.json")["rows"]
     assert len({tuple(row[name] for name in MADE_WITH) for row in rows}) == len(DESIGNS)
     broken = {
         (row["tasks"], row["seeds"], row["collapse"], row["truth"], verdict)
