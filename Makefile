@@ -8,7 +8,7 @@ export PATH := $(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages repro test check smoke bench bench-real params plan record report refetch lock
+.PHONY: help setup packages repro test test-fast check smoke bench bench-real params plan record report refetch lock
 
 help:  ## Show what make can do here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ repro: $(READY)  ## Set up, run every stage of the study in params.yaml, show it
 
 test: $(READY)  ## Set up, run all tests, on all cores
 	python -m pytest --numprocesses auto --dist loadfile
+
+test-fast: $(READY)  ## The unit tests that take no minute: before each commit
+	python -m pytest --numprocesses auto --dist loadfile -m "not slow" tests/unit
 
 check: $(READY)  ## Style and types
 	ruff check . && ruff format --check . && mypy

@@ -71,6 +71,7 @@ RUN_ELSEWHERE = {
     "make smoke": SMOKE,
     "dvc repro analyze": SMOKE,
     "make test": (".github/workflows/test.yml", "make test"),
+    "make test-fast": ("Makefile", '-m "not slow" tests/unit'),
     "make check": (".github/workflows/test.yml", "make check"),
     "make record": ("tests/unit/test_record.py", "record(reports, PARAMS)"),
     "make bench": ("tests/unit/test_benchmarks.py", "def test_a_script_runs_in_its_smallest_form"),

@@ -78,6 +78,7 @@ def hub(tmp_path: Path) -> Iterator[ThreadingHTTPServer]:
     server.server_close()
 
 
+@pytest.mark.slow
 def test_two_fetches_give_the_same_bytes(hub: ThreadingHTTPServer, tmp_path: Path) -> None:
     for name in ("first", "second"):
         settings = {

@@ -29,6 +29,8 @@ from cocktail.report.benchmarks import (
 )
 from cocktail.report.speed import speed_lines
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "benchmarks"
 SCRIPTS = ("grid", "training", "answering", "overhead", "growth")

@@ -26,6 +26,8 @@ from cocktail.report.verdicts import verdict_tables
 from cocktail.runs.lock import LockState
 from cocktail.scoring.score import score_study
 
+pytestmark = pytest.mark.slow
+
 SEEDS = (101, 102, 103)
 MODEL, LARGER = "phi3_smoke", "phi3_tiny_large"
 ARRANGED = (

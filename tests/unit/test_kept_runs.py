@@ -45,6 +45,8 @@ from cocktail.scoring.score import score_study
 from cocktail.studies.keep import keep_runs, needs_keeping
 from cocktail.studies.record import record, verify
 
+pytestmark = pytest.mark.slow
+
 OVERRIDES = ("study.evaluations=[fpb,finqa,knowledge,financebench]", "study.include=[single,all]")
 OVERRIDES += ("study.tries=0", "study.confirm_seeds=[101]", "study.confirm_also=[]")
 OVERRIDES += ("answer.explored_test_rows=40", "answer.general_test_rows=50")  # of 60

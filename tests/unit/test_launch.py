@@ -25,6 +25,8 @@ from cocktail.training.launch import Task, fine_tune_on_devices, read_task
 from cocktail.training.recipe import LoraShape, Recipe, Training
 from cocktail.training.sft import fine_tune
 
+pytestmark = pytest.mark.slow
+
 EIGHT = ITEMS[:4] * 2  # rows: they fill two batches of four, and of two a process
 SHARED = {"batch_size": 4, "group_by_length": False, "epochs": 3.0, "learning_rate": 1e-3}
 

@@ -19,6 +19,8 @@ from cocktail.errors import BusyError, RunError
 from cocktail.runs import lease, pool, worker
 from cocktail.runs.pool import Job, run_jobs
 
+pytestmark = pytest.mark.slow
+
 WAIT = 300.0  # seconds that only a machine with other work comes near
 
 

@@ -26,6 +26,8 @@ from cocktail.report.readme import BENCHMARKS, ERROR_RATES, OUTCOME, OVERVIEW, m
 from cocktail.studies import record as module
 from cocktail.studies.record import differences, record, record_name, verify
 
+pytestmark = pytest.mark.slow
+
 START, END = marks(OVERVIEW)
 OTHERS = "".join((*marks(OUTCOME), *marks(BENCHMARKS), *marks(ERROR_RATES)))
 EMPTY = f"{OTHERS}{START}{END}"

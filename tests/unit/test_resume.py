@@ -22,6 +22,8 @@ from cocktail.training.checkpoints import COMPLETE, Checkpoints
 from cocktail.training.methods import ready_to_answer
 from cocktail.training.recipe import LoraShape, Training
 
+pytestmark = pytest.mark.slow
+
 LORA = {"method": "lora", "lora": LoraShape(rank=2, alpha=4, dropout=0.3)}  # dropout draws random numbers
 PROMPT = {"method": "prompt_tuning", "virtual_tokens": 3}
 RECIPES: dict[str, dict[str, Any]] = {

@@ -33,6 +33,8 @@ from cocktail.runs.pool import Job
 from cocktail.runs.runs import StageInputs, run_all
 from cocktail.training.sft import fine_tune
 
+pytestmark = pytest.mark.slow
+
 LABELS = {"fpb": ["negative", "positive"], "twitter_sa": ["bearish", "bullish"]}
 ASKED = tuple(Asked(task, True, None) for task in LABELS)
 BASE = Run(id="base", kind="base", sources=(), seed=42, asked=ASKED)

@@ -17,6 +17,7 @@ from cocktail.files.records import digest_text, read_table, write_table
 
 COLUMNS = ("item", "task", "instruction", "input", "answer", "gold", "cluster", "document")
 SPLITS = ("train", "dev", "test")
+BASIS = "basis"  # the column in which a run's answers, kept as codes, say what the codes were made with
 
 _URL = re.compile(r"(?:https?://|www\.)\S+")
 _ENTITY = re.compile(r"&(?:#\d+|#x[0-9a-f]+|[a-z]+\d*);", re.IGNORECASE)

@@ -24,12 +24,12 @@ import pyarrow.parquet as pq
 
 from cocktail.config import Params, record_name
 from cocktail.data.grid import Asked
+from cocktail.data.table import BASIS
 from cocktail.errors import CocktailError, RecordError
 from cocktail.files.records import digest_file, fresh_file, read_table
 from cocktail.runs.finished import Answered, Finished
 
 PRIVATE = ("host", "process")  # of a runtime: who made a run is nobody's business
-BASIS = "basis"  # the column in which a run's table says what its codes were made with
 KEY = "key"  # the column that a kept table has more: the key of the answers
 FACTS = b"cocktail.runs"
 SHORT = 16  # hexadecimal digits of the digest that stand in a name

@@ -14,9 +14,9 @@ from typing import Any, get_args
 import pandas as pd
 
 from cocktail.data.grid import Asked
+from cocktail.data.table import BASIS
 from cocktail.errors import DataError, RecordError
 from cocktail.files.records import digest_value
-from cocktail.runs.kept import BASIS
 from cocktail.scoring.answers import Evaluation, asked_items, check_whole
 from cocktail.scoring.outcome import INVALID, RULES, Code, Tolerance, judge
 
