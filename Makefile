@@ -8,7 +8,7 @@ export PATH := $(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test test-fast check smoke bench bench-real params plan record report refetch lock
+.PHONY: help setup packages repro test test-fast check smoke bench bench-real params plan record report refetch lock
 
 help:  ## Show what make can do here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,11 +17,28 @@ setup: $(READY)  ## Make .venv with every pinned package (about two minutes, 2 G
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(MAKE) packages
+	$(PIP) $(WHEELS) "$$(awk '/^torch==/ {print $$1}' requirements.lock)"
+	$(PIP) --no-deps --no-build-isolation --editable .
 	@$(VENV)/bin/cocktail offline-plots >/dev/null
 	@touch $(READY)
+
+# Every package of the lock but torch, each file by its digest. antlr4-python3-runtime is the one without a wheel:
+# what builds it, setuptools, comes from the lock before it, in place of whatever pip would fetch for that.
+# torch stands in the lock with the digests of the index's builds, and is installed by version alone: which build
+# suits (CPU, CUDA) is the machine's affair, and the builds of another place, a folder of wheels say, have other
+# digests. A list that holds all of them is not to be had, and one CUDA build of the index takes gigabytes.
+packages:
+	$(PYTHON) -m venv $(VENV)
+	$(call pins,$(BUILT)|torch,!) | $(PIP) $(CHECKED) $(WHEELS) --requirement /dev/stdin
+	$(call pins,$(BUILT)) | $(PIP) $(CHECKED) --no-build-isolation --requirement /dev/stdin
+
+PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
+CHECKED := --require-hashes --no-deps
+WHEELS := --only-binary :all:
+BUILT := antlr4-python3-runtime
+# The pins of the packages named, or with ! of all others, with their digests.
+pins = awk '/^[^ \#]/ {taken = $(2)/^($(1))==/} taken' requirements.lock
 
 repro: $(READY)  ## Set up, run every stage of the study in params.yaml, show its verdicts, compare with the recorded study
 	@git rev-parse --git-dir >/dev/null 2>&1 || dvc config --local core.no_scm true  # a download without .git
@@ -71,9 +88,13 @@ refetch: $(READY)  ## Check data/raw against the expected digests of params.yaml
 	cocktail refetch
 
 lock: $(READY)  ## Renew requirements.lock (needs uv: pip install uv)
-	uv pip compile --universal --python-version 3.11 --extra dev --no-header --no-annotate \
+	uv pip compile --universal --python-version 3.11 --extra dev --no-header --no-annotate --generate-hashes \
 	  --constraint requirements.lock $(foreach package,$(GPU_PACKAGES),--no-emit-package $(package)) \
-	  --output-file requirements.lock pyproject.toml
+	  --output-file requirements.lock pyproject.toml > /dev/null
+	@printf '%s\n' $(LOCK_HEAD) | cat - requirements.lock > requirements.lock.new && mv requirements.lock.new requirements.lock
+
+LOCK_HEAD := '\# Every package, pinned, with the digests of its files. Made by `make lock`, installed by `make setup`.' \
+  '\# The GPU packages of torch are left out on purpose: its own metadata brings them where a GPU build is installed.'
 
 # torch's own metadata brings these where a GPU build is installed; listed in the lock, pip would
 # download gigabytes of them on a machine without a GPU.

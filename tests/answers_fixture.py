@@ -114,7 +114,7 @@ def finish_study(root: Path, params: Params, *, skill: Skill = default_skill) ->
     """:func:`write_study`, then all later stages, in a git repository."""
     write_study(root, params, skill=skill)
     report_answers(root, params)
-    (root / "requirements.lock").write_text("made-up==1\n", encoding="utf-8")
+    (root / "requirements.lock").write_text("numpy==1\n", encoding="utf-8")
     (root / "dvc.lock").write_text(
         "stages:\n  fetch:\n    outs:\n    - path: data/raw\n      md5: 0a\n"
         "  base@phi3_smoke:\n    outs:\n    - path: artifacts/base/phi3_smoke\n      md5: 0b\n"

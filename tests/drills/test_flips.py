@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 from collections import Counter
@@ -14,14 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from cocktail.errors import CocktailError
-from cocktail.files.records import DIGESTS, UNCHECKED, read_digested, read_json, read_table
+from cocktail.files.records import DIGESTS, UNCHECKED, digest_file, read_digested, read_json, read_table
 from cocktail.files.store import Store
 from cocktail.inference.endpoint.question import Question, Reply
 from cocktail.inference.endpoint.replies import Replies
-from cocktail.runs.kept import read_kept
+from cocktail.runs.kept import FACTS, SHORT, read_kept
 from cocktail.sources.read import read_rows
 from cocktail.studies.fsck import Check, all_checks
 
@@ -61,8 +64,7 @@ def parts(check: Check) -> list[Path]:
 
 def fault(check: Check) -> str:
     if check.kind == "kept runs":
-        read_kept(check.path)
-        return ""
+        return repr((read_kept(check.path), read_table(check.path).to_dict("list")))
     found = check.fault()
     if found:
         raise CocktailError(found, where=str(check.path), fix="cocktail fsck --mend")
@@ -85,7 +87,18 @@ def kept(study: Path) -> Path:
             pd.DataFrame({"item": ["fpb:test:0"], "answer": ["yes"]}).to_parquet(folder / "answers.parquet")
             (folder / "model.safetensors").write_bytes(os.urandom(4000))
     Replies(study / ".store").put(QUESTION.key, Reply("yes", 1, stopped=True))
+    write_kept(study / "reports/studies/smoke/runs")
     return study
+
+
+def write_kept(folder: Path) -> None:
+    """A file of kept runs, as :func:`cocktail.runs.kept.keep` lays it out."""
+    folder.mkdir(parents=True, exist_ok=True)
+    facts = json.dumps([{"run": "all", "training_key": "ab", "answers": {"fpb": {"key": "cd"}}}]).encode()
+    codes = pa.table({"item": [f"fpb:test:{number}" for number in range(50)], "key": ["cd"] * 50})
+    pq.write_table(codes.replace_schema_metadata({FACTS: facts}), folder / "new.parquet")
+    name = f"001-{digest_file(folder / 'new.parquet')[:SHORT]}.parquet"
+    (folder / "new.parquet").rename(folder / name)
 
 
 def test_no_flipped_bit_changes_what_is_read_in_silence(kept: Path) -> None:
@@ -117,4 +130,5 @@ def test_no_flipped_bit_changes_what_is_read_in_silence(kept: Path) -> None:
             path.chmod(mode)
     print(f"{sum(counts.values())} flips: {dict(sorted(counts.items()))}")
     assert silent == []
+    assert "kept runs" in found
     assert sum(counts.values()) >= 0.99 * FLIPS

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Callable
 from dataclasses import asdict
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -235,9 +237,9 @@ def test_on_the_same_machine_a_hundredth_of_a_point_is_seen(reports: Path) -> No
 
 
 def make_elsewhere(reports: Path, what: str = "all") -> None:
-    """Let the receipts of runs, or of one, tell of another CPU; or let the lock be another."""
-    if what == "lock":
-        (reports.parent / "requirements.lock").write_text("made-up==2\n", encoding="utf-8")
+    """Let the receipts of runs, or of one, tell of another CPU; or let the record tell of another numpy."""
+    if what == "library":
+        write_packages(reports, lambda packages: packages | {"numpy": "0.1"})
         return
     paths = sorted((reports.parent / "artifacts/answers").glob("*/*/*-s101.json"))
     for path in paths if what == "all" else paths[:1]:
@@ -246,7 +248,23 @@ def make_elsewhere(reports: Path, what: str = "all") -> None:
         write_json(path, {**receipt, **part})
 
 
-@pytest.mark.parametrize("what", ["all", "one", "one training", "lock"])
+def write_packages(reports: Path, change: Callable[[dict[str, str]], dict[str, str]]) -> None:
+    path = reports / "studies/smoke/manifest.json"
+    manifest = read_json(path)
+    manifest["environment"]["packages"] = change(manifest["environment"]["packages"])
+    write_json(path, manifest)
+
+
+def test_a_lock_with_digests_and_one_more_tool_makes_no_other_machine(reports: Path) -> None:
+    """Nor does what the lock does not pin, or a build of the same version for another device."""
+    lock = "hypothesis==0.1 \\\n    --hash=sha256:00\nnumpy==1 \\\n    --hash=sha256:01\n"
+    (reports.parent / "requirements.lock").write_text(lock, encoding="utf-8")
+    own = {"numpy": f"{metadata.version('numpy')}+mkl", "pip": "1", "not-pinned": "1"}
+    write_packages(reports, lambda packages: packages | own)
+    assert "exactly" in verify(reports, PARAMS)
+
+
+@pytest.mark.parametrize("what", ["all", "one", "one training", "library"])
 def test_on_another_cpu_a_tolerance_holds(reports: Path, what: str) -> None:
     make_elsewhere(reports, what)
     change_metric(reports, module.TOLERANCE_POINTS - 0.1)

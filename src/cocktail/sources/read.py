@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from cocktail.errors import DataError, first_line
 from cocktail.files.records import check_listed
+from cocktail.sources import pages
 
 FIX = "fetch the file again: dvc repro --single-item --force fetch"
 LONGEST_LINE = 1 << 26  # characters: what is longer is no row, and would fill the memory
@@ -124,9 +125,12 @@ def _ends_within_a_line(path: Path) -> bool:
 
 def _parquet_rows(path: Path, columns: Sequence[str]) -> Iterator[RawRow]:
     try:
+        pages.check_footer(path)
         with pq.ParquetFile(path) as file:
             _require(path, columns, file.schema_arrow.names)
-            for batch in file.iter_batches(batch_size=10_000, columns=list(columns) or None):
+            # a short code may stand for a field as long as the page that spells it out
+            rows = pages.LARGEST // max(pages.largest_page(path, columns), 1)
+            for batch in file.iter_batches(batch_size=min(rows, 10_000), columns=list(columns) or None):
                 yield from batch.to_pylist()
     except UnicodeDecodeError as error:
         raise _not_utf8(path, error) from None

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from importlib.metadata import distributions
 from pathlib import Path
 from statistics import median
@@ -48,7 +49,7 @@ def make_manifest(root: Path, params: Params, *, runtimes: Mapping[str, Mapping[
         },
         "environment": {
             "python": platform.python_version(),
-            "packages": {one.metadata["Name"]: one.version for one in distributions()},
+            "packages": packages(),
         },
         "hardware": hardware(),
         "digests": {LOCK: digest_file(root / LOCK), "outputs": _output_digests(root / "dvc.lock", params)},
@@ -57,6 +58,26 @@ def make_manifest(root: Path, params: Params, *, runtimes: Mapping[str, Mapping[
         "made_on": made_on(receipts.values()),
         "runtime": _runtime(receipts.values(), runtimes),
     }
+
+
+def packages() -> dict[str, str]:
+    """Return the version of every installed package, by its name."""
+    return {one.metadata["Name"]: one.version for one in distributions()}
+
+
+def pinned_names(lock: Path) -> set[str]:
+    """Return the names of the packages that a lock pins, as package indices compare them."""
+    return {_plain(name) for name in re.findall(r"^([\w.-]+)==", lock.read_text(encoding="utf-8"), re.M)}
+
+
+def public_versions(versions: Mapping[str, str], names: Container[str]) -> dict[str, str]:
+    """Return the versions of the packages named; torch 2.13.0+cpu is 2.13.0, built for another device."""
+    found = {_plain(name): version.partition("+")[0] for name, version in versions.items()}
+    return {name: version for name, version in found.items() if name in names}
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def hardware() -> dict[str, Any]:

@@ -16,13 +16,21 @@ import pandas as pd
 from cocktail.config import Params, record_name
 from cocktail.config.compose import differences as param_differences
 from cocktail.errors import RecordError
-from cocktail.files.records import digest_file, fresh_folder, read_json, read_table, write_json, write_table
+from cocktail.files.records import fresh_folder, read_json, read_table, write_json, write_table
 from cocktail.report.standing import TIER
 from cocktail.report.table import keep_tables
 from cocktail.runs.kept import KeptRuns, runs_folder
 from cocktail.runs.lock import lock_path
 from cocktail.studies.keep import keep_runs, needs_keeping
-from cocktail.studies.manifest import LOCK, made_on, make_manifest, read_receipts
+from cocktail.studies.manifest import (
+    LOCK,
+    made_on,
+    make_manifest,
+    packages,
+    pinned_names,
+    public_versions,
+    read_receipts,
+)
 from cocktail.studies.recorded_verdicts import CLAIMS_COPY, LOCK_COPY, hold_verdicts
 
 FILES = ("claims.json", "metrics.json", "numbers.json", "effects.json", "comparison.json")
@@ -93,7 +101,7 @@ def verify(reports: Path, params: Params) -> str:
         return f"a variant of study {name}, so not compared with its record: {'; '.join(changed)}"
     root = reports.resolve().parent
     exact = _same_machine(root, params, manifest)
-    rule = "exactly" if exact else f"within {TOLERANCE_POINTS:g} points (another CPU type or lock)"
+    rule = "exactly" if exact else f"within {TOLERANCE_POINTS:g} points (another CPU type or library)"
     found = differences(
         read_json(reports / "numbers.json"),
         read_json(recorded / "numbers.json"),
@@ -140,11 +148,16 @@ def _leaves(numbers: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
 
 
 def _same_machine(root: Path, params: Params, manifest: Mapping[str, Any]) -> bool:
-    """Whether all runs, the recorded and these, were made on one type of CPU or GPU, with one lock."""
+    """Whether all runs, the recorded and these, were made on one type of CPU or GPU, with the same libraries.
+
+    Versions decide, not the lock's bytes: digests in it, or one more tool for tests, change no number.
+    """
     mine = made_on(read_receipts(root / "artifacts/answers", params).values())
     theirs = manifest.get("made_on", {})
     one = len(mine) == 1 and mine.keys() == theirs.keys()
-    return one and digest_file(root / LOCK) == manifest["digests"][LOCK]
+    pinned = pinned_names(root / LOCK)
+    then, now = (public_versions(each, pinned) for each in (manifest["environment"]["packages"], packages()))
+    return one and then.items() <= now.items()
 
 
 def _compact(items: pd.DataFrame) -> pd.DataFrame:

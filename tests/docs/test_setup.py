@@ -1,0 +1,56 @@
+"""What `make setup` installs is what was locked, file by file."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+PIN = re.compile(r"^([a-z0-9-]+)==([\w.]+)( ; [^\\\n]+)?((?: \\\n    --hash=sha256:[0-9a-f]{64})+)$", re.M)
+PINS = [match[1] for match in PIN.finditer(LOCK)]
+BUILT, BY_VERSION = "antlr4-python3-runtime", "torch"
+
+
+def commands(*targets: str) -> list[str]:
+    """What make would run, in an environment that is not there yet."""
+    shown = ["make", "--dry-run", "--always-make", "VENV=no-such-folder", *targets]
+    done = subprocess.run(shown, cwd=ROOT, capture_output=True, text=True, check=True)
+    return [line for line in done.stdout.splitlines() if "pip install" in line]
+
+
+def taken(command: str) -> list[str]:
+    """The pins that the first part of a pipe hands to pip."""
+    done = subprocess.run(command.partition(" | ")[0], shell=True, cwd=ROOT, capture_output=True, text=True)
+    return [match[1] for match in PIN.finditer(done.stdout)]
+
+
+def test_every_line_of_the_lock_is_a_pin_with_digests() -> None:
+    rest = PIN.sub("", LOCK)
+    assert all(line.startswith("#") or not line for line in rest.splitlines()), rest
+    assert len(PINS) > 150 and "://" not in LOCK and "--index" not in LOCK
+
+
+def test_what_the_package_asks_for_is_in_the_lock() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    asked = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    names = [re.sub(r"[-_.]+", "-", re.split(r"[<>=\[; ]", one)[0]).lower() for one in asked]
+    assert set(names) <= set(PINS)
+
+
+def test_every_package_is_installed_by_digest_but_torch() -> None:
+    wheels, built, torch, ours = commands("setup")
+    assert all("--require-hashes --no-deps" in command for command in (wheels, built))
+    assert all("--only-binary :all:" in command for command in (wheels, torch))
+    assert taken(wheels) == [name for name in PINS if name not in (BUILT, BY_VERSION)]
+    assert taken(built) == [BUILT]
+    assert BY_VERSION in torch and "--no-deps" in ours
+
+
+def test_nothing_that_builds_is_fetched_beside_the_lock() -> None:
+    """pip takes what builds a package from the index, whatever the digests say, but for this option."""
+    _, built, _, ours = commands("setup")
+    assert all("--no-build-isolation" in command for command in (built, ours))
+    assert "setuptools" in PINS
