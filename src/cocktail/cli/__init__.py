@@ -19,9 +19,9 @@ def main() -> None:
     arguments = parser().parse_args()
 
     def called() -> None:
-        if not CONF.is_dir():
-            where = str(Path.cwd())
-            raise CocktailError("no conf/ here", where=where, fix="run it from the top of the repository")
+        if not arguments.anywhere and not CONF.is_dir():
+            where, fix = str(Path.cwd()), "run it from the top of the repository, or cocktail init FOLDER"
+            raise CocktailError("no conf/ here", where=where, fix=fix)
         arguments.command(arguments)
 
     run_command(called)
