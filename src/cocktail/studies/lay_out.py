@@ -1,8 +1,8 @@
 """``cocktail init``: a study in a folder of its own, run by the installed package, without a fork.
 
 The folder gets what a clone of the repository has beside ``src/``: pipeline, configuration, stages and
-reference data. There is no code of the package in it, so its stages depend on ``package.txt``, which names the
-version, where those of the repository depend on the rooms of ``src/cocktail``.
+reference data. There is no code of the package in it, so its stages depend on ``package.txt``, which names
+the version, where those of the repository depend on the rooms of ``src/cocktail``.
 """
 
 from __future__ import annotations
