@@ -9,7 +9,13 @@ from cocktail.cli.command import CONF, parser
 from cocktail.errors import CocktailError
 from cocktail.stage import run_command
 
-MODULES = ("studies", "own", "results", "upkeep")  # each declares its commands; --help has this order
+MODULES = (
+    "studies",
+    "own",
+    "results",
+    "share",
+    "upkeep",
+)  # each declares its commands; --help has this order
 
 
 def main() -> None:
