@@ -8,7 +8,7 @@ export PATH := $(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages repro test test-fast check smoke bench bench-real params plan record report refetch lock
+.PHONY: help setup packages repro test test-fast check smoke bench bench-real params plan record report refetch release lock
 
 help:  ## Show what make can do here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -86,6 +86,9 @@ report: $(READY)  ## Tables, figures and the page reports/report.html only
 
 refetch: $(READY)  ## Check data/raw against the expected digests of params.yaml
 	cocktail refetch
+
+release: $(READY)  ## Dry run of a release: sdist and wheel into dist/, twine check, a study laid out by the wheel alone
+	@.ci/release
 
 lock: $(READY)  ## Renew requirements.lock (needs uv: pip install uv)
 	uv pip compile --universal --python-version 3.11 --extra dev --no-header --no-annotate --generate-hashes \

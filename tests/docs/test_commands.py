@@ -46,6 +46,7 @@ NOT_RUN = {
     "git checkout fa7ca1b",
     "cocktail watch",
     "make setup",
+    "make release",
     "make params STUDY=small",
     "dvc pull -r weights base@cocktail_base",
     "dvc repro --single-item fetch prepare mix explore@cocktail_base select@cocktail_base "
@@ -58,6 +59,10 @@ RUN_HERE = (
     "cocktail plan paper train.max_length=2048 --out plan.md",
     "cocktail advise --target fpb --study tiny",
     "cocktail readme",
+    "cocktail init ../my-study --study smoke",
+    "cocktail export --study tiny --out tables",
+    "cocktail export ro-crate --study tiny",
+    "cocktail export every-eval-ever --study tiny --run all --out shared",
     "dvc exp show --only-changed",
     "dvc metrics diff --md HEAD",
     "git show HEAD:reports/claims.json > old.json && cocktail verdicts-diff old.json reports/claims.json",
@@ -79,6 +84,11 @@ RUN_ELSEWHERE = {
     "cocktail card pair_fpb_finqa --out cards": (
         "tests/unit/test_cards.py",
         '"card", "all", "--out", "cards"',
+    ),
+    "cocktail export lm-eval --out tasks": ("tests/models/test_lm_eval.py", '"lm-eval", "--out", "tasks"'),
+    "cocktail publish pair_fpb_finqa --to org/name": (
+        "tests/unit/test_publish.py",
+        '["cocktail", "publish", RUN, "--to", REPO]',
     ),
     "cocktail replies artifacts/answers/gpt_4o/explore/base.parquet artifacts/judge/asked.parquet": (
         "tests/pipeline/test_external.py",

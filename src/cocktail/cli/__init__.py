@@ -9,7 +9,13 @@ from cocktail.cli.command import CONF, parser
 from cocktail.errors import CocktailError
 from cocktail.stage import run_command
 
-MODULES = ("studies", "own", "results", "upkeep")  # each declares its commands; --help has this order
+MODULES = (
+    "studies",
+    "own",
+    "results",
+    "share",
+    "upkeep",
+)  # each declares its commands; --help has this order
 
 
 def main() -> None:
@@ -19,9 +25,9 @@ def main() -> None:
     arguments = parser().parse_args()
 
     def called() -> None:
-        if not CONF.is_dir():
-            where = str(Path.cwd())
-            raise CocktailError("no conf/ here", where=where, fix="run it from the top of the repository")
+        if not arguments.anywhere and not CONF.is_dir():
+            where, fix = str(Path.cwd()), "run it from the top of the repository, or cocktail init FOLDER"
+            raise CocktailError("no conf/ here", where=where, fix=fix)
         arguments.command(arguments)
 
     run_command(called)

@@ -13,6 +13,7 @@ CLAIMS, BASES = Path("data/reference/claims.yaml"), Path("data/bases")
 
 Command = Callable[[argparse.Namespace], None]
 COMMANDS: dict[str, tuple[Command, tuple[Option, ...]]] = {}
+ANYWHERE: set[str] = set()  # commands that ask for no conf/ in the current folder
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,18 @@ def option(name: str, *, exclusive: bool = False, **settings: Any) -> Option:
     return Option(name, exclusive, settings)
 
 
-def command(*options: Option) -> Callable[[Command], Command]:
-    """Make a function a command of its name; its docstring is the help."""
+def command(*options: Option, anywhere: bool = False) -> Callable[[Command], Command]:
+    """Make a function a command of its name; its docstring is the help.
+
+    Args:
+        anywhere: it is run outside of a study, too.
+    """
 
     def declared(function: Command) -> Command:
-        COMMANDS[function.__name__.replace("_", "-")] = (function, options)
+        name = function.__name__.replace("_", "-")
+        COMMANDS[name] = (function, options)
+        if anywhere:
+            ANYWHERE.add(name)
         return function
 
     return declared
@@ -45,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
     commands = made.add_subparsers(required=True, metavar="COMMAND")
     for name, (function, options) in COMMANDS.items():
         sub = commands.add_parser(name, help=function.__doc__, description=function.__doc__)
-        sub.set_defaults(command=function)
+        sub.set_defaults(command=function, anywhere=name in ANYWHERE)
         one_of = sub.add_mutually_exclusive_group()
         for one in options:
             (one_of if one.exclusive else sub).add_argument(one.name, **one.settings)

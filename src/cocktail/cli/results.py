@@ -73,18 +73,6 @@ def watch(arguments: argparse.Namespace) -> None:
 
 
 @command(
-    option("--study", default="", help="a recorded study; default: the fresh reports"),
-    option("--out", type=Path, required=True, help="a folder for <table>.tex and .csv"),
-)
-def export(arguments: argparse.Namespace) -> None:
-    """Tables as LaTeX and CSV, of the fresh reports or of a recorded study."""
-    from cocktail.report.export import export_tables
-
-    study = REPORTS / "studies" / arguments.study if arguments.study else REPORTS
-    print(f"{len(export_tables(study / 'tables', arguments.out))} files are in {arguments.out}")
-
-
-@command(
     option("run", help="a run id of the study, such as all or pair_fpb_finqa"),
     option("--model", default="", help="needed where several models have the run"),
     option("--out", type=Path, help="a folder for model/README.md and dataset/README.md"),

@@ -1,4 +1,4 @@
-"""A study: composed, planned, locked, recorded, verified."""
+"""A study: laid out, composed, planned, locked, recorded, verified."""
 
 from __future__ import annotations
 
@@ -6,6 +6,22 @@ import argparse
 from pathlib import Path
 
 from cocktail.cli.command import CLAIMS, CONF, PARAMS, REPORTS, command, option
+
+
+@command(
+    option("folder", type=Path, help="a new or an empty folder"),
+    option("override", nargs="*", help="Hydra overrides, such as method=lora"),
+    option("--study", default="tiny", help="params.yaml is this study of conf/study"),
+    anywhere=True,
+)
+def init(arguments: argparse.Namespace) -> None:
+    """Lay out a study in a folder of its own: pipeline, configuration, stages, reference data."""
+    from cocktail.studies.lay_out import lay_out
+
+    folder = arguments.folder
+    files = lay_out(folder, study=arguments.study, overrides=arguments.override)
+    print(f"{folder}: {len(files)} files, params.yaml is study {arguments.study}")
+    print(f"{folder / 'README.md'} says what comes next")
 
 
 @command(

@@ -21,6 +21,7 @@ from cocktail.report.standing import TIER
 from cocktail.report.table import keep_tables
 from cocktail.runs.kept import KeptRuns, runs_folder
 from cocktail.runs.lock import lock_path
+from cocktail.studies.exchange.crate import write_crate
 from cocktail.studies.keep import keep_runs, needs_keeping
 from cocktail.studies.manifest import (
     LOCK,
@@ -49,7 +50,7 @@ def record(reports: Path, params: Params) -> Path:
 
     Item-level outcomes hold ids and codes, no text: the data's licences stay out of git. Of a study on real
     data the runs are kept as well (:mod:`cocktail.studies.keep`). Claims are copied, and the study's lock if
-    there is one: what the verdicts are about.
+    there is one: what the verdicts are about. The folder is an RO-Crate.
 
     Raises:
         RecordError: results are missing, or are those of another study or method than params names.
@@ -76,6 +77,7 @@ def record(reports: Path, params: Params) -> Path:
             shutil.copytree(kept, folder / kept.name)
         if needs_keeping(params):
             keep_runs(root, params, kept=folder / kept.name)
+        write_crate(folder)
     return target
 
 

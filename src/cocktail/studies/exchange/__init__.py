@@ -1,0 +1,1 @@
+"""Results for others: RO-Crate, Every Eval Ever, lm-evaluation-harness, the Hub."""
