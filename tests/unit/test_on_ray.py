@@ -78,20 +78,19 @@ class Driver:
         self._told.seek(0)
         return self._told.read()
 
-    def reaches(self, checkpoints: int) -> None:
-        """Wait until so many checkpoints are whole, and training still goes on."""
-        wait_for(lambda: len(self.whole()) >= checkpoints or self.process.poll() is not None)
-        assert self.process.poll() is None, self.told()
+    def reaches(self, runs: int) -> None:
+        """Wait until so many runs have a whole checkpoint, and training still goes on."""
+        self.wait_for(lambda: len({one.parents[1] for one in self.whole()}) == runs)
+
+    def wait_for(self, condition: Callable[[], bool]) -> None:
+        end = time.monotonic() + WAIT
+        while not condition():
+            assert self.process.poll() is None, self.told()
+            assert time.monotonic() < end
+            time.sleep(0.02)
 
     def whole(self) -> list[Path]:
         return list((self.store / "checkpoints").rglob("complete.json"))
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + WAIT
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")
@@ -121,17 +120,10 @@ def test_a_run_whose_node_dies_goes_on_elsewhere_with_the_same_bytes(
 ) -> None:
     """Both nodes are at a run, with a checkpoint each, when one of them is lost."""
     driver = Driver("ray", prepared=prepared, base=base, folder=tmp_path, env=nodes.environment)
-    begun = tmp_path / "trainings"
-    wait_for(
-        lambda: driver.process.poll() is not None or (begun.exists() and len(begun.read_text().split()) == 2)
-    )
-    wait_for(
-        lambda: driver.process.poll() is not None or len({one.parents[1] for one in driver.whole()}) == 2
-    )
-    assert driver.process.poll() is None, driver.told()
+    driver.reaches(2)
     nodes.kill()
     assert driver.output() == local
-    trainings = begun.read_text().split()
+    trainings = (tmp_path / "trainings").read_text().split()
     lost = [name for name in {*trainings} if trainings.count(name) == 2]
     assert sorted({*trainings}) == sorted(run.id for run in RUNS)
     assert len(lost) == 1 and len(trainings) == len(RUNS) + 1  # one was begun twice, and stored once
@@ -143,17 +135,16 @@ def test_a_run_whose_node_dies_goes_on_elsewhere_with_the_same_bytes(
 def test_a_driver_that_is_told_to_stop_or_dies_goes_on_with_the_same_command(
     nodes: Nodes, prepared: Path, base: Path, tmp_path: Path, local: dict[str, bytes]
 ) -> None:
+    trainings = tmp_path / "trainings"
     first = Driver("ray", prepared=prepared, base=base, folder=tmp_path, env=nodes.environment)
     first.reaches(1)
     first.process.send_signal(signal.SIGTERM)
     assert first.process.wait(WAIT) == 128 + signal.SIGTERM, first.told()
     assert "the same command goes on" in first.told()
-    kept = len(first.whole())
-    assert kept
+    assert first.whole()
+    before = len(trainings.read_text().split())
     second = Driver("ray", prepared=prepared, base=base, folder=tmp_path, env=nodes.environment)
-    wait_for(
-        lambda: second.process.poll() is not None or len((tmp_path / "trainings").read_text().split()) > 2
-    )
+    second.wait_for(lambda: len(trainings.read_text().split()) > before)
     second.process.kill()
     second.process.wait(WAIT)
     last = Driver("ray", prepared=prepared, base=base, folder=tmp_path, env=nodes.environment)

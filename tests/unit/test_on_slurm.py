@@ -1,4 +1,4 @@
-"""Jobs of Slurm by submitit, whose local executor stands for the queue: interrupted, queued again, told apart.
+"""Jobs of Slurm by submitit, whose local executor stands for the queue: interrupted, and queued again.
 
 submitit is an extra that is not in requirements.lock: without it these tests are skipped (docs/scale.md says
 how they are run).
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -41,8 +42,6 @@ def local(folder: Path, settings: ExecuteConfig) -> Any:
 
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
-    import sys
-
     monkeypatch.setattr(on_slurm, "executor", local)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
 
@@ -87,11 +86,10 @@ def test_a_job_that_ends_without_a_result_is_told_for_each_of_its_runs(tmp_path:
         paths = submitit.core.utils.JobPaths(tmp_path, "7_1")
 
         def result(self) -> Any:
-            raise submitit.core.utils.UncompletedJobError(
-                "Job 7_1 has not produced any output (state: FAILED)"
-            )
+            raise submitit.core.utils.UncompletedJobError("Job 7_1: no output (state: FAILED)")
 
-    orders = [on_slurm.Order(Job(name, 1, tmp_path), note, False, 1.0, None) for name in "ab"]  # type: ignore[arg-type]
+    ground: Any = None  # nothing looks at it
+    orders = [on_slurm.Order(Job(name, 1, tmp_path), note, False, 1.0, ground) for name in "ab"]
     found = on_slurm._outcomes(Ended(), on_slurm.Batch(orders, gpus=False))
     assert sorted(found) == ["a", "b"]
     assert "7_1" in str(found["a"]) and "state: FAILED" in str(found["a"])
