@@ -102,7 +102,7 @@ def main() -> None:
     arguments = options.parse_args()
     arguments.empty = arguments.empty or EMPTY[arguments.size]
     arguments.trained = arguments.trained or TRAINED[arguments.size]
-    os.environ.update(AUTHENTICATION, RAY_USAGE_STATS_ENABLED="0")  # before ray is imported
+    os.environ.update(AUTHENTICATION, RAY_USAGE_STATS_ENABLED="0", RAY_worker_niceness="0")
     with scratch() as folder:
         finish(compare(folder, arguments), arguments)
 

@@ -15,7 +15,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 TOKEN = "0123456789abcdef" * 4  # of clusters that live as long as a test
-SETTINGS = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN, "RAY_USAGE_STATS_ENABLED": "0"}
+SETTINGS = {
+    "RAY_AUTH_MODE": "token",
+    "RAY_AUTH_TOKEN": TOKEN,
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_worker_niceness": "0",  # 15 else: on a machine with other work a test takes minutes
+}
 
 
 class Nodes:

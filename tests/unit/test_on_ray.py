@@ -59,9 +59,18 @@ def stage(engine: str, prepared: Path, base: Path, out: Path) -> None:
 class Driver:
     """A stage in a process of its own."""
 
-    def __init__(self, engine: str, *, prepared: Path, base: Path, folder: Path, env: dict[str, str]) -> None:
+    def __init__(
+        self,
+        engine: str,
+        *,
+        prepared: Path,
+        base: Path,
+        folder: Path,
+        env: dict[str, str],
+        before: str = "",
+    ) -> None:
         out = folder / "out"
-        code = DRIVER.format(
+        code = before + DRIVER.format(
             path=sys.path, engine=engine, prepared=str(prepared), base=str(base), out=str(out)
         )
         self.out, self.store = out, folder / "store"
@@ -150,3 +159,25 @@ def test_a_driver_that_is_told_to_stop_or_dies_goes_on_with_the_same_command(
     last = Driver("ray", prepared=prepared, base=base, folder=tmp_path, env=nodes.environment)
     assert last.output() == local
     assert not list((last.store / "engines").iterdir())
+
+
+def test_a_node_that_differs_and_a_driver_without_the_token_are_refused(
+    nodes: Nodes, prepared: Path, base: Path, tmp_path: Path
+) -> None:
+    """Played: this driver says that it has another torch."""
+    other = Driver(
+        "ray",
+        prepared=prepared,
+        base=base,
+        folder=tmp_path,
+        env=nodes.environment,
+        before="from cocktail.runs.engines import common_ground\n"
+        "common_ground.installed = lambda: {'torch': '0.1'}\n",
+    )
+    assert other.process.wait(WAIT) == 2, other.told()
+    assert "other libraries than the driver: torch" in other.told()
+    stranger = {**nodes.environment, "RAY_AUTH_TOKEN": "f" * 64}
+    without = Driver("ray", prepared=prepared, base=base, folder=tmp_path, env=stranger)
+    assert without.process.wait(WAIT) == 2, without.told()
+    assert "no Ray cluster at" in without.told() and "Traceback" not in without.told()
+    assert not (tmp_path / "trainings").exists()

@@ -12,9 +12,13 @@ import secrets
 import signal
 import socket
 import sys
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
+from functools import partial
+from queue import SimpleQueue
 from typing import Any
 
 from cocktail.config import ExecuteConfig
@@ -26,7 +30,6 @@ from cocktail.runs.rounds import Job, Outcome, Payload, in_two_rounds
 
 ADDRESS, MODE, TOKEN, TOKEN_PATH = "RAY_ADDRESS", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"
 RETRIES = 3  # of a run whose node or worker was lost
-LOOK = 1.0  # seconds between two looks at what is under way
 REACH = 10.0  # seconds until an address that does not answer is given up
 CHECK = 300.0  # seconds in which a node starts a process and looks at what it needs
 HELP = "https://docs.ray.io/en/latest/ray-security/token-auth.html"
@@ -43,6 +46,7 @@ def cluster(environment: Mapping[str, str] | None = None) -> Iterator[Any]:
     os.environ.setdefault(MODE, "token")
     if address is None:
         os.environ.setdefault(TOKEN, secrets.token_hex(32))  # of a cluster that lives as long as this stage
+        os.environ.setdefault("RAY_worker_niceness", "0")  # 15 else: any other work would go first
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import ray  # reads its settings of authentication as it is imported
 
@@ -146,6 +150,8 @@ def run_on_ray(
     print(f"{label}: {len(able)} nodes of a Ray cluster", file=sys.stderr)
     task = ray.remote(max_retries=RETRIES, **needs)(do_here)
     under_way: dict[Any, Job[Payload]] = {}
+    # Who waits within Ray hears no signal but Ctrl-C, so its futures tell this queue.
+    ended: SimpleQueue[tuple[Any, Future[Outcome]]] = SimpleQueue()
     most = settings.workers or len(jobs)
 
     def hand_out(ordered: Sequence[Job[Payload]], wait: bool) -> Iterator[tuple[Job[Payload], Outcome]]:
@@ -154,11 +160,11 @@ def run_on_ray(
             while left and len(under_way) < most:
                 job = left.popleft()
                 order = Order(job, work, wait, 60 * settings.silence_minutes, ground)
-                under_way[task.remote(order)] = job
-            ray.wait(list(under_way), num_returns=1, timeout=LOOK)
-            done, _ = ray.wait(list(under_way), num_returns=len(under_way), timeout=0)
-            for ref in done:
-                yield under_way.pop(ref), _outcome(ray, ref)
+                ref = task.remote(order)
+                under_way[ref] = job
+                ref.future().add_done_callback(partial(_tell, ended, ref))
+            ref, future = ended.get()
+            yield under_way.pop(ref), _outcome(ray, future)
 
     try:
         return in_two_rounds(jobs, hand_out, label=label)
@@ -194,8 +200,12 @@ def _check_nodes(ray: Any, able: Sequence[str], ground: CommonGround) -> None:
         check.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote(ground)
         for node in able
     ]
+    end = time.monotonic() + CHECK
     try:
-        ray.get(asked, timeout=CHECK)
+        for one in asked:
+            one.future().result(timeout=max(end - time.monotonic(), 0.0))
+    except TimeoutError as error:
+        raise _no_cocktail(TimeoutError(f"it has not answered for {CHECK:g} seconds")) from error
     except ray.exceptions.RayTaskError as error:
         cause = error.cause
         if isinstance(cause, RunError):
@@ -213,9 +223,13 @@ def _no_cocktail(error: Exception) -> RunError:
     )
 
 
-def _outcome(ray: Any, ref: Any) -> Outcome:
+def _tell(ended: SimpleQueue[tuple[Any, Future[Outcome]]], ref: Any, future: Future[Outcome]) -> None:
+    ended.put((ref, future))
+
+
+def _outcome(ray: Any, future: Future[Outcome]) -> Outcome:
     try:
-        outcome: Outcome = ray.get(ref)
+        return future.result()
     except ray.exceptions.RayTaskError as error:
         return f"{type(error.cause).__name__}: {error.cause}"
     except ray.exceptions.RayError as error:
@@ -225,7 +239,6 @@ def _outcome(ray: Any, ref: Any) -> Outcome:
                 fix="the same command again goes on from the last checkpoint",
             )
         )
-    return outcome
 
 
 def _give_back(ray: Any, under_way: Sequence[Any]) -> None:
