@@ -58,9 +58,7 @@ def ray_nodes(count: int, **settings: str) -> Iterator[Nodes]:
     try:
         yield Nodes(process, environment)
     finally:
-        assert process.stdin
-        process.stdin.close()
-        process.wait(120)
+        process.communicate()  # the end of stdin ends the cluster
 
 
 def main() -> None:

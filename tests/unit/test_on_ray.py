@@ -19,6 +19,7 @@ import test_runs
 from ray_nodes import Nodes, ray_nodes
 from tiny_model import write_tiny_base
 
+from cocktail.life import GRACE
 from cocktail.runs import execute as job_module
 from cocktail.runs import runs as execution
 
@@ -27,10 +28,10 @@ pytestmark = pytest.mark.slow
 prepared = test_runs.prepared
 
 WAIT = 600.0  # seconds that only a machine with other work comes near
-LONG = 60.0  # epochs: seconds of training, with a checkpoint at every tenth step
+# Epochs: seconds of training, with a checkpoint at every tenth step; 60 and 600 steps.
 RUNS = [
-    replace(test_runs.FPB, epochs=LONG),
-    replace(test_runs.PAIR, epochs=LONG),
+    replace(test_runs.FPB, epochs=60.0),
+    replace(test_runs.PAIR, epochs=300.0),
     replace(test_runs.SIZE, epochs=2.0),
 ]
 DRIVER = """
@@ -74,18 +75,16 @@ class Driver:
             path=sys.path, engine=engine, prepared=str(prepared), base=str(base), out=str(out)
         )
         self.out, self.store = out, folder / "store"
-        self._told = (folder / "told").open("w+")
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", code], env=env, stderr=self._told, stdout=self._told
-        )
+        self._told = folder / "told"
+        with self._told.open("w") as told:
+            self.process = subprocess.Popen([sys.executable, "-c", code], env=env, stderr=told, stdout=told)
 
     def output(self) -> dict[str, bytes]:
         assert self.process.wait(WAIT) == 0, self.told()
         return {file.name: file.read_bytes() for file in sorted(self.out.iterdir())}
 
     def told(self) -> str:
-        self._told.seek(0)
-        return self._told.read()
+        return self._told.read_text()
 
     def reaches(self, runs: int) -> None:
         """Wait until so many runs have a whole checkpoint, and training still goes on."""
@@ -97,6 +96,9 @@ class Driver:
             assert self.process.poll() is None, self.told()
             assert time.monotonic() < end
             time.sleep(0.02)
+
+    def stored(self) -> list[Path]:
+        return list((self.store / "runs").glob("*/*/training.json"))
 
     def whole(self) -> list[Path]:
         return list((self.store / "checkpoints").rglob("complete.json"))
@@ -136,7 +138,7 @@ def test_a_run_whose_node_dies_goes_on_elsewhere_with_the_same_bytes(
     lost = [name for name in {*trainings} if trainings.count(name) == 2]
     assert sorted({*trainings}) == sorted(run.id for run in RUNS)
     assert len(lost) == 1 and len(trainings) == len(RUNS) + 1  # one was begun twice, and stored once
-    assert len(list((driver.store / "runs").glob("*/*"))) == len(RUNS)
+    assert len(driver.stored()) == len(RUNS)
     assert not list((driver.store / "checkpoints").rglob("checkpoint-*"))
     assert not list((driver.store / "engines").iterdir())
 
@@ -147,10 +149,13 @@ def test_a_driver_that_is_told_to_stop_or_dies_goes_on_with_the_same_command(
     trainings = tmp_path / "trainings"
     first = Driver("ray", prepared=prepared, base=base, folder=tmp_path, env=nodes.environment)
     first.reaches(1)
+    told = time.monotonic()
     first.process.send_signal(signal.SIGTERM)
     assert first.process.wait(WAIT) == 128 + signal.SIGTERM, first.told()
     assert "the same command goes on" in first.told()
-    assert first.whole()
+    assert time.monotonic() - told < GRACE + 30
+    assert first.whole(), "the long run was to save"
+    assert len(first.stored()) < 2, "it was to stop"
     before = len(trainings.read_text().split())
     second = Driver("ray", prepared=prepared, base=base, folder=tmp_path, env=nodes.environment)
     second.wait_for(lambda: len(trainings.read_text().split()) > before)
