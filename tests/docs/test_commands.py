@@ -34,6 +34,14 @@ MAKE = ("make", "--old-file=.venv/.ready")  # without its set-up
 NOT_RUN = {
     "dvc exp run -S method=qlora",
     "dvc exp run -S execute.gpus_per_run=8",
+    "dvc exp run -S execute.engine=ray",
+    "openssl rand -hex 32",
+    "chmod 600 $SHARED/ray.token",
+    "ray start --head --port=6379",
+    "ray start --address=FIRST:6379",
+    "pip install -e '.[slurm]'",
+    "dvc exp run -S execute.engine=slurm -S execute.slurm.partition=gpu -S execute.slurm.account=lab",
+    "python benchmarks/engines.py",
     "dvc exp run -S answer.engine=vllm",
     "dvc exp run -S judge.backend=endpoint -S judge.model=gpt-4o-2024-08-06",
     "dvc exp run -S 'model=[phi3_tiny,gpt_4o]'",
@@ -99,6 +107,8 @@ RUN_ELSEWHERE = {
     "python -m pytest tests/drills/test_hostile.py": ("tests/drills/test_hostile.py", "def test_a_raw_file"),
     "python -m pytest tests/drills/test_fuzz.py": ("tests/drills/test_fuzz.py", '"COCKTAIL_EXAMPLES"'),
 }
+ENGINES = ("tests/unit/test_on_ray.py", "def test_a_run_whose_node_dies")
+RUN_ELSEWHERE |= {"python -m pytest tests/unit/test_on_ray.py tests/unit/test_on_slurm.py": ENGINES}
 YOUR_TASK = ("tests/pipeline/test_your_task.py", 'clone.done("sh", "-ec", line) for line in LINES')
 RUN_ELSEWHERE |= {
     'cocktail new-task minutes --data minutes.csv --names "0=hawkish,1=dovish,2=neutral"': YOUR_TASK,

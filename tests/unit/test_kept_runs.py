@@ -36,7 +36,7 @@ from cocktail.files.records import (
 from cocktail.report.methods import read_studies
 from cocktail.runs import runs as execution
 from cocktail.runs.kept import KeptRuns, read_kept, runs_folder
-from cocktail.runs.pool import Job
+from cocktail.runs.rounds import Job
 from cocktail.runs.runs import StageInputs, run_all
 from cocktail.scoring.answers import Evaluation, read_evaluations
 from cocktail.scoring.codes import check_codes, code_answers, has_text, is_coded

@@ -17,7 +17,8 @@ import pytest
 from cocktail import life
 from cocktail.errors import BusyError, RunError
 from cocktail.runs import lease, pool, worker
-from cocktail.runs.pool import Job, run_jobs
+from cocktail.runs.pool import run_jobs
+from cocktail.runs.rounds import Job
 
 pytestmark = pytest.mark.slow
 

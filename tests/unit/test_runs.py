@@ -29,7 +29,7 @@ from cocktail.runs import execute as job_module
 from cocktail.runs import plan as plan_module
 from cocktail.runs import runs as execution
 from cocktail.runs.execute import execute
-from cocktail.runs.pool import Job
+from cocktail.runs.rounds import Job
 from cocktail.runs.runs import StageInputs, run_all
 from cocktail.training.sft import fine_tune
 

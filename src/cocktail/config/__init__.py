@@ -15,7 +15,7 @@ from cocktail.config.models import ModelConfig, PretrainConfig, WeightsPackage
 from cocktail.config.params import RENAMED, Params, check_params, load_params, params_schema, record_name
 from cocktail.config.study import FetchConfig, PrepareConfig, RawFile, SourceConfig, StudyConfig
 from cocktail.config.tasks import evaluated_tasks, general_tasks, mixable_tasks, task_names
-from cocktail.config.training import AnswerConfig, EndpointConfig
+from cocktail.config.training import AnswerConfig, EndpointConfig, ExecuteConfig, SlurmConfig
 
 __all__ = [
     "FILLER",
@@ -26,6 +26,7 @@ __all__ = [
     "Backend",
     "Digest",
     "EndpointConfig",
+    "ExecuteConfig",
     "FetchConfig",
     "MixtureKind",
     "ModelConfig",
@@ -35,6 +36,7 @@ __all__ = [
     "PretrainConfig",
     "RawFile",
     "Section",
+    "SlurmConfig",
     "SourceConfig",
     "StudyConfig",
     "Tier",

@@ -87,6 +87,11 @@ class Params(Section):
             )
         if several > 1 and self.train.method not in ("full", "lora"):
             problems.append(f"method {self.train.method} trains on one GPU; set execute.gpus_per_run: 1")
+        if self.execute.engine != "local" and self.execute.accept == "same_type":
+            problems.append(
+                "execute.accept same_type compares with the CPU or GPU of this machine, which with "
+                f"execute.engine {self.execute.engine} does no run; set execute.accept: any"
+            )
         if problems:
             raise ValueError("; ".join(dict.fromkeys(problems)))
         return self

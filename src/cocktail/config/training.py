@@ -8,6 +8,10 @@ from pydantic import Field, model_validator
 
 from cocktail.config.base import Count, MixtureKind, Positive, Rate, Section, Share
 
+# They become lines of a shell script that sbatch reads.
+SlurmWord = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.,:=@+-]{0,199}$")]
+SlurmOption = Annotated[str, Field(pattern=r"^[a-z][a-z_]{0,49}$")]
+
 
 class LoraConfig(Section):
     """LoRA adapter shape."""
@@ -80,10 +84,25 @@ class AnswerConfig(Section):
     engine: Literal["builtin", "vllm"]
 
 
-class ExecuteConfig(Section):
-    """The executor and the run store."""
+class SlurmConfig(Section):
+    """What jobs ask Slurm for, where execute.engine is slurm."""
 
-    workers: Positive | None = None  # None: one per GPU, else one per CPU core
+    partition: SlurmWord | None = None  # None: the cluster's default; so for account
+    account: SlurmWord | None = None
+    minutes: Positive = 240  # of one job; a run that needs longer is queued again, and goes on
+    runs_per_job: Positive = 1
+    gpus: bool = True  # each job asks for execute.gpus_per_run of them; false: for none
+    options: dict[
+        SlurmOption, SlurmWord | int
+    ] = {}  # further ones of sbatch, as submitit calls them: qos, mem
+
+
+class ExecuteConfig(Section):
+    """Who does the runs, and the run store."""
+
+    engine: Literal["local", "ray", "slurm"] = "local"  # this machine; a Ray cluster; jobs of Slurm
+    slurm: SlurmConfig = SlurmConfig()
+    workers: Positive | None = None  # None: one per GPU, else one per CPU core; of a cluster, all there is
     keep_weights: Literal["all", "none"]
     gpus_per_run: Positive  # more than one: a run is trained by as many processes (accelerate)
     checkpoint_minutes: Annotated[float, Field(ge=0.0)]  # from one to the next; 0: every logged step

@@ -16,7 +16,7 @@ from cocktail.errors import RunError
 from cocktail.files.records import digest_file, digest_text, read_json
 from cocktail.files.store import Store
 from cocktail.runs.jobs import RunJob
-from cocktail.runs.pool import Job
+from cocktail.runs.rounds import Job
 from cocktail.training.environment import device_name
 from cocktail.training.keys import answers_key, training_key
 from cocktail.training.recipe import LoraShape, Recipe

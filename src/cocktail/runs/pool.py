@@ -1,4 +1,4 @@
-"""The local executor: preloaded worker processes that take the longest job first.
+"""The engine ``local``: preloaded worker processes that take the longest job first.
 
 Importing the training libraries takes seconds, so a worker imports them once for all its jobs. On CPU a
 fork server imports them once for all workers; where there are GPUs each worker is a fresh process with GPUs
@@ -12,28 +12,17 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 from tempfile import TemporaryDirectory
-from typing import Generic
 
 from cocktail.errors import RunError
 from cocktail.runs.lease import leased
-from cocktail.runs.progress import progress
-from cocktail.runs.worker import Payload, Worker, start_fork_server
+from cocktail.runs.rounds import Job, Outcome, Payload, in_two_rounds
+from cocktail.runs.worker import Worker, start_fork_server
 from cocktail.training.environment import WORKER_SETTINGS, environment, visible_gpus
-
-
-@dataclass(frozen=True)
-class Job(Generic[Payload]):
-    """Work for one process: ``size`` orders the jobs and weights the progress bar."""
-
-    name: str
-    size: int
-    payload: Payload
 
 
 def run_jobs(
@@ -84,10 +73,9 @@ def _shared_out(
     label: str,
 ) -> dict[str, str]:
     """Let the workers do all jobs; see :func:`run_jobs`."""
-    failed: dict[str, str] = {}
     free: SimpleQueue[Worker] = SimpleQueue()
 
-    def do(job: Job[Payload], wait: bool) -> str | None:
+    def do(job: Job[Payload], wait: bool) -> Outcome:
         worker = free.get()
         try:
             return worker.do(work, job.payload, wait, name=job.name)
@@ -96,22 +84,15 @@ def _shared_out(
 
     for worker in hired:
         free.put(worker)
-    with ThreadPoolExecutor(len(hired)) as threads, progress(jobs, label) as report:
+    with ThreadPoolExecutor(len(hired)) as threads:
+
+        def hand_out(ordered: Sequence[Job[Payload]], wait: bool) -> Iterator[tuple[Job[Payload], Outcome]]:
+            pending = {threads.submit(do, job, wait): job for job in ordered}
+            for future in as_completed(pending):
+                yield pending[future], future.result()
+
         try:
-            ordered = sorted(jobs, key=lambda job: (-job.size, job.name))
-            for wait in (False, True):
-                pending = {threads.submit(do, job, wait): job for job in ordered}
-                ordered = []
-                for future in as_completed(pending):
-                    job, reason = pending[future], future.result()
-                    if reason is None and not wait:
-                        ordered.append(job)
-                        continue
-                    if reason is None:
-                        reason = "another process is at it, and does not end"
-                    if reason:
-                        failed[job.name] = reason
-                    report(job, reason)
+            return in_two_rounds(jobs, hand_out, label=label)
         except BaseException:
             for worker in hired:
                 worker.stop()
@@ -120,7 +101,6 @@ def _shared_out(
             threads.shutdown(cancel_futures=True)  # after an error: start nothing more
             for worker in hired:
                 worker.leave()
-    return failed
 
 
 def _gpu_groups(gpus: Sequence[str], size: int) -> list[tuple[str, ...]]:

@@ -21,12 +21,13 @@ from cocktail.data.mixture import draw_all, read_mixture
 from cocktail.errors import BusyError, RunError
 from cocktail.files.records import digest_text, read_json, read_table
 from cocktail.files.store import Store, read_runtime, store_root
+from cocktail.runs.engines.engine import run_jobs
 from cocktail.runs.execute import execute
 from cocktail.runs.finished import NOT_TRAINED, Answered, Finished, write_runs
 from cocktail.runs.jobs import RunJob
 from cocktail.runs.kept import KeptRuns
 from cocktail.runs.plan import Planner, planned_bytes
-from cocktail.runs.pool import Job, run_jobs
+from cocktail.runs.rounds import Job
 
 
 @dataclass(frozen=True)
@@ -180,14 +181,13 @@ def _make(jobs: Sequence[Job[RunJob]], inputs: StageInputs, *, label: str) -> di
             missing.append(replace(job, payload=replace(job.payload, answers=rest)))
     if missing:
         _check_room(missing, base=inputs.base)
-        settings = inputs.params.execute
         failed |= run_jobs(
             missing,
             execute,
-            workers=settings.workers,
+            settings=inputs.params.execute,
             label=label,
-            gpus_per_worker=settings.gpus_per_run,
-            silence=60 * settings.silence_minutes,
+            store=missing[0].payload.store,
+            files=(inputs.base / "base.json", inputs.prepared / "tasks.json"),
         )
     for job in jobs:
         store, key = job.payload.store, digest_text(f"{label} {job.name}")
