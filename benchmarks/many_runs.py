@@ -21,11 +21,12 @@ import pandas as pd
 from common import MEBIBYTE, child_environment, finish, made_with, measure, parser, say, scratch
 
 from cocktail.data.grid import Asked, Run
+from cocktail.data.table import BASIS
 from cocktail.files.records import DIGESTS, canonical_json, digest_file
 from cocktail.files.store import Store
 from cocktail.report.benchmarks import Benchmark, Comparison, Series
 from cocktail.runs.finished import NOT_TRAINED, Answered, Finished
-from cocktail.runs.kept import BASIS, Coded, KeptRuns, keep
+from cocktail.runs.kept import Coded, KeptRuns, keep
 from cocktail.stage import run_command
 
 SIZES = {"small": (20, 50), "full": (1000, 10_000)}
