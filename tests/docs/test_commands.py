@@ -19,6 +19,7 @@ from shown_commands import DOCUMENTS, ROOT, Line, lines_of, mentions, shown_line
 
 from cocktail import cli
 from cocktail.cli.command import COMMANDS as KNOWN
+from cocktail.cli.command import parser
 from cocktail.config import check_params
 from cocktail.config.compose import compose
 
@@ -200,3 +201,12 @@ def test_lines_marks_and_continuations_are_read() -> None:
     ]
     assert [one.untested for one in lines_of("", marked)] == ["b", "d"]
     assert mentions(f"{text}`make x`, `makes`, `.venv/bin/dvc repro y`") == {"make x", "dvc repro y"}
+
+
+@pytest.mark.parametrize("command", sorted(KNOWN))
+def test_every_command_says_what_it_takes(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        parser().parse_args([command, "--help"])
+    said = capsys.readouterr().out
+    assert left.value.code == 0 and said.startswith(f"usage: cocktail {command}")
+    assert all(one.name in said for one in KNOWN[command][1])

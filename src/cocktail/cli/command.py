@@ -54,7 +54,10 @@ def parser() -> argparse.ArgumentParser:
     for name, (function, options) in COMMANDS.items():
         sub = commands.add_parser(name, help=function.__doc__, description=function.__doc__)
         sub.set_defaults(command=function, anywhere=name in ANYWHERE)
-        one_of = sub.add_mutually_exclusive_group()
-        for one in options:
-            (one_of if one.exclusive else sub).add_argument(one.name, **one.settings)
+        shared = [one for one in options if not one.exclusive]
+        either = [one for one in options if one.exclusive]
+        one_of = sub.add_mutually_exclusive_group() if either else sub  # an empty group has no help to show
+        for group, members in ((sub, shared), (one_of, either)):
+            for one in members:
+                group.add_argument(one.name, **one.settings)
     return made
