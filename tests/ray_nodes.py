@@ -1,7 +1,8 @@
 """A Ray cluster of simulated nodes on this machine: a head without a core, and nodes of one core each.
 
 It lives in a process of its own, for Ray reads its settings of authentication once, as it is imported. As a
-script it prints the address of the head, and then answers each line of stdin: ``kill`` ends a node outright.
+script it prints the address of the head; each line of stdin names processes, and the node that has one of
+them as its raylet is ended outright.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import psutil
 
 TOKEN = "0123456789abcdef" * 4  # of clusters that live as long as a test
 SETTINGS = {
@@ -31,12 +34,13 @@ class Nodes:
         address = json.loads(self._answer())["address"]
         self.environment = {**environment, "RAY_ADDRESS": address}
 
-    def kill(self) -> None:
-        """End one node with all its processes, without a warning."""
+    def kill(self, worker: int) -> None:
+        """End the node of a worker's process, with all its processes, without a warning."""
         assert self._process.stdin
-        self._process.stdin.write("kill\n")
+        parents = [process.pid for process in psutil.Process(worker).parents()]
+        self._process.stdin.write(f"{json.dumps(parents)}\n")
         self._process.stdin.flush()
-        self._answer()
+        assert json.loads(self._answer()) == {"ended": 1}
 
     def _answer(self) -> str:
         assert self._process.stdout
@@ -67,9 +71,11 @@ def main() -> None:
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
     nodes = [cluster.add_node(num_cpus=1) for _ in range(int(sys.argv[1]))]
     print(json.dumps({"address": cluster.address}), flush=True)
-    for _ in sys.stdin:
-        cluster.remove_node(nodes.pop(), allow_graceful=False)
-        print(json.dumps({"nodes": len(nodes)}), flush=True)
+    for line in sys.stdin:
+        hit = [node for node in nodes if node.all_processes["raylet"][0].process.pid in json.loads(line)]
+        for node in hit:
+            cluster.remove_node(node, allow_graceful=False)
+        print(json.dumps({"ended": len(hit)}), flush=True)
     cluster.shutdown()
 
 
