@@ -9,14 +9,14 @@ more package in every environment, for one JSON file, and a digest of the lock s
 from __future__ import annotations
 
 import mimetypes
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from cocktail.errors import RecordError
 from cocktail.files.records import digest_file, read_json, write_json
+from cocktail.studies.exchange.crate_context import MIT, Entity, licences, models, sources, verdicts
 from cocktail.studies.git import ask_git
 
 METADATA = "ro-crate-metadata.json"
@@ -24,14 +24,6 @@ SPEC = "https://w3id.org/ro/crate/1.1"
 # The term of the profile Workflow Run Crate; the context of 1.1 has none for a digest.
 CONTEXT = [f"{SPEC}/context", {"sha256": "https://w3id.org/ro/terms/workflow-run#sha256"}]
 PAPER = "https://doi.org/10.48550/arXiv.2410.01109"
-MIT = "https://spdx.org/licenses/MIT"
-LICENCES = {
-    "MIT": MIT,
-    "CC BY 3.0": "https://spdx.org/licenses/CC-BY-3.0",
-    "CC BY-NC 4.0": "https://spdx.org/licenses/CC-BY-NC-4.0",
-    "CC BY-NC-SA 3.0": "https://spdx.org/licenses/CC-BY-NC-SA-3.0",
-    "Apache-2.0": "https://spdx.org/licenses/Apache-2.0",
-}
 WHAT = {
     "manifest.json": "Params, commit, libraries, hardware, digests of all outputs, time and memory",
     "claims.json": "A verdict on each claim of the paper, with the runs and items behind it",
@@ -44,7 +36,6 @@ WHAT = {
     "items.parquet": "The outcome of every test item of every run: ids and codes, no text",
 }
 FORMATS = {".parquet": "application/vnd.apache.parquet", ".yaml": "application/yaml", ".md": "text/markdown"}
-Entity = dict[str, Any]
 
 
 def write_crate(record: Path) -> Path:
@@ -67,27 +58,27 @@ def make_crate(record: Path) -> dict[str, Any]:
         raise RecordError("no record here", where=str(record), fix="make record")
     manifest = read_json(record / "manifest.json")
     files = [_file(record, path) for path in sorted(record.rglob("*")) if _belongs(path)]
-    sources, code = list(_sources(manifest)), _code(manifest)
-    models, verdicts = list(_models(manifest)), list(_verdicts(record))
+    used, code = list(sources(manifest)), _code(manifest)
+    bases, found = list(models(manifest)), list(verdicts(record))
     made = {
         "@id": "#run",
         "@type": "CreateAction",
         "name": f"Study {manifest['study']}: train, answer, score, judge",
         "instrument": _to(code),
-        "object": [_to(one) for one in (*sources, *models)],
+        "object": [_to(one) for one in (*used, *bases)],
         "result": {"@id": "./"},
         "description": _made_by(manifest),
     }
     root = {**_root(record, manifest), "hasPart": [_to(one) for one in files], "mentions": _to(made)}
-    root |= {"variableMeasured": [_to(one) for one in verdicts]} if verdicts else {}
+    root |= {"variableMeasured": [_to(one) for one in found]} if found else {}
     about = {
         "@id": METADATA,
         "@type": "CreativeWork",
         "conformsTo": {"@id": SPEC},
         "about": {"@id": "./"},
     }
-    entities = [about, root, made, code, *files, *sources, *models, *verdicts, *_context()]
-    entities += list(_licences([root, *sources, *models]))
+    entities = [about, root, made, code, *files, *used, *bases, *found, *_context()]
+    entities += list(licences([root, *used, *bases]))
     return {"@context": CONTEXT, "@graph": entities}
 
 
@@ -169,77 +160,6 @@ def _file(record: Path, path: Path) -> Entity:
         "sha256": digest_file(path),
     }
     return facts | ({"description": WHAT[name]} if name in WHAT else {})
-
-
-def _sources(manifest: Mapping[str, Any]) -> Iterator[Entity]:
-    """The sources that the study used, each with licence, revision and the digests of its files."""
-    params, outputs = manifest["params"], manifest["digests"]["outputs"]
-    used = [*params["study"]["tasks"], *params["study"]["evaluations"], params["prepare"].get("filler_from")]
-    for name in dict.fromkeys(one for one in used if one in params["fetch"]["sources"]):
-        source = params["fetch"]["sources"][name]
-        generated = source["status"] == "generated"
-        digests = [f"{one['path']}: sha256 {one['sha256']}" for one in source["files"] if one.get("sha256")]
-        digest = "; ".join(digests) or f"data/raw of the study: md5 {outputs.get('data/raw', 'not kept')}"
-        made = f", made by the code in the layout of {source['repo']}" if generated else ""
-        yield {
-            "@id": f"#data-{name}",
-            "@type": "Dataset",
-            "name": name,
-            "description": f"Status {source['status']}{made}. {digest}",
-            "identifier": name if generated else source["repo"] or name,
-            "license": _licence(source["licence"]),
-            **({"url": f"https://huggingface.co/datasets/{source['repo']}"} if _is_repo(source) else {}),
-            **({"version": source["revision"]} if source.get("revision") else {}),
-        }
-
-
-def _is_repo(source: Mapping[str, Any]) -> bool:
-    """Whether the rows are those of the Hub's repository, or a part of them."""
-    on_hub = re.fullmatch(r"[\w.-]+/[\w.-]+", source["repo"] or "") and source.get("backend") != "folder"
-    return bool(on_hub) and source["status"] in ("original", "partial")
-
-
-def _models(manifest: Mapping[str, Any]) -> Iterator[Entity]:
-    for name, model in manifest["params"]["models"].items():
-        scratch = model["kind"] == "scratch"
-        base = manifest["digests"]["outputs"].get(f"artifacts/base/{name}", "not kept")
-        yield {
-            "@id": f"#model-{name}",
-            "@type": "CreativeWork",
-            "name": name,
-            "description": f"Base model, {model['kind']}; its folder: md5 {base}",
-            "license": {"@id": MIT} if scratch else _licence(model.get("licence") or "its own"),
-            **({"identifier": model["repo"]} if model.get("repo") else {}),
-        }
-
-
-def _verdicts(record: Path) -> Iterator[Entity]:
-    """The first verdict of each claim and model: the row that its headline is."""
-    path = record / "claims.json"
-    for claim in read_json(path)["claims"] if path.is_file() else ():
-        head = claim["verdicts"][0]
-        effect, low, high = (head.get(key) for key in ("effect", "low", "high"))
-        measured = "" if effect is None else f"effect {effect:+.2f} points [{low:+.2f}, {high:+.2f}]; "
-        yield {
-            "@id": f"#verdict-{claim['id']}",
-            "@type": "PropertyValue",
-            "name": f"{claim['number']}. {claim['title']}",
-            "value": head["verdict"],
-            "description": f"{measured}{head['model']}, {head['scope']}, {head['reading']}. "
-            f"{claim['statement']}",
-        }
-
-
-def _licence(text: str) -> dict[str, str]:
-    """A licence that has an address by it, another by its words."""
-    return {"@id": LICENCES.get(text) or "#licence-" + re.sub(r"\W+", "-", text.lower()).strip("-")}
-
-
-def _licences(entities: list[Entity]) -> Iterator[Entity]:
-    names = {address: name for name, address in LICENCES.items()}
-    for address in sorted({entity["license"]["@id"] for entity in entities}):
-        words = address.removeprefix("#licence-").replace("-", " ")
-        yield {"@id": address, "@type": "CreativeWork", "name": names.get(address, words)}
 
 
 def _context() -> tuple[Entity, ...]:
