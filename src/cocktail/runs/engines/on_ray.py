@@ -177,6 +177,8 @@ def do_here(order: Order[Payload]) -> Outcome:
     """On a node: do one job, in a worker process that stays for the next one."""
     import ray
 
+    # Ray tells a task by it; a node that a script started in the background would not hear it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     gpus = tuple(ray.get_runtime_context().get_accelerator_ids().get("GPU", ()))
     if _posts and (_posts[0].gpus, _posts[0].silence) != (gpus, order.silence):
         _posts.pop().leave()
@@ -184,7 +186,7 @@ def do_here(order: Order[Payload]) -> Outcome:
         _posts.append(Post(gpus, order.silence))
     try:
         return _posts[0].do(order)
-    except KeyboardInterrupt:  # so Ray tells a task that the driver does not want it any more
+    except KeyboardInterrupt:  # the driver does not want it any more
         _posts.pop().leave()
         return "stopped"
 
