@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -68,6 +69,7 @@ def ray_nodes(count: int, **settings: str) -> Iterator[Nodes]:
 def main() -> None:
     from ray.cluster_utils import Cluster
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # as where a script starts a node in the background
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
     nodes = [cluster.add_node(num_cpus=1) for _ in range(int(sys.argv[1]))]
     print(json.dumps({"address": cluster.address}), flush=True)

@@ -21,7 +21,7 @@ from cocktail.config import ExecuteConfig, SlurmConfig
 from cocktail.errors import BusyError, ConfigError, RunError
 from cocktail.files.store import Store
 from cocktail.runs.engines import common_ground as ground_module
-from cocktail.runs.engines import engine, node, on_ray, on_slurm
+from cocktail.runs.engines import engine, node, on_slurm, ray_cluster
 from cocktail.runs.engines.common_ground import CommonGround, check_here, common_ground
 from cocktail.runs.engines.node import Order, Post
 from cocktail.runs.rounds import Job, Outcome, in_two_rounds
@@ -107,30 +107,30 @@ def test_no_value_of_slurm_becomes_another_line(word: str) -> None:
 
 
 def test_without_an_address_a_cluster_is_started_here() -> None:
-    assert on_ray.check_address({}) is None
-    assert on_ray.check_address({on_ray.ADDRESS: "local"}) is None
-    assert on_ray.check_address({on_ray.ADDRESS: "auto"}) == "auto"
+    assert ray_cluster.check_address({}) is None
+    assert ray_cluster.check_address({ray_cluster.ADDRESS: "local"}) is None
+    assert ray_cluster.check_address({ray_cluster.ADDRESS: "auto"}) == "auto"
 
 
 @pytest.mark.parametrize("address", ["ray://head:10001", "head", "head:", "http://head:8265"])
 def test_what_is_no_address_of_a_head_is_refused(address: str) -> None:
     with pytest.raises(RunError, match="not the address") as caught:
-        on_ray.check_address({on_ray.ADDRESS: address})
-    assert caught.value.where == on_ray.ADDRESS
+        ray_cluster.check_address({ray_cluster.ADDRESS: address})
+    assert caught.value.where == ray_cluster.ADDRESS
 
 
 def test_an_address_where_nobody_answers_is_refused() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"127.0.0.1:{server.getsockname()[1]}"
-        assert on_ray.check_address({on_ray.ADDRESS: address}) == address
+        assert ray_cluster.check_address({ray_cluster.ADDRESS: address}) == address
     with pytest.raises(RunError, match="no Ray cluster answers") as caught:
-        on_ray.check_address({on_ray.ADDRESS: address})
+        ray_cluster.check_address({ray_cluster.ADDRESS: address})
     assert "docs/scale.md" in caught.value.fix
 
 
 def test_authentication_that_is_switched_off_is_refused() -> None:
     with pytest.raises(RunError, match="switched off"):
-        on_ray.check_address({on_ray.MODE: "disabled"})
+        ray_cluster.check_address({ray_cluster.MODE: "disabled"})
 
 
 def ray_node(name: str, alive: bool = True, **resources: float) -> dict[str, Any]:
@@ -141,16 +141,19 @@ def test_runs_go_to_gpus_where_there_are_some_else_to_cores() -> None:
     head, cores = ray_node("head", CPU=0.0), ray_node("cores", CPU=8.0)
     gpus, few = ray_node("gpus", CPU=8.0, GPU=4.0), ray_node("few", CPU=8.0, GPU=1.0)
     gone = ray_node("gone", alive=False, CPU=8.0, GPU=8.0)
-    assert on_ray.task_needs([head, cores, gone], 2) == ({"num_cpus": 1.0}, ["cores"])
-    assert on_ray.task_needs([head, cores, gpus, few], 2) == ({"num_gpus": 2.0, "num_cpus": 0.0}, ["gpus"])
+    assert ray_cluster.task_needs([head, cores, gone], 2) == ({"num_cpus": 1.0}, ["cores"])
+    assert ray_cluster.task_needs([head, cores, gpus, few], 2) == (
+        {"num_gpus": 2.0, "num_cpus": 0.0},
+        ["gpus"],
+    )
 
 
 def test_too_few_gpus_for_a_run_are_an_error_at_once() -> None:
     """Ray would wait for such a node for ever."""
     with pytest.raises(RunError, match="no node of the cluster has more than 4 GPUs"):
-        on_ray.task_needs([ray_node("a", CPU=8.0, GPU=4.0), ray_node("b", CPU=8.0, GPU=4.0)], 8)
+        ray_cluster.task_needs([ray_node("a", CPU=8.0, GPU=4.0), ray_node("b", CPU=8.0, GPU=4.0)], 8)
     with pytest.raises(RunError, match="none of the cluster's 1 nodes"):
-        on_ray.task_needs([ray_node("head", CPU=0.0)], 1)
+        ray_cluster.task_needs([ray_node("head", CPU=0.0)], 1)
 
 
 # What is asked of Slurm, and what it refuses.

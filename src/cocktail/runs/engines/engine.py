@@ -57,7 +57,8 @@ def run_jobs(
         )
     check_installed(settings.engine)
     if settings.engine == "ray":
-        from cocktail.runs.engines.on_ray import cluster, run_on_ray
+        from cocktail.runs.engines.on_ray import run_on_ray
+        from cocktail.runs.engines.ray_cluster import cluster
 
         with cluster() as ray, common_ground(store, files) as ground:
             return run_on_ray(ray, jobs, work, settings=settings, label=label, ground=ground)

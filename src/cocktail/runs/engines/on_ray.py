@@ -1,22 +1,17 @@
-"""Runs as tasks of Ray: on the cluster that RAY_ADDRESS names, or one that lives as long as the stage.
+"""Runs as tasks of Ray, a task a run with its GPUs.
 
-A task is a run with its GPUs. Ray gives it to another node when its node is lost; what it has left is a
-checkpoint and the system's lock, which ends with its process. Token authentication is on: who reaches a
-cluster without it can run code there.
+Ray gives a task to another node when its node is lost; what that has left is a checkpoint and the system's
+lock, which ends with its process.
 """
 
 from __future__ import annotations
 
-import os
-import secrets
 import signal
-import socket
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
 from functools import partial
 from queue import SimpleQueue
 from typing import Any
@@ -26,109 +21,11 @@ from cocktail.errors import RunError, first_line
 from cocktail.life import GRACE
 from cocktail.runs.engines.common_ground import CommonGround, check_here
 from cocktail.runs.engines.node import Order, Post
+from cocktail.runs.engines.ray_cluster import ADDRESS, task_needs
 from cocktail.runs.rounds import Job, Outcome, Payload, in_two_rounds
 
-ADDRESS, MODE, TOKEN, TOKEN_PATH = "RAY_ADDRESS", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"
 RETRIES = 3  # of a run whose node or worker was lost
-REACH = 10.0  # seconds until an address that does not answer is given up
 CHECK = 300.0  # seconds in which a node starts a process and looks at what it needs
-HELP = "https://docs.ray.io/en/latest/ray-security/token-auth.html"
-
-
-@contextmanager
-def cluster(environment: Mapping[str, str] | None = None) -> Iterator[Any]:
-    """Yield ``ray``, connected to a cluster; leave it, and end one that was started here, afterwards.
-
-    Raises:
-        RunError: the address is of no use, nobody answers there, or authentication is off or fails.
-    """
-    address = check_address(os.environ if environment is None else environment)
-    os.environ.setdefault(MODE, "token")
-    if address is None:
-        os.environ.setdefault(TOKEN, secrets.token_hex(32))  # of a cluster that lives as long as this stage
-        os.environ.setdefault("RAY_worker_niceness", "0")  # 15 else: any other work would go first
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    import ray  # reads its settings of authentication as it is imported
-
-    told = signal.getsignal(signal.SIGTERM)
-    try:
-        started: dict[str, Any] = {} if address else {"include_dashboard": False}
-        ray.init(address=address or "local", configure_logging=False, **started)
-    except Exception as error:  # Ray tells it by many types
-        raise RunError(
-            f"no Ray cluster at {address or 'this machine'} takes this stage ({first_line(error)})",
-            where=ADDRESS if address else "execute.engine",
-            fix=f"start one (docs/scale.md), with the same token on every machine: {HELP}",
-        ) from None
-    signal.signal(signal.SIGTERM, told)  # Ray takes it, and would end the stage before its runs have saved
-    try:
-        yield ray
-    finally:
-        ray.shutdown()
-        signal.signal(signal.SIGTERM, told)
-
-
-def check_address(environment: Mapping[str, str]) -> str | None:
-    """Return the address of the cluster to join, None if one is to be started here.
-
-    Raises:
-        RunError: authentication is switched off, the address is of Ray's client, or nobody answers there.
-    """
-    if environment.get(MODE, "token") == "disabled":
-        raise RunError(
-            "token authentication of Ray is switched off: who reaches the cluster could run code there",
-            where=MODE,
-            fix=f"unset {MODE}, and give every machine the same token: {HELP}",
-        )
-    address = environment.get(ADDRESS) or None
-    if address is None or address in ("auto", "local"):
-        return None if address == "local" else address
-    host, _, port = address.rpartition(":")
-    if "/" in host or not host or not port.isdigit():
-        raise RunError(
-            f"not the address of a cluster's head: {address!r}",
-            where=ADDRESS,
-            fix=f"{ADDRESS}=host:6379 or auto, on a machine that has joined the cluster (ray start)",
-        )
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=REACH).close()
-    except OSError as error:
-        raise RunError(
-            f"no Ray cluster answers at {address} ({error.strerror or error})",
-            where=ADDRESS,
-            fix=f"start its head (docs/scale.md), or unset {ADDRESS}: one is started here then",
-        ) from None
-    return address
-
-
-def task_needs(nodes: Sequence[Mapping[str, Any]], gpus_per_run: int) -> tuple[dict[str, float], list[str]]:
-    """Return what a run asks of a node, and the ids of the nodes that have it.
-
-    Where one node has GPUs, runs are made on GPUs; where none has, one run takes one core.
-
-    Args:
-        nodes: as ``ray.nodes()`` lists them.
-
-    Raises:
-        RunError: no node has enough.
-    """
-    living = [node for node in nodes if node["Alive"]]
-    most = max((node["Resources"].get("GPU", 0.0) for node in living), default=0.0)
-    if 0 < most < gpus_per_run:
-        raise RunError(
-            f"execute.gpus_per_run is {gpus_per_run}, but no node of the cluster has more than {most:g} GPUs",
-            fix="a smaller execute.gpus_per_run",
-        )
-    needs = {"num_gpus": float(gpus_per_run), "num_cpus": 0.0} if most else {"num_cpus": 1.0}
-    what, least = ("GPU", gpus_per_run) if most else ("CPU", 1)
-    able = [node["NodeID"] for node in living if node["Resources"].get(what, 0.0) >= least]
-    if not able:
-        raise RunError(
-            f"none of the cluster's {len(living)} nodes has a GPU or a free core for runs",
-            where=ADDRESS,
-            fix="ray start --address=HEAD:6379 on a machine that is to do runs",
-        )
-    return needs, able
 
 
 def run_on_ray(
@@ -177,6 +74,8 @@ def do_here(order: Order[Payload]) -> Outcome:
     """On a node: do one job, in a worker process that stays for the next one."""
     import ray
 
+    # Ray tells a task by it; a node that a script started in the background would not hear it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     gpus = tuple(ray.get_runtime_context().get_accelerator_ids().get("GPU", ()))
     if _posts and (_posts[0].gpus, _posts[0].silence) != (gpus, order.silence):
         _posts.pop().leave()
@@ -184,7 +83,7 @@ def do_here(order: Order[Payload]) -> Outcome:
         _posts.append(Post(gpus, order.silence))
     try:
         return _posts[0].do(order)
-    except KeyboardInterrupt:  # so Ray tells a task that the driver does not want it any more
+    except KeyboardInterrupt:  # the driver does not want it any more
         _posts.pop().leave()
         return "stopped"
 
@@ -193,6 +92,11 @@ _posts: list[Post] = []  # of this process of Ray, which does one task at a time
 
 
 def _check_nodes(ray: Any, able: Sequence[str], ground: CommonGround) -> None:
+    """Hold every node against the driver; one that is lost meanwhile is none, as long as another answers.
+
+    Raises:
+        RunError: a node differs, or none answers.
+    """
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     check = ray.remote(num_cpus=0, max_retries=0)(check_here)
@@ -201,18 +105,21 @@ def _check_nodes(ray: Any, able: Sequence[str], ground: CommonGround) -> None:
         for node in able
     ]
     end = time.monotonic() + CHECK
-    try:
-        for one in asked:
+    lost: list[Exception] = []
+    for one in asked:
+        try:
             one.future().result(timeout=max(end - time.monotonic(), 0.0))
-    except TimeoutError as error:
-        raise _no_cocktail(TimeoutError(f"it has not answered for {CHECK:g} seconds")) from error
-    except ray.exceptions.RayTaskError as error:
-        cause = error.cause
-        if isinstance(cause, RunError):
-            raise RunError(cause.what, where=cause.where, fix=cause.fix) from None
-        raise _no_cocktail(error) from None
-    except ray.exceptions.RayError as error:
-        raise _no_cocktail(error) from None
+        except TimeoutError:
+            lost.append(TimeoutError(f"it has not answered for {CHECK:g} seconds"))
+        except ray.exceptions.RayTaskError as error:
+            cause = error.cause
+            if isinstance(cause, RunError):
+                raise RunError(cause.what, where=cause.where, fix=cause.fix) from None
+            raise _no_cocktail(error) from None
+        except ray.exceptions.RayError as error:  # the cluster takes a moment to notice that a node died
+            lost.append(error)
+    if len(lost) == len(asked):
+        raise _no_cocktail(lost[0])
 
 
 def _no_cocktail(error: Exception) -> RunError:
