@@ -26,7 +26,7 @@ from cocktail.sources.read import read_rows
 ROOT = Path(__file__).parents[2]
 RUN, SHORTEST = 10, 6  # words
 BREAK = " zzbreakzz "  # stands between texts, so that no run goes over from one to the next
-BINARY = {".png"}  # figures, drawn from numbers
+BINARY = {".png", ".safetensors"}  # figures, drawn from numbers; weights, of bases that read generated text
 # The wording of a question that thousands of rows share, no sentence of anybody's data: the generated sources
 # ask in the same words, since their rows must look like those. What is asked about stands in other columns.
 WORDING = {"headline": {"instruction"}, "convfinqa": {"instruction"}, "finqa": {"query"}}
@@ -102,6 +102,8 @@ def tracked_texts() -> Iterator[tuple[str, str]]:
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
     for name in filter(None, listed.stdout.split("\0")):
         path = ROOT / name
+        if path.match("data/bases/*/tokenizer.json"):
+            continue  # a vocabulary of generated text, numbered: counting is no sentence
         if path.suffix == ".parquet":
             yield name, table_text(pq.read_table(path))
         elif path.suffix not in BINARY and path.is_file():

@@ -201,9 +201,7 @@ def test_both_arms_of_every_claim_are_asked_the_same_items(study: Study) -> None
             }
             assert len(sizes) == 1
             compared += 1
-    on_targets, elsewhere = {"tiny": (9 * 7, 3 * 3 + 2 * 2 + 2 * 1 + 2), "smoke": (7, 1)}[
-        study.params.study.name
-    ]
+    on_targets, elsewhere = {"tiny": (7 * 7, 3 * 2 + 2 * 1 + 1 + 2), "smoke": (7, 1)}[study.params.study.name]
     assert compared == on_targets + elsewhere
 
 

@@ -113,8 +113,7 @@ def test_the_review_shows_verdicts_first_and_installs_what_they_need() -> None:
     assert text.index("cocktail verdicts-diff old_claims.json reports/claims.json") < text.index(
         "dvc metrics diff"
     )
-    listed = re.search(r"grep -E '\^\((.*?)\)==", text)
-    assert listed
+    assert text.index("make packages") < text.index("cocktail verdicts-diff")
     code = (
         "import sys, cocktail.cli, cocktail.claims.changes as changes\n"
         "changes.changes_markdown({'claims': []}, {'claims': []})\n"
@@ -122,6 +121,6 @@ def test_the_review_shows_verdicts_first_and_installs_what_they_need() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     heavy = {"pydantic", "yaml", "scipy", "statsmodels", "torch", "pandas", "rich", "jinja2"}
-    assert heavy & set(done.stdout.split()) == {"pandas"} <= set(listed[1].split("|"))
+    assert heavy & set(done.stdout.split()) == {"pandas"}
     empty = re.search(r"echo '(.*?)' > old_claims\.json", text)
     assert empty and all(one.was == ABSENT for one in verdict_changes(json.loads(empty[1]), NEW))

@@ -321,6 +321,7 @@ from cocktail.runs.engines import node
 from cocktail.runs.engines.common_ground import common_ground
 from cocktail.runs.rounds import Job
 import test_pool
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 worker.PRELOAD = []
 folder = Path({str(tmp_path)!r})
 with common_ground(Store(folder / "own"), []) as ground:

@@ -255,7 +255,7 @@ def test_rows_and_steps_of_the_tiny_study_are_those_of_its_receipts() -> None:
             assert int(receipt["steps"]) == planned[name].steps, name
             compared += 1
     explored = [run for run in planned.values() if run.stage == "explore"]
-    assert compared >= len(explored) > 55
+    assert compared >= len(explored) > 50  # less those that confirm may have, too
     total = {int(receipt["of"]) for receipt in receipts if receipt["of"]}
     assert total == {scratch_parameters(model) for model in params.models.values()}
 

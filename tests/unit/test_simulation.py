@@ -323,7 +323,7 @@ def test_a_recorded_study_has_a_design_of_its_own() -> None:
     clusters = {arm["task"]: arm["n_clusters"] for arm in arms}
     spread = [100 * arm["seed_sd"] for arm in arms]
     design = recorded_design(record)
-    assert (design.seeds, design.tasks, design.dev_items) == (3, len(items), 60)
+    assert (design.seeds, design.tasks, design.dev_items) == (3, len(items), 120)
     assert design.items == round(sum(items.values()) / len(items))
     assert min(items[t] / clusters[t] for t in items) <= design.mean_cluster
     assert design.mean_cluster <= max(items[t] / clusters[t] for t in items)

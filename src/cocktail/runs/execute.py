@@ -138,12 +138,13 @@ def _train(job: RunJob, mixture: Mixture, recipe: Recipe, tokenizer: Tokenizer) 
         free_memory()
         fitted = fit(replace(recipe, checkpointing="always"))
     model, training = fitted
-    with job.store.publish("runs", job.training_key) as folder:
-        write_json(folder / "training.json", _training_record(training, counts, recipe))
-        write_runtime(folder, {**_cost("training", started, energy), **training_speed(training, recipe)})
-    if job.keep_weights:
+    cost = {**_cost("training", started, energy), **training_speed(training, recipe)}
+    if job.keep_weights:  # before its receipt, with which the training counts as done
         with job.store.publish("tuned", job.training_key) as folder:
             model.save_pretrained(folder)
+    with job.store.publish("runs", job.training_key) as folder:
+        write_json(folder / "training.json", _training_record(training, counts, recipe))
+        write_runtime(folder, cost)
     return model
 
 
