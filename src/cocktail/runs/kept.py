@@ -10,6 +10,7 @@ left there is never taken for a run of this study.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -114,16 +115,20 @@ def keep(folder: Path, runs: Sequence[Coded]) -> Path:
     table = pa.Table.from_pandas(pd.concat(tables, ignore_index=True), preserve_index=False)
     facts = json.dumps([_facts(run) for run in runs], sort_keys=True)
     numbers = [int(path.name.partition("-")[0]) for path in folder.glob("*-*.parquet")]
-    draft = folder / "new.parquet"
-    with fresh_file(draft) as file:
-        pq.write_table(
-            table.replace_schema_metadata({**(table.schema.metadata or {}), FACTS: facts.encode()}),
-            file,
-            compression="zstd",
-            use_dictionary=[name for name in table.column_names if name != "item"],
-            column_encoding={"item": "DELTA_BYTE_ARRAY"},  # neighbours differ in their last digits
-        )
-    return draft.rename(folder / f"{max(numbers, default=0) + 1:03}-{digest_file(draft)[:SHORT]}.parquet")
+    packed = pa.BufferOutputStream()
+    pq.write_table(
+        table.replace_schema_metadata({**(table.schema.metadata or {}), FACTS: facts.encode()}),
+        packed,
+        compression="zstd",
+        use_dictionary=[name for name in table.column_names if name != "item"],
+        column_encoding={"item": "DELTA_BYTE_ARRAY"},  # neighbours differ in their last digits
+    )
+    content = packed.getvalue().to_pybytes()
+    digest = hashlib.sha256(content).hexdigest()[:SHORT]
+    path = folder / f"{max(numbers, default=0) + 1:03}-{digest}.parquet"
+    with fresh_file(path) as draft:
+        draft.write_bytes(content)
+    return path
 
 
 def read_kept(path: Path) -> list[dict[str, Any]]:
