@@ -21,6 +21,7 @@ import psutil
 import pytest
 import yaml
 from clone import Clone, copy_work_tree
+from processes import line_of, relatives
 
 from cocktail.files.store import Store
 
@@ -147,24 +148,10 @@ def marks(clone: Clone) -> set[Path]:
     return {Path(folder, name) for folder, _, files in walked for name in names.intersection(files)}
 
 
-def relatives(family: psutil.Process) -> list[psutil.Process]:
-    try:
-        return [family, *family.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return []
-
-
 def workers_of(family: psutil.Process) -> list[psutil.Process]:
     """Children of the fork server."""
     servers = [one for one in relatives(family) if "multiprocessing.forkserver" in line_of(one)]
     return [child for server in servers for child in relatives(server)[1:]]
-
-
-def line_of(process: psutil.Process) -> str:
-    try:
-        return " ".join(process.cmdline())
-    except (psutil.NoSuchProcess, psutil.ZombieProcess):
-        return ""
 
 
 def contents(folder: Path) -> dict[str, bytes]:

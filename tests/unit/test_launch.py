@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 import pytest
 import torch
+from processes import line_of, relatives
 from tiny_model import ITEMS, STOP, recipe, tiny_rows, write_tiny_base
 
 from cocktail import life
@@ -125,10 +126,10 @@ def test_the_processes_go_when_the_one_that_asked_is_killed(base: Path, tmp_path
     asking = subprocess.Popen([sys.executable, "-c", script])
     family = psutil.Process(asking.pid)
     end = time.monotonic() + 60
-    while sum("training.launch" in " ".join(one.cmdline()) for one in family.children(recursive=True)) < 3:
+    while sum("training.launch" in line_of(one) for one in relatives(family)[1:]) < 3:
         assert time.monotonic() < end and asking.poll() is None
         time.sleep(0.2)
-    everyone = family.children(recursive=True)
+    everyone = relatives(family)[1:]
     os.kill(asking.pid, signal.SIGKILL)
     asking.wait()
     _, alive = psutil.wait_procs(everyone, timeout=40)

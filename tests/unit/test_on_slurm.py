@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import test_runs
+from processes import line_of, relatives
 
 from cocktail.config import ExecuteConfig
 from cocktail.errors import RunError
@@ -127,8 +128,8 @@ def interrupt(store: Path, hits: list[int]) -> None:
     end = time.monotonic() + WAIT
     while time.monotonic() < end:
         if list((store / "checkpoints").rglob("complete.json")):
-            for process in psutil.Process().children(recursive=True):
-                if "submitit.core._submit" in " ".join(process.cmdline()):
+            for process in relatives(psutil.Process())[1:]:
+                if "submitit.core._submit" in line_of(process):
                     process.send_signal(signal.SIGUSR2)
                     hits.append(process.pid)
                     return
