@@ -37,7 +37,7 @@ def load_configuration(self: Any, config_name: Any, overrides: list[str], *args:
         except (HydraException, OmegaConfBaseException) as error:
             ConfigLoaderImpl.load_configuration = _load  # the message composes once more
             raise refused(error, CONF, overrides) from None
-        params = check_params(raw, where=f"conf with {' '.join(overrides)}")
+        params = check_params(raw, where=f"conf with {' '.join(overrides)}", root=CONF.parent)
         explore_runs(params)
         _tell_cost(params.study.name, overrides)
     except ConfigError as error:

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from cocktail.config import check_params, params_schema
+from cocktail.config.catalogue import with_catalogue
 from cocktail.config.compose import compose, differences, known_studies, write_params
 from cocktail.data.grid import explore_runs
 from cocktail.errors import ConfigError
@@ -50,7 +51,7 @@ def test_a_variant_composes_and_differs(override: str) -> None:
 
 def test_a_field_that_is_left_out_of_a_file_is_no_difference() -> None:
     """Records and cards compare what was read, with every field, with what was composed or recorded."""
-    composed = compose(CONF, "tiny")
+    composed = with_catalogue(compose(CONF, "tiny"), ROOT)
     read = check_params(composed, where="tiny").model_dump()
     assert not [line for line in differences(read, composed) if ".files" in line]
     read["fetch"]["sources"]["fpb"]["files"][1]["path"] = "other.parquet"
@@ -63,3 +64,13 @@ def test_unknown_study_and_override_are_clear_errors() -> None:
         compose(CONF, "tinny")
     with pytest.raises(ConfigError, match="learning_rat"):
         compose(CONF, "tiny", ["train.learning_rat=1.0"])
+
+
+def test_what_the_catalogue_holds_is_changed_with_a_plus() -> None:
+    with pytest.raises(
+        ConfigError, match=r"fetch.sources.fpb: not there yet; \+fetch.sources.fpb.revision=…"
+    ):
+        compose(CONF, "tiny", ["fetch.sources.fpb.revision=abc"])
+    changed = compose(CONF, "tiny", ["+fetch.sources.fpb.revision=abc"])
+    source = check_params(changed, where="tiny", root=ROOT).fetch.sources["fpb"]
+    assert (source.revision, source.licence) == ("abc", "MIT")

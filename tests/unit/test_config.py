@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from cocktail.config import RENAMED, check_params, load_params
+from cocktail.config.catalogue import with_catalogue
 from cocktail.config.compose import compose
 from cocktail.errors import ConfigError
 
@@ -17,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def tiny() -> dict[str, Any]:
-    return compose(ROOT / "conf", "tiny")
+    return dict(with_catalogue(compose(ROOT / "conf", "tiny"), ROOT))
 
 
 def problems(raw: Any) -> str:

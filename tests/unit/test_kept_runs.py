@@ -51,7 +51,7 @@ OVERRIDES = ("study.evaluations=[fpb,finqa,knowledge,financebench]", "study.incl
 OVERRIDES += ("study.tries=0", "study.confirm_seeds=[101]", "study.confirm_also=[]")
 OVERRIDES += ("answer.explored_test_rows=40", "answer.general_test_rows=50")  # of 60
 GENERATED = study_params("smoke", *OVERRIDES)
-PARAMS = study_params("smoke", *OVERRIDES, "fetch.sources.fpb.status=original")
+PARAMS = study_params("smoke", *OVERRIDES, "+fetch.sources.fpb.status=original")
 MODEL = "phi3_smoke"
 EXPLORE = explore_runs(PARAMS)
 CONFIRM = confirm_runs(PARAMS, {"fpb": {"chosen": "all"}})

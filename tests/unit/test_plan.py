@@ -19,6 +19,7 @@ import yaml
 
 from cocktail import cli
 from cocktail.config import check_params
+from cocktail.config.catalogue import with_catalogue
 from cocktail.config.compose import compose, known_studies
 from cocktail.data.confirmation import confirm_runs, dearest_choice
 from cocktail.data.grid import candidates, explore_runs
@@ -53,7 +54,7 @@ def paper(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Plan]:
 
 
 def link_facts(root: Path) -> Path:
-    for part in ("conf", "data/reference", "reports/benchmarks"):
+    for part in ("conf", "data/reference", "data/sources", "reports/benchmarks"):
         (root / part).parent.mkdir(parents=True, exist_ok=True)
         (root / part).symlink_to(ROOT / part)
     return root
@@ -302,8 +303,14 @@ def test_a_value_without_its_origin_is_refused(bare: Path) -> None:
 
 
 def test_a_generated_source_without_rows_is_a_clear_error(bare: Path) -> None:
+    catalogue = with_catalogue(compose(CONF, "tiny"), ROOT)["fetch"]
+    del catalogue["world"]["fpb_train"]
+    (bare / "data/sources").unlink()
+    (bare / "data/sources").mkdir()
+    kept = {key: catalogue[key] for key in ("world", "sources")}
+    (bare / "data/sources/synthetic.yaml").write_text(yaml.safe_dump(kept), encoding="utf-8")
     with pytest.raises(DataError) as error:
-        plan_study(CONF, "tiny", ["~fetch.world.fpb_train"], root=bare)
+        plan_study(CONF, "tiny", root=bare)
     assert error.value.what == "fetch.world has no fpb_train"
 
 
@@ -320,7 +327,7 @@ def test_broken_overrides_and_unknown_studies_are_clear_errors(paper: Callable[.
 def test_what_is_not_pinned_gated_or_too_large_is_said(paper: Callable[..., Plan]) -> None:
     plan = paper()
     said = checks(plan)
-    sources = yaml.safe_load((CONF / "source/hub.yaml").read_text(encoding="utf-8"))["fetch"]["sources"]
+    sources = yaml.safe_load((CONF.parent / "data/sources/hub.yaml").read_text(encoding="utf-8"))["sources"]
     loose = sorted(name for name, source in sources.items() if not source["revision"])
     gated = [name for name, source in sources.items() if source.get("gated")]
     assert said[0].startswith(f"Sources without a pin (revision): {', '.join(loose)}; pinned: ")

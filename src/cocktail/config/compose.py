@@ -92,7 +92,9 @@ def _unknown_part(key: str, known: Any) -> Iterator[str]:
         if not isinstance(known, Mapping):
             return
         if part not in known:
-            yield f"{'.'.join(parts[: place + 1])}: unknown key{near(part, known)}"
+            found = ".".join(parts[: place + 1])
+            # An empty section takes what is added to it: sources and world are in the catalogue.
+            yield f"{found}: unknown key{near(part, known)}" if known else f"{found}: not there yet; +{key}=…"
             return
         known = known[part]
 

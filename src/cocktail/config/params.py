@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ValidationError, model_validator
 
 from cocktail.config.base import SHARED_OUT_TASKS, Name, Section
+from cocktail.config.catalogue import with_catalogue
 from cocktail.config.models import ModelConfig
 from cocktail.config.study import FetchConfig, MixConfig, PrepareConfig, SourceConfig, StudyConfig
 from cocktail.config.training import (
@@ -139,12 +140,12 @@ def load_params(path: Path) -> Params:
         ) from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: not UTF-8, 5,000 digits
         raise ConfigError([f"not YAML: {' '.join(str(error).split())}"], where=str(path)) from None
-    return check_params(raw, where=str(path))
+    return check_params(raw, where=str(path), root=path.parent)
 
 
-def check_params(raw: Any, *, where: str) -> Params:
-    """Check an already parsed configuration; see :func:`load_params`."""
-    raw = _with_new_names(raw, where=where)
+def check_params(raw: Any, *, where: str, root: Path = Path()) -> Params:
+    """Check an already parsed configuration of the project in ``root``; see :func:`load_params`."""
+    raw = with_catalogue(_with_new_names(raw, where=where), root)
     try:
         return Params.model_validate(raw)
     except ValidationError as error:

@@ -64,7 +64,7 @@ def lay_out(folder: Path, *, study: str, overrides: Sequence[str] = ()) -> list[
     refuse_folder(folder)
     seed, files = study_seed()
     composed = compose(seed / "conf", study, overrides)
-    check_params(composed, where=f"conf with study={study}")
+    check_params(composed, where=f"conf with study={study}", root=seed)
     texts = EMPTY | {
         PACKAGE: f"cocktail {package_version()}\n",
         "README.md": README.format(version=package_version(), study=study),

@@ -151,7 +151,7 @@ def _write(
         mini = models[wanted.model]["kind"] == "scratch"
         capped = replace(wanted, cap=wanted.cap or (MINI_CAP if mini else CAP))
         _put(places["study"], study_text(capped, source, evaluated=evaluated, mini=mini))
-        check_params(compose(root / "conf", wanted.name), where=str(places["study"]))
+        check_params(compose(root / "conf", wanted.name), where=str(places["study"]), root=root)
         return Made(task, columns, parts, names, tuple(places.values()))
 
 

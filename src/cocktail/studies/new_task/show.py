@@ -55,7 +55,7 @@ def _files(root: Path, made: Made) -> Iterator[str]:
 def _prompts(root: Path, made: Made) -> Iterator[str]:
     """Three prompts, then what cleaning and leakage take, with the rules that ``prepare`` has."""
     name = made.task.name
-    params = check_params(compose(root / "conf", name), where=name)
+    params = check_params(compose(root / "conf", name), where=name, root=root)
     files = [RawFile(path=f"{split}.jsonl", split=split) for split in ("train", "test")]
     share = params.prepare.max_quarantine_share
     loaded = load_source(root / OWN / name, task=made.task, files=files, max_quarantine_share=share)

@@ -69,7 +69,7 @@ def plan_study(conf: Path, study: str, overrides: Sequence[str] = (), *, root: P
         DataError: a size that the plan needs is not known.
     """
     composed = compose(conf, study, overrides)
-    params = check_params(composed, where=f"{conf} with study={study}")
+    params = check_params(composed, where=f"{conf} with study={study}", root=root)
     sizes, prepared = read_sizes(root / SIZES), prepared_data(composed, root=root)
     rows = source_rows(params, sizes, prepared=prepared)
     runs = planned_runs(params, rows)

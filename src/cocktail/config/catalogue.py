@@ -1,0 +1,59 @@
+"""The catalogue of sources that params.yaml names: repositories, files, licences, digests; what is generated.
+
+``fetch.catalogue: mirror`` stands for ``data/sources/mirror.yaml``, which has the keys ``sources`` and
+``world`` of section fetch. What params.yaml says of a source, or adds, wins over the catalogue.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cocktail.errors import ConfigError, near
+
+FOLDER = Path("data/sources")
+KEYS = ("world", "sources")
+
+
+def with_catalogue(raw: Any, root: Path) -> Any:
+    """Return a configuration in which the catalogue's entries stand in place of its name.
+
+    Args:
+        raw: params.yaml as parsed; where it names no catalogue it is returned as it is.
+        root: the project's folder.
+
+    Raises:
+        ConfigError: there is no such catalogue, or it is none.
+    """
+    fetch = raw.get("fetch") if isinstance(raw, Mapping) else None
+    if not isinstance(fetch, Mapping) or fetch.get("catalogue") is None:
+        return raw
+    said = {key: value for key, value in fetch.items() if key != "catalogue"}
+    found = _read(root / FOLDER, fetch["catalogue"])
+    return {**raw, "fetch": {**said, **{key: _merged(found[key], said.get(key)) for key in found}}}
+
+
+def _read(folder: Path, name: Any) -> dict[str, Any]:
+    path = folder / f"{name}.yaml"
+    if not re.fullmatch(r"\w+", str(name)) or not path.is_file():
+        known = sorted(one.stem for one in folder.glob("*.yaml"))
+        raise ConfigError(
+            [f"fetch.catalogue: no catalogue {name!r}{near(str(name), known)}"], where=str(folder)
+        )
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigError([f"not YAML: {' '.join(str(error).split())}"], where=str(path)) from None
+    if not isinstance(found, dict) or not found.keys() <= set(KEYS):
+        raise ConfigError([f"a catalogue has the keys {' and '.join(KEYS)}, and no others"], where=str(path))
+    return found
+
+
+def _merged(found: Any, said: Any) -> Any:
+    if isinstance(found, Mapping) and isinstance(said, Mapping):
+        return {key: _merged(found.get(key), said.get(key)) for key in {**found, **said}}
+    return found if said is None else said
