@@ -15,7 +15,13 @@ from cocktail.config.models import ModelConfig, PretrainConfig, WeightsPackage
 from cocktail.config.params import RENAMED, Params, check_params, load_params, params_schema, record_name
 from cocktail.config.study import FetchConfig, PrepareConfig, RawFile, SourceConfig, StudyConfig
 from cocktail.config.tasks import evaluated_tasks, general_tasks, mixable_tasks, task_names
-from cocktail.config.training import AnswerConfig, EndpointConfig, ExecuteConfig, SlurmConfig
+from cocktail.config.training import (
+    AnswerConfig,
+    EndpointConfig,
+    EvaluateConfig,
+    ExecuteConfig,
+    SlurmConfig,
+)
 
 __all__ = [
     "FILLER",
@@ -26,6 +32,7 @@ __all__ = [
     "Backend",
     "Digest",
     "EndpointConfig",
+    "EvaluateConfig",
     "ExecuteConfig",
     "FetchConfig",
     "MixtureKind",

@@ -88,6 +88,8 @@ class Params(Section):
             )
         if several > 1 and self.train.method not in ("full", "lora"):
             problems.append(f"method {self.train.method} trains on one GPU; set execute.gpus_per_run: 1")
+        if several > 1 and self.train.evaluate:
+            problems.append("train.evaluate answers dev on one GPU; set execute.gpus_per_run: 1")
         if self.execute.engine != "local" and self.execute.accept == "same_type":
             problems.append(
                 "execute.accept same_type compares with the CPU or GPU of this machine, which with "

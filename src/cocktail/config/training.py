@@ -29,6 +29,13 @@ class PromptTuningConfig(Section):
     learning_rate: Rate  # conf/method/prompt_tuning.yaml makes it train.learning_rate
 
 
+class EvaluateConfig(Section):
+    """Dev during a training: answered at so many points, in every run, on the tasks it is trained for."""
+
+    points: Positive  # after equal parts of the run's steps; the last is its end
+    keep: Literal["last", "best"] = "last"  # which point's weights the run ends with
+
+
 class TrainConfig(Section):
     """Fine-tuning: one recipe for all runs, with epochs and warm-up by kind of mixture."""
 
@@ -51,6 +58,7 @@ class TrainConfig(Section):
     liger: bool  # Liger kernels; need a GPU
     lora: LoraConfig
     prompt_tuning: PromptTuningConfig
+    evaluate: EvaluateConfig | None = None
 
     @model_validator(mode="after")
     def _method_fits(self) -> TrainConfig:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 import numpy as np
 import pandas as pd
@@ -62,6 +63,16 @@ def _references(
         ids[:-1][:limit] if answer else ()
         for ids, answer, limit in zip(written, answers, limits, strict=True)
     )
+
+
+def exact_match(engine: Engine, tokenizer: Tokenizer, rendered: RenderedSet) -> float:
+    """Return the share of items whose answer is the reference answer, but for space around it."""
+    table, tasks = rendered.asked.table, rendered.asked.tasks
+    asked = zip(rendered.prompts, table["task"], strict=True)
+    written = engine.generate([Question(prompt.ids, tasks[task].max_new_tokens) for prompt, task in asked])
+    texts = tokenizer.batch_decode([answer.ids for answer in written], skip_special_tokens=True)
+    answers = map(str.strip, table["answer"])
+    return fmean(text.strip() == answer for text, answer in zip(texts, answers, strict=True))
 
 
 def answer_set(engine: Engine, tokenizer: Tokenizer, rendered: RenderedSet) -> pd.DataFrame:

@@ -87,6 +87,12 @@ def read_receipts(answers: Path, models: Iterable[str]) -> list[dict[str, Any]]:
     ]
 
 
+def _dev(receipt: Mapping[str, Any]) -> dict[str, Any]:
+    """Which step's weights a run kept, and the share right on dev there, if dev was asked on the way."""
+    kept = receipt.get("kept_step")
+    return {} if kept is None else {"kept_step": kept, "dev_there": dict(map(tuple, receipt["dev"]))[kept]}
+
+
 def runs_table(receipts: Iterable[Mapping[str, Any]], *, note: str) -> Table:
     """Every run: seed, rows, tokens, method, tuned parameters, loss, steps, and how its answers ended."""
     rows = []
@@ -103,6 +109,7 @@ def runs_table(receipts: Iterable[Mapping[str, Any]], *, note: str) -> Table:
             | {"trainable": receipt["trainable_parameters"], "of": receipt.get("total_parameters", "")}
             | {"last loss": float(receipt["loss"][-1][1]) if receipt["loss"] else None}
             | {name: receipt[name] for name in ends}
+            | _dev(receipt)
         )
     frame = pd.DataFrame(rows).rename(columns=lambda name: name.replace("_", " "))
     title = "Runs: rows, tokens, method, tuned parameters, loss and steps from each run's receipt"

@@ -22,6 +22,7 @@ from cocktail.data.mixture import Mixture, mixture_rows
 from cocktail.data.prompts import Tokenizer, items_of
 from cocktail.files.records import write_json, write_table
 from cocktail.files.store import write_runtime
+from cocktail.runs.dev import dev_watch
 from cocktail.runs.energy import energy_joules
 from cocktail.runs.jobs import RunJob
 from cocktail.runs.shortage import shortage
@@ -118,14 +119,17 @@ def _train(job: RunJob, mixture: Mixture, recipe: Recipe, tokenizer: Tokenizer) 
         truncation=job.truncation,
     )
     checkpoints = Checkpoints(_checkpoints(job), job.checkpoint_seconds)
+    dev = [_asked_of(job, asked) for asked in job.dev]
 
     def fit(recipe: Recipe) -> tuple[Any, Training]:
         if recipe.devices > 1:
             free_memory()  # what this process kept from answering the run before
             return fine_tune_on_devices(rows, Task(job.base, job.stop_token, recipe, checkpoints))
         base = load_base(job.base, recipe)
+        watch = dev_watch(job, tokenizer, recipe, sets=dev, folder=checkpoints.folder)
+        stop = job.stop_token
         return fine_tune(
-            base, tokenizer, rows, recipe=recipe, stop_token=job.stop_token, checkpoints=checkpoints
+            base, tokenizer, rows, recipe=recipe, stop_token=stop, checkpoints=checkpoints, watch=watch
         )
 
     fitted: tuple[Any, Training] | None = None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from cocktail.config import AnswerConfig
+from cocktail.config import AnswerConfig, EvaluateConfig
 from cocktail.data.evaluation_set import Shots
 from cocktail.data.grid import Asked, Run
 from cocktail.data.mixture import Mixture
@@ -26,6 +26,7 @@ class RunJob:
         checkpoint_seconds: time from one checkpoint to the next.
         training_key: where the store keeps what came of the training; the base's identity for the base.
         answers: each evaluation set that is asked, and where the store keeps its answers.
+        evaluate, dev: whether dev is answered during the training, and which sets.
         only_on: the CPU or GPU on which finished work must have been made to count; "": any.
         identity: what the receipt says the keys were made of.
     """
@@ -46,6 +47,8 @@ class RunJob:
     store: Store
     training_key: str
     answers: tuple[tuple[Asked, str], ...]
+    evaluate: EvaluateConfig | None
+    dev: tuple[Asked, ...]
     only_on: str
     identity: dict[str, str]
 

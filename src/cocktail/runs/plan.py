@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from cocktail.config import Params
 from cocktail.data.evaluation_set import NO_SHOTS, EvaluationSet, Shots, read_evaluation_set
@@ -44,10 +45,19 @@ class Planner:
         mixture, params = self.mixtures.get(run.id), self.params
         recipe = self._recipe(run, max_steps=max_steps) if mixture else None
         rows, stop = self._rows_digest(mixture), params.model(self.model).stop_token
-        key = self._base
+        key, evaluate = self._base, params.train.evaluate
+        trained_for = [asked.task for asked in run.asked if recipe and asked.task in run.sources]
+        dev = tuple(Asked(task, dev=True, test_rows=0) for task in trained_for if evaluate)
         if recipe:
             truncation = params.train.truncation
-            key = training_key(recipe, base=self._base, rows=rows, stop_token=stop, truncation=truncation)
+            key = training_key(
+                recipe,
+                base=self._base,
+                rows=rows,
+                stop_token=stop,
+                truncation=truncation,
+                dev=self._dev_facts(dev),
+            )
         shots, bf16 = Shots(run.shots, params.study.seed), params.train.precision == "bf16"
         answers = tuple(
             (
@@ -80,6 +90,8 @@ class Planner:
             store=self.store,
             training_key=key,
             answers=answers,
+            evaluate=evaluate if dev else None,
+            dev=dev,
             only_on=self._only_on,
             identity={"base": self._base, "rows_digest": rows},
         )
@@ -114,6 +126,14 @@ class Planner:
             devices=execute.gpus_per_run,
             tree_tokens=execute.tree_tokens if execute.share_prefixes and not train.packing else 0,
         )
+
+    def _dev_facts(self, dev: Sequence[Asked]) -> list[Any] | None:
+        """What a training's key says of the dev sets that are asked on the way."""
+        evaluate, longest = self.params.train.evaluate, self.params.answer.max_prompt
+        if evaluate is None or not dev:
+            return None
+        sets = [self._evaluation_set(asked, NO_SHOTS).digest() for asked in dev]
+        return [evaluate.points, evaluate.keep, longest, sets]
 
     def _rows_digest(self, mixture: Mixture | None) -> str:
         """The digest of the rows' contents in training order; "" for the base."""

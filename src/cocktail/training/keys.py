@@ -31,6 +31,7 @@ ANSWERING_LIBRARIES = ("tokenizers", "torch", "transformers")
 
 DEFAULTS: Mapping[str, Any] = {
     "bf16": False,
+    "dev": None,
     "grouped_by_length": True,
     "lora": None,
     "max_grad_norm": 1.0,
@@ -46,12 +47,15 @@ DEFAULTS: Mapping[str, Any] = {
 }
 
 
-def training_key(recipe: Recipe, *, base: str, rows: str, stop_token: str, truncation: str) -> str:
+def training_key(
+    recipe: Recipe, *, base: str, rows: str, stop_token: str, truncation: str, dev: list[Any] | None = None
+) -> str:
     """Return the key of a training.
 
     Args:
         base: the identity of the base.
         rows: digest of the rows' texts, in the order in which they are sampled.
+        dev: what is asked on the way, how often, and what comes of it; None: nothing is.
     """
     lora = recipe.lora
     return _key(
@@ -59,6 +63,7 @@ def training_key(recipe: Recipe, *, base: str, rows: str, stop_token: str, trunc
             "rules": max(TRAINING_RULES),
             "libraries": versions(TRAINING_LIBRARIES),
             "base": base,
+            "dev": dev,
             "rows": rows,
             "stop_token": stop_token,
             "truncation": truncation,

@@ -90,6 +90,8 @@ class Training:
         trained_tokens, total_tokens: of all rows once: completions; prompts and completions.
         shared: whether rows were read in trees.
         seconds: of the steps, those of earlier goes that were killed included.
+        dev: optimiser step, share of dev answers that are right, where dev was answered on the way.
+        kept_step: the step whose weights the model has; None: the last, and dev was not asked.
     """
 
     steps: int
@@ -101,11 +103,15 @@ class Training:
     total_parameters: int
     shared: bool = field(compare=False)
     seconds: float = field(compare=False)
+    dev: list[tuple[int, float]] = field(default_factory=list)
+    kept_step: int | None = None
 
     def as_record(self) -> dict[str, Any]:
-        """Everything but the seconds."""
+        """Everything but the seconds, and dev only where it was asked."""
         record = asdict(self)
         del record["seconds"]
+        if self.kept_step is None:
+            del record["dev"], record["kept_step"]
         return record
 
 

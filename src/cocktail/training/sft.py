@@ -26,6 +26,7 @@ from cocktail.data.prompts import Tokenizer
 from cocktail.errors import RunError
 from cocktail.training.bf16 import bf16_anywhere
 from cocktail.training.checkpoints import KEPT, Checkpoints, SaveByTime
+from cocktail.training.evaluation import DevWatch
 from cocktail.training.methods import (
     adapter_config,
     check_method,
@@ -50,10 +51,11 @@ def fine_tune(
     recipe: Recipe,
     stop_token: str,
     checkpoints: Checkpoints,
+    watch: DevWatch | None = None,
 ) -> tuple[PreTrainedModel | PeftModel, Training]:
     """Train ``model`` as :func:`train` does and return it, with its adapter if the method has one."""
     trainer, report = train(
-        model, tokenizer, rows, recipe=recipe, stop_token=stop_token, checkpoints=checkpoints
+        model, tokenizer, rows, recipe=recipe, stop_token=stop_token, checkpoints=checkpoints, watch=watch
     )
     return _usable(trainer.model), report
 
@@ -66,10 +68,14 @@ def train(
     recipe: Recipe,
     stop_token: str,
     checkpoints: Checkpoints,
+    watch: DevWatch | None = None,
 ) -> tuple[CompletionTrainer, Training]:
     """Train ``model`` on ``rows`` and return its trainer, and how it went.
 
     A training that was killed goes on from its last whole checkpoint. Of several processes each calls this.
+
+    Args:
+        watch: answers dev on the way; for a training by one process.
 
     Raises:
         RunError: no rows, a row longer than ``max_length``, a row that would teach something else than
@@ -87,7 +93,8 @@ def train(
     trainable, total = count_parameters(trainer.model)  # before it is cut into the parts of several GPUs
     resumed = checkpoints.newest()
     saving = SaveByTime(checkpoints, resumed=resumed)
-    trainer.add_callback(saving)
+    for callback in (watch, saving) if watch else (saving,):
+        trainer.add_callback(callback)
     started = time.monotonic()
     with bf16_anywhere(wanted=recipe.precision == "bf16"):
         mean_loss = trainer.train(resume_from_checkpoint=str(resumed) if resumed else None).training_loss
@@ -103,6 +110,8 @@ def train(
         total_parameters=total,
         shared=bool(trainer.data_collator.tree_tokens),
         seconds=saving.seconds_before + time.monotonic() - started,
+        dev=watch.scores if watch else [],
+        kept_step=watch.settle(trainer.model) if watch else None,
     )
     return trainer, report
 
