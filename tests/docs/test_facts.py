@@ -92,7 +92,7 @@ def test_figure_and_table_of_stages_are_those_of_dvc_yaml() -> None:
 
 
 def test_licences_are_those_of_the_sources() -> None:
-    sources = yaml.safe_load((ROOT / "data/sources/hub.yaml").read_text(encoding="utf-8"))["sources"]
+    sources = yaml.safe_load((ROOT / "conf/catalogue/hub.yaml").read_text(encoding="utf-8"))["sources"]
     table = (ROOT / "docs/real-data.md").read_text(encoding="utf-8")
     for name, source in sources.items():
         assert f"| `{name}` | {source['repo']} | {source['licence']} |" in table

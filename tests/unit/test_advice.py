@@ -251,7 +251,7 @@ def test_the_command_reads_fresh_scores_and_recorded_studies(
     arms = [{"task": task, "guess": guess} for task, guess in (("fpb", 0.99), ("my_own_task", 0.3))]
     write_json(study / "comparison.json", {"arms": arms})
     write_json(tmp_path / "data/prepared/tasks.json", {})
-    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf").symlink_to(ROOT / "conf")
     (tmp_path / "params.yaml").write_text(
         (ROOT / "params.yaml").read_text(encoding="utf-8"), encoding="utf-8"
     )

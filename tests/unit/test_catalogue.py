@@ -16,7 +16,7 @@ FPB = {"repo": "someone/fpb", "licence": "MIT", "files": [{"path": "a.csv", "spl
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    folder = tmp_path / "data/sources"
+    folder = tmp_path / "conf/catalogue"
     folder.mkdir(parents=True)
     (folder / "here.yaml").write_text(yaml.safe_dump({"sources": {"fpb": FPB}, "world": {"seed": 7}}))
     return tmp_path
@@ -61,7 +61,7 @@ def test_a_name_that_is_not_there_is_refused(root: Path, name: str, says: str) -
     [("sources: [", "not YAML"), ("- fpb\n", "has the keys"), ("backend: hub\n", "has the keys")],
 )
 def test_a_file_that_is_no_catalogue_is_refused(root: Path, text: str, says: str) -> None:
-    (root / "data/sources/here.yaml").write_text(text)
+    (root / "conf/catalogue/here.yaml").write_text(text)
     with pytest.raises(ConfigError) as caught:
         read(root)
     assert says in caught.value.problems[0]

@@ -318,7 +318,7 @@ def test_without_network_the_stage_ends_with_one_message(tmp_path: Path, revisio
 
 def mixed(*, unused: str | None = None, own: dict[str, Any] | None = None) -> Any:
     """Sources fpb and headline generated, fin_ner_cls from a folder, of which the study uses fpb and it."""
-    synthetic = yaml.safe_load((ROOT / "data/sources/synthetic.yaml").read_text(encoding="utf-8"))
+    synthetic = yaml.safe_load((ROOT / "conf/catalogue/synthetic.yaml").read_text(encoding="utf-8"))
     sources = {name: synthetic["sources"][name] for name in ("fpb", "headline", "filler")}
     sources["fin_ner_cls"] = make_source(("train.jsonl", "train")) | (own or {})
     chosen = {"tasks": ["fpb", "fin_ner_cls"], "evaluations": ["fpb"], "targets": ["fpb"]}

@@ -36,7 +36,7 @@ WRITTEN = (
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A repository as far as new-task needs it, whose tasks the package finds; the current folder."""
-    for name in ("conf", "data/reference", "data/sources", "reports/benchmarks"):
+    for name in ("conf", "data/reference", "reports/benchmarks"):
         shutil.copytree(ROOT / name, tmp_path / name)
     own = tmp_path / "src/cocktail/tasks"
     own.mkdir(parents=True)

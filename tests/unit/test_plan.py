@@ -54,7 +54,7 @@ def paper(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Plan]:
 
 
 def link_facts(root: Path) -> Path:
-    for part in ("conf", "data/reference", "data/sources", "reports/benchmarks"):
+    for part in ("conf", "data/reference", "reports/benchmarks"):
         (root / part).parent.mkdir(parents=True, exist_ok=True)
         (root / part).symlink_to(ROOT / part)
     return root
@@ -305,10 +305,10 @@ def test_a_value_without_its_origin_is_refused(bare: Path) -> None:
 def test_a_generated_source_without_rows_is_a_clear_error(bare: Path) -> None:
     catalogue = with_catalogue(compose(CONF, "tiny"), ROOT)["fetch"]
     del catalogue["world"]["fpb_train"]
-    (bare / "data/sources").unlink()
-    (bare / "data/sources").mkdir()
+    (bare / "conf").unlink()
+    (bare / "conf/catalogue").mkdir(parents=True)
     kept = {key: catalogue[key] for key in ("world", "sources")}
-    (bare / "data/sources/synthetic.yaml").write_text(yaml.safe_dump(kept), encoding="utf-8")
+    (bare / "conf/catalogue/synthetic.yaml").write_text(yaml.safe_dump(kept), encoding="utf-8")
     with pytest.raises(DataError) as error:
         plan_study(CONF, "tiny", root=bare)
     assert error.value.what == "fetch.world has no fpb_train"
@@ -327,7 +327,7 @@ def test_broken_overrides_and_unknown_studies_are_clear_errors(paper: Callable[.
 def test_what_is_not_pinned_gated_or_too_large_is_said(paper: Callable[..., Plan]) -> None:
     plan = paper()
     said = checks(plan)
-    sources = yaml.safe_load((CONF.parent / "data/sources/hub.yaml").read_text(encoding="utf-8"))["sources"]
+    sources = yaml.safe_load((CONF.parent / "conf/catalogue/hub.yaml").read_text(encoding="utf-8"))["sources"]
     loose = sorted(name for name, source in sources.items() if not source["revision"])
     gated = [name for name, source in sources.items() if source.get("gated")]
     assert said[0].startswith(f"Sources without a pin (revision): {', '.join(loose)}; pinned: ")

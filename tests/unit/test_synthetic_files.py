@@ -165,7 +165,7 @@ def test_wrong_configurations_are_refused(
 
 
 def test_layout_is_that_of_the_configuration() -> None:
-    raw = yaml.safe_load((ROOT / "data/sources/synthetic.yaml").read_text())
+    raw = yaml.safe_load((ROOT / "conf/catalogue/synthetic.yaml").read_text())
     sources = {name: SourceConfig.model_validate(source) for name, source in raw["sources"].items()}
     assert {
         name: {file.path: file.split for file in source.files} for name, source in sources.items()
@@ -175,7 +175,7 @@ def test_layout_is_that_of_the_configuration() -> None:
 
 @pytest.mark.mirror
 def test_columns_and_types_are_those_of_the_real_files(raw: Path, mirror: Path) -> None:
-    sources = yaml.safe_load((ROOT / "data/sources/synthetic.yaml").read_text())["sources"]
+    sources = yaml.safe_load((ROOT / "conf/catalogue/synthetic.yaml").read_text())["sources"]
     compared = 0
     for source in LAYOUT.keys() - {"filler", "knowledge"}:
         for path in LAYOUT[source]:

@@ -81,7 +81,7 @@ def test_the_command_looks_once(
     tmp_path: Path, params: Params, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COCKTAIL_STORE", str(tmp_path / "store"))
-    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf").symlink_to(ROOT / "conf")
     (tmp_path / "params.yaml").write_text(
         (ROOT / "params.yaml").read_text(encoding="utf-8"), encoding="utf-8"
     )

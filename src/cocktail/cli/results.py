@@ -80,12 +80,12 @@ def watch(arguments: argparse.Namespace) -> None:
 def card(arguments: argparse.Namespace) -> None:
     """Model card and dataset card of a run, in the Hub's format."""
     from cocktail.config import load_params
-    from cocktail.config.compose import compose, differences
+    from cocktail.config.compose import departures
     from cocktail.report.cards.facts import read_run
     from cocktail.report.cards.render import make_cards, write_cards
 
     study = load_params(PARAMS)
-    changed = list(differences(study.model_dump(), compose(CONF, study.study.name)))
+    changed = departures(study, CONF)
     facts = read_run(Path(), arguments.run, params=study, model=arguments.model)
     cards = make_cards(facts, params=study, changed=changed)
     if arguments.out is None:

@@ -64,13 +64,13 @@ def publish(arguments: argparse.Namespace) -> None:
     from tempfile import TemporaryDirectory
 
     from cocktail.config import load_params
-    from cocktail.config.compose import compose, differences
+    from cocktail.config.compose import departures
     from cocktail.report.cards.facts import read_run
     from cocktail.studies.exchange.publish import lay_out_run
     from cocktail.studies.exchange.publish import publish as upload_run
 
     study, repo = load_params(PARAMS), arguments.to
-    changed = list(differences(study.model_dump(), compose(CONF, study.study.name)))
+    changed = departures(study, CONF)
     facts = read_run(Path(), arguments.run, params=study, model=arguments.model)
     with TemporaryDirectory() as folder:
         upload = lay_out_run(Path(), facts, Path(folder), repo=repo, params=study, changed=changed)

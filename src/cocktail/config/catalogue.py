@@ -1,6 +1,6 @@
 """The catalogue of sources that params.yaml names: repositories, files, licences, digests; what is generated.
 
-``fetch.catalogue: mirror`` stands for ``data/sources/mirror.yaml``, which has the keys ``sources`` and
+``fetch.catalogue: mirror`` stands for ``conf/catalogue/mirror.yaml``, which has the keys ``sources`` and
 ``world`` of section fetch. What params.yaml says of a source, or adds, wins over the catalogue.
 """
 
@@ -15,7 +15,7 @@ import yaml
 
 from cocktail.errors import ConfigError, near
 
-FOLDER = Path("data/sources")
+FOLDER = Path("conf/catalogue")
 KEYS = ("world", "sources")
 
 

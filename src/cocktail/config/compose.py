@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from cocktail.config.catalogue import with_catalogue
 from cocktail.errors import ConfigError, near
+
+if TYPE_CHECKING:
+    from cocktail.config.params import Params
 
 
 def known_studies(conf: Path) -> list[str]:
@@ -114,6 +118,12 @@ def write_params(path: Path, composed: Mapping[str, Any]) -> None:
 
     with fresh_file(path) as draft:
         draft.write_text(OmegaConf.to_yaml(OmegaConf.create(dict(composed))), encoding="utf-8")
+
+
+def departures(params: Params, conf: Path) -> list[str]:
+    """Return in what a configuration is not the composition of the study that it names, one line each."""
+    composed = with_catalogue(compose(conf, params.study.name), conf.parent)
+    return list(differences(params.model_dump(), composed))
 
 
 def differences(mine: Any, theirs: Any, key: str = "") -> Iterator[str]:

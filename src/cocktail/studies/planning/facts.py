@@ -148,7 +148,7 @@ def raw_rows(size: SourceSize, fetch: FetchConfig) -> dict[Split, int]:
     missing = [split for split in splits if f"{size.source}_{split}" not in fetch.world]
     if missing:
         raise DataError(
-            f"fetch.world has no {size.source}_{missing[0]}", where="data/sources", fix="say how many rows"
+            f"fetch.world has no {size.source}_{missing[0]}", where="conf/catalogue", fix="say how many rows"
         )
     return {split: fetch.world[f"{size.source}_{split}"] for split in splits}
 
