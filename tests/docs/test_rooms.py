@@ -31,3 +31,13 @@ def test_rooms_know_few_others() -> None:
         if room(module) != room(other)
     }
     assert len(pairs) <= MOST_IMPORTS
+
+
+def test_a_module_fits_a_few_screens() -> None:
+    """A module that outgrows this has two purposes: part it."""
+    lengths = {
+        path.relative_to(ROOT).as_posix(): len(path.read_text(encoding="utf-8").splitlines())
+        for path in ROOT.glob("src/**/*.py")
+    }
+    assert len(lengths) > 200
+    assert {name: length for name, length in lengths.items() if length > 250} == {}

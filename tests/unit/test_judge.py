@@ -15,6 +15,7 @@ import pytest
 import yaml
 from answers_fixture import ROOT, study_params, tolerance, write_study
 from endpoint_server import KEY, FakeEndpoint, Said, completion, serve
+from folder_digest import digest_folder
 
 from cocktail.analysis.judge.agreement import agreement_rows, run_rows
 from cocktail.analysis.judge.canaries import ORDERS, PLANTED
@@ -22,7 +23,7 @@ from cocktail.analysis.judge.prompt import case, read_verdict
 from cocktail.analysis.judge.study import judge_study
 from cocktail.config import Params, check_params
 from cocktail.errors import ConfigError, EndpointError, RecordError
-from cocktail.files.records import digest_folder, read_json, read_table, write_table
+from cocktail.files.records import read_json, read_table, write_table
 from cocktail.report.judging import judge_tables
 from cocktail.scoring.score import score_study
 

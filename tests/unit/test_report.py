@@ -12,11 +12,11 @@ import pandas as pd
 import pytest
 import yaml
 from answers_fixture import ROOT, finish_study, report_inputs, study_params
+from folder_digest import digest_folder
 from matplotlib.figure import Figure
 
 from cocktail.config import check_params
 from cocktail.errors import DataError
-from cocktail.files.records import digest_folder
 from cocktail.report.export import csv_cell, export_tables, to_latex
 from cocktail.report.figures import draw_bars, draw_heat_map, draw_losses
 from cocktail.report.page.tables import shown_tables

@@ -10,10 +10,10 @@ import pandas as pd
 import pyarrow.parquet as parquet
 import pytest
 import yaml
+from folder_digest import digest_folder
 
 from cocktail.config import RawFile, SourceConfig
 from cocktail.errors import SourceError
-from cocktail.files.records import digest_folder
 from cocktail.sources.synthetic import LAYOUT, world_keys, write_source
 from cocktail.sources.synthetic.streams import plain
 from cocktail.tasks import load_task

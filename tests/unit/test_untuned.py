@@ -15,6 +15,7 @@ import pytest
 import yaml
 from answers_fixture import ROOT, report_answers, study_params, write_study
 from endpoint_server import KEY, FakeEndpoint, Said, completion, serve
+from folder_digest import digest_folder
 from html_tree import read_html
 from lock_fixture import write_lock
 
@@ -23,7 +24,7 @@ from cocktail.config import Params, check_params
 from cocktail.data.confirmation import confirm_runs
 from cocktail.data.grid import explore_runs
 from cocktail.errors import ConfigError, EndpointError
-from cocktail.files.records import digest_folder, read_digested, read_json, read_table
+from cocktail.files.records import read_digested, read_json, read_table
 from cocktail.report.page.content import Inputs, gather
 from cocktail.report.page.render import render_page
 from cocktail.report.table import read_tables

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cocktail.analysis.scores import ModelScores, Reading
-from cocktail.analysis.stats.crossed import MIN_SEEDS, Arm, TaskOutcomes
+from cocktail.analysis.stats.crossed import MIN_SEEDS, TaskOutcomes
+from cocktail.analysis.stats.variances import Arm
 from cocktail.claims.arms import Answers, ArmRuns, arm_runs, extreme, invalid_share
 from cocktail.claims.schema import Claim, ContrastTest
 

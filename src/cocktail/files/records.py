@@ -209,9 +209,3 @@ def digest_file(path: Path) -> str:
     """Return the sha256 of a file, in hex."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def digest_folder(path: Path) -> str:
-    """Return one sha256 over the names and contents of all files below ``path``."""
-    files = sorted(file for file in path.rglob("*") if file.is_file())
-    return digest_value({file.relative_to(path).as_posix(): digest_file(file) for file in files})

@@ -16,20 +16,16 @@ noise, so the interval is rather too wide than too narrow (rates: reports/simula
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
-from scipy.sparse.csgraph import connected_components
 
+from cocktail.analysis.stats.variances import Arm, Array, Part, cluster_parts, seed_part, seed_parts
 from cocktail.errors import RecordError
-
-Arm = Literal["treatment", "control"]
-Array = NDArray[np.float64]
-Part = tuple[float, int]  # a variance, and its degrees of freedom
 
 MIN_SEEDS = 3  # with two, a seed variance has one degree of freedom: intervals of 12 standard errors
 
@@ -129,7 +125,7 @@ def crossed_macro(
     num_seeds = min((len(arm) for arms in retrained.values() for arm in arms), default=1)
     runs = {"treatment": [task.treatment_runs for task in tasks]}
     runs["control"] = [task.control_runs for task in tasks]
-    parts = _seed_parts(retrained, runs) if num_seeds >= MIN_SEEDS else []
+    parts = seed_parts(retrained, runs) if num_seeds >= MIN_SEEDS else []
     values = [a.mean(axis=0) - b.mean(axis=0) for a, b in zip(*sides.values(), strict=True)]
     return effect_of_parts(values, ids, parts, num_seeds=num_seeds, confidence=confidence)
 
@@ -138,7 +134,7 @@ def crossed_mean(outcomes: ArrayLike, clusters: ArrayLike, *, confidence: float 
     """Return the mean of one recipe's outcomes, shape (seeds, items), with the crossed interval."""
     arm, ids = _arm(outcomes), np.asarray(clusters)
     _check_shapes([[arm]], [ids])
-    parts = [_variance(arm.mean(axis=1), num_tasks=1)] if len(arm) >= MIN_SEEDS else []
+    parts = [seed_part(arm.mean(axis=1), num_tasks=1)] if len(arm) >= MIN_SEEDS else []
     return effect_of_parts([arm.mean(axis=0)], [ids], parts, num_seeds=len(arm), confidence=confidence)
 
 
@@ -146,44 +142,6 @@ def _check_shapes(sides: Sequence[Sequence[Array]], ids: Sequence[NDArray[np.gen
     if any(arm.shape[1:] != mine.shape for side in sides for arm, mine in zip(side, ids, strict=True)):
         shapes = ", ".join(str(arm.shape) for side in [*sides, ids] for arm in side)
         raise RecordError(f"outcomes and clusters are not of the same items: shapes {shapes}")
-
-
-def _seed_parts(
-    retrained: Mapping[Arm, Sequence[Array]], runs: Mapping[str, Sequence[Sequence[str]]]
-) -> list[Part]:
-    """Return the seeds' parts of the variance of the mean over tasks; see :func:`crossed_macro`."""
-    means = {side: [arm.mean(axis=1) for arm in arms] for side, arms in retrained.items()}
-    num_tasks = len(next(iter(means.values()), ()))
-    blocks = {side: _sharing(runs[side]) for side in means}
-    paired: list[int] = []
-    if len(means) == 2:
-        alone = [{task for block in found if len(block) == 1 for task in block} for found in blocks.values()]
-        paired = sorted(set.intersection(*alone))
-    parts = []
-    for task in paired:
-        ours, theirs = (scores[task] for scores in means.values())
-        if ours.shape != theirs.shape:
-            raise RecordError(f"arms have not the same seeds: {len(ours)} and {len(theirs)} of them")
-        parts.append(_variance(ours - theirs, num_tasks=num_tasks))
-    for side, scores in means.items():
-        for block in blocks[side]:
-            if block[0] in paired:
-                continue
-            if len({len(scores[task]) for task in block}) > 1:
-                raise RecordError("an arm has not the same number of seeds on all tasks that share its runs")
-            parts.append(_variance(np.sum([scores[task] for task in block], axis=0), num_tasks=num_tasks))
-    return parts
-
-
-def _variance(by_seed: Array, *, num_tasks: int) -> Part:
-    """Return what one value a seed adds to the variance of a mean over tasks, and its degrees of freedom."""
-    return float(by_seed.var(ddof=1)) / len(by_seed) / num_tasks**2, len(by_seed) - 1
-
-
-def _sharing(runs: Sequence[Sequence[str]]) -> list[list[int]]:
-    """Return the tasks, by place, in sets that share runs."""
-    names = [np.array(ids or [f"of task {task} alone"]) for task, ids in enumerate(runs)]
-    return [list(map(int, group)) for group in _groups(names)]
 
 
 def effect_of_parts(
@@ -200,7 +158,7 @@ def effect_of_parts(
         values, clusters: one array a task; equal cluster ids are one cluster, whatever the task.
         parts: variances of the mean from elsewhere than the items, each with its degrees of freedom.
     """
-    found = _cluster_variances(values, clusters)
+    found = cluster_parts(values, clusters)
     every = [*((part, num - 1) for part, num in found), *parts]
     variance = sum(part for part, _ in every)
     df = variance**2 / sum(part**2 / freedom for part, freedom in every) if variance > 0 else math.inf
@@ -228,28 +186,3 @@ def _arm(outcomes: ArrayLike) -> Array:
     if arm.ndim != 2 or arm.size == 0 or not np.isfinite(arm).all():
         raise RecordError(f"outcomes must be finite numbers of shape (seeds, items), got shape {arm.shape}")
     return arm
-
-
-def _cluster_variances(
-    values: Sequence[NDArray[np.float64]], clusters: Sequence[NDArray[np.generic]]
-) -> list[tuple[float, int]]:
-    """Each group's part of the variance of the mean over tasks (CR1), and its number of clusters."""
-    if any(len(np.unique(ids)) < 2 for ids in clusters):
-        raise RecordError("an interval needs items of two clusters or more")
-    found = []
-    for group in _groups(clusters):
-        shares = [(values[t] - values[t].mean()) / (len(values[t]) * len(values)) for t in group]
-        _, index = np.unique(np.concatenate([clusters[t] for t in group]), return_inverse=True)
-        sums = np.bincount(index, weights=np.concatenate(shares))
-        found.append((float(len(sums) / (len(sums) - 1) * (sums**2).sum()), len(sums)))
-    return found
-
-
-def _groups(clusters: Sequence[NDArray[np.generic]]) -> list[NDArray[np.intp]]:
-    """Tasks, by index, that share ids, directly or by way of others."""
-    names = [set(ids.tolist()) for ids in clusters]
-    if len(set().union(*names)) == sum(map(len, names)):  # nothing is shared: no graph is needed
-        return [np.array([task]) for task in range(len(names))]
-    shared = np.array([[bool(mine & theirs) for theirs in names] for mine in names])
-    num, labels = connected_components(shared, directed=False)
-    return [np.flatnonzero(labels == group) for group in range(num)]

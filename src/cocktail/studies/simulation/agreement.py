@@ -9,7 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from cocktail.analysis.stats.crossed import Arm, Effect, TaskOutcomes, crossed_macro
+from cocktail.analysis.stats.crossed import Effect, TaskOutcomes, crossed_macro
+from cocktail.analysis.stats.variances import Arm
 from cocktail.claims.draft import MACRO, SOME
 from cocktail.claims.verdict import RULES, find
 from cocktail.errors import RecordError
