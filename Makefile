@@ -48,7 +48,7 @@ repro: $(READY)  ## Set up, run every stage of the study in params.yaml, show it
 	cocktail verify
 
 test: $(READY)  ## Set up, run all tests, on all cores
-	python -m pytest --numprocesses auto --dist loadfile
+	python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 test-fast: $(READY)  ## The unit tests that take no minute: before each commit
 	python -m pytest --numprocesses auto --dist loadfile -m "not slow" tests/unit

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 import yaml
 from answers_fixture import ROOT, finish_study, study_params, tolerance
+from folder_digest import digest_folder
 from lock_fixture import write_lock
 
 from cocktail.analysis.judge.study import judge_study
@@ -27,7 +28,6 @@ from cocktail.errors import RecordError
 from cocktail.files.records import (
     DIGESTS,
     digest_file,
-    digest_folder,
     read_json,
     read_table,
     write_json,

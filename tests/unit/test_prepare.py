@@ -11,12 +11,13 @@ from typing import Any
 import pandas as pd
 import pytest
 from data_params import make_params, make_source, write_lines
+from folder_digest import digest_folder
 
 from cocktail.config import Params
 from cocktail.data.prepare import prepare
 from cocktail.data.table import normalise, read_split, unescape
 from cocktail.errors import DataError
-from cocktail.files.records import digest_folder, read_json, read_table
+from cocktail.files.records import read_json, read_table
 from cocktail.tasks import load_task
 
 

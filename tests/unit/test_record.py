@@ -13,13 +13,14 @@ from typing import Any
 import pandas as pd
 import pytest
 from answers_fixture import CLAIMS, ROOT, default_skill, finish_study, study_params
+from folder_digest import digest_folder
 from lock_fixture import DATE, write_lock
 
 from cocktail.claims.locked import study_lock
 from cocktail.claims.verdict import RULES
 from cocktail.data.grid import Run
 from cocktail.errors import RecordError
-from cocktail.files.records import digest_folder, read_json, write_json
+from cocktail.files.records import read_json, write_json
 from cocktail.files.store import Store
 from cocktail.report.in_full import NONE, render_results
 from cocktail.report.readme import BENCHMARKS, ERROR_RATES, OUTCOME, OVERVIEW, marks, render_readme

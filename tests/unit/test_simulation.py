@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from folder_digest import digest_folder
 from matplotlib.figure import Figure
 from scipy import stats
 
 from cocktail.errors import RecordError
-from cocktail.files.records import digest_folder, read_json, write_json
+from cocktail.files.records import read_json, write_json
 from cocktail.report.table import to_markdown
 from cocktail.studies.simulation.ability import ACCURACY, ability_for
 from cocktail.studies.simulation.designs import DESIGNS, Design

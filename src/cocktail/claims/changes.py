@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from cocktail.errors import RecordError
 from cocktail.files.records import read_json
 
-Row = Mapping[str, Any]
+if TYPE_CHECKING:  # a review installs what this file needs, and no more
+    from cocktail.claims.rows import VerdictRow, Verdicts
+
 OPPOSITES = {"supported", "contradicted"}
 ABSENT = "not there"
 
@@ -41,7 +42,7 @@ class Change:
         return {self.was, self.now} == OPPOSITES
 
 
-def read_verdicts(path: Path) -> Mapping[str, Any]:
+def read_verdicts(path: Path) -> Verdicts:
     """Read a claims.json as far as changes need it.
 
     Raises:
@@ -52,22 +53,22 @@ def read_verdicts(path: Path) -> Mapping[str, Any]:
         dict(_rows(claims))
     except (KeyError, TypeError):
         raise RecordError("this is no claims.json", where=str(path), fix="dvc repro analyze") from None
-    found: Mapping[str, Any] = claims
+    found: Verdicts = claims
     return found
 
 
-def verdict_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
+def verdict_changes(old: Verdicts, new: Verdicts) -> list[Change]:
     """Return what changed between two claims.json: flipped rows first, then headlines, then others."""
     before, after = dict(_rows(old)), dict(_rows(new))
     found = [
         _change(key, before.get(key), after.get(key))
         for key in dict.fromkeys([*before, *after])
-        if before.get(key, (False, {}))[1].get("verdict") != after.get(key, (False, {}))[1].get("verdict")
+        if _verdict(before.get(key)) != _verdict(after.get(key))
     ]
     return sorted(found, key=lambda change: (not change.flipped, not change.headline))
 
 
-def changes_markdown(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+def changes_markdown(old: Verdicts, new: Verdicts) -> str:
     """Return the changed verdicts as a section of a review's comment."""
     changes = verdict_changes(old, new)
     total = len(dict(_rows(new)))
@@ -82,7 +83,7 @@ def changes_markdown(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     return "\n".join([*lines, ""])
 
 
-def _rows(claims: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str, str, str], tuple[bool, Row]]]:
+def _rows(claims: Verdicts) -> Iterator[tuple[tuple[str, str, str, str], tuple[bool, VerdictRow]]]:
     for claim in claims["claims"]:
         seen: set[tuple[str, str]] = set()
         for row in claim["verdicts"]:
@@ -93,16 +94,18 @@ def _rows(claims: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str, str, str]
 
 
 def _change(
-    key: tuple[str, str, str, str], old: tuple[bool, Row] | None, new: tuple[bool, Row] | None
+    key: tuple[str, str, str, str], old: tuple[bool, VerdictRow] | None, new: tuple[bool, VerdictRow] | None
 ) -> Change:
     headline = any(side is not None and side[0] for side in (old, new))
-    rows = [side[1] if side else None for side in (old, new)]
-    verdicts = [row["verdict"] if row else ABSENT for row in rows]
-    effects = [_effect(row) for row in rows]
-    return Change(*key, headline, *verdicts, *effects)
+    effects = [_effect(side[1] if side else None) for side in (old, new)]
+    return Change(*key, headline, _verdict(old), _verdict(new), *effects)
 
 
-def _effect(row: Row | None) -> str:
+def _verdict(side: tuple[bool, VerdictRow] | None) -> str:
+    return side[1]["verdict"] if side else ABSENT
+
+
+def _effect(row: VerdictRow | None) -> str:
     if row is None or row["effect"] is None:
         return "–"
     return "{:+.1f} [{:+.1f}, {:+.1f}]".format(*(row[name] for name in ("effect", "low", "high")))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from cocktail.analysis.points import points
 from cocktail.analysis.scores import Reading
 from cocktail.analysis.stats.crossed import Effect
+from cocktail.claims.rows import VerdictRow
 from cocktail.claims.verdict import Finding
 
 MACRO = "macro"
@@ -57,7 +57,7 @@ class Draft:
         return self.scope.partition(VERSUS)[2] or self.model
 
 
-def row_of(draft: Draft, finding: Finding, *, detectable: float | None) -> dict[str, Any]:
+def row_of(draft: Draft, finding: Finding, *, detectable: float | None) -> VerdictRow:
     """Return the row as it stands in claims.json: differences in points, rounded."""
     effect = draft.effect
     reasons = dict.fromkeys(filter(None, (finding.reason, draft.note)))

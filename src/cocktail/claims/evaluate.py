@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.progress import track
@@ -22,6 +21,7 @@ from cocktail.claims.arms import Answers
 from cocktail.claims.cells import cell_drafts
 from cocktail.claims.contrast import contrast_drafts
 from cocktail.claims.draft import Draft, row_of
+from cocktail.claims.rows import VerdictRow, Verdicts
 from cocktail.claims.schema import CellsTest, Claim, ConsistencyTest, ContrastTest, read_claims
 from cocktail.claims.verdict import RULES, Finding, find, find_consistency
 from cocktail.config import Params
@@ -31,9 +31,7 @@ from cocktail.files.records import write_json
 from cocktail.runs.lock import LockState
 from cocktail.scoring.answers import read_evaluations
 
-Row = dict[str, Any]
 ALL_MODELS = "all models"
-STATED = ("id", "number", "title", "statement", "family", "margin", "contradicted_by", "caveat")
 
 
 def evaluate_claims(
@@ -46,7 +44,7 @@ def evaluate_claims(
     params: Params,
     note: str,
     lock: LockState,
-) -> dict[str, Any]:
+) -> Verdicts:
     """Write claims.json below ``out``; return its content.
 
     Raises:
@@ -61,7 +59,7 @@ def evaluate_claims(
     for claim in stated:
         if isinstance(claim.test, ConsistencyTest):
             rows[claim.id] = [consistency_row(claim.test, rows[claim.test.of], models)]
-    result = {
+    result: Verdicts = {
         "study": params.study.name,
         "tier": params.study.tier,
         "rule": max(RULES),
@@ -70,7 +68,14 @@ def evaluate_claims(
         "confidence": params.compare.confidence,
         "claims": [
             {
-                **claim.model_dump(include=set(STATED)),
+                "id": claim.id,
+                "number": claim.number,
+                "title": claim.title,
+                "statement": claim.statement,
+                "family": claim.family,
+                "margin": claim.margin,
+                "contradicted_by": claim.contradicted_by,
+                "caveat": claim.caveat,
                 "source": claim.source.told(),
                 "verdicts": rows[claim.id],
             }
@@ -104,7 +109,7 @@ def refuse_same_splits(prepared: Path, params: Params) -> None:
 
 def judged_rows(
     claims: Sequence[Claim], models: Sequence[ModelScores], answers: Answers
-) -> dict[str, list[Row]]:
+) -> dict[str, list[VerdictRow]]:
     """Return the rows of every claim that is tested model by model; an untuned model is only a reference."""
     untuned = {scores.model for scores in models if answers.params.model(scores.model).untuned}
     references = [scores for scores in models if scores.model in untuned]
@@ -114,7 +119,7 @@ def judged_rows(
     drafts = [
         (claim, draft) for claim, scores in bar for draft in _drafts(claim, scores, answers, references)
     ]
-    rows: dict[str, list[Row]] = {claim.id: [] for claim in claims}
+    rows: dict[str, list[VerdictRow]] = {claim.id: [] for claim in claims}
     sizes = Counter(draft.model for _, draft in drafts if _in_family(draft))
     for claim, draft in _with_holm(drafts):
         size = sizes[draft.model] if draft.primary else 1
@@ -145,7 +150,7 @@ def _with_holm(drafts: Sequence[tuple[Claim, Draft]]) -> Iterator[tuple[Claim, D
         yield claim, replace(draft, p_adjusted=next(adjusted[draft.model])) if _in_family(draft) else draft
 
 
-def _row(claim: Claim, draft: Draft, confidence: float, *, family_size: int) -> Row:
+def _row(claim: Claim, draft: Draft, confidence: float, *, family_size: int) -> VerdictRow:
     """Judge one draft; what a primary row detects is told at the level that Holm is sure to grant it."""
     effect = draft.effect
     if draft.blocked or effect is None:
@@ -164,9 +169,11 @@ def _row(claim: Claim, draft: Draft, confidence: float, *, family_size: int) -> 
     )
 
 
-def consistency_row(test: ConsistencyTest, rows: Sequence[Row], models: Sequence[ModelScores]) -> Row:
+def consistency_row(
+    test: ConsistencyTest, rows: Sequence[VerdictRow], models: Sequence[ModelScores]
+) -> VerdictRow:
     """Return the one row of a claim that counts another claim's headline verdicts over the base models."""
-    heads: dict[str, Row] = {}
+    heads: dict[str, VerdictRow] = {}
     for row in rows:
         heads.setdefault(row["model"], row)
     tested = {model: row for model, row in heads.items() if row["verdict"] != "not tested"}

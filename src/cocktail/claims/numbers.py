@@ -11,13 +11,14 @@ from collections.abc import Iterator, Mapping
 from statistics import fmean
 from typing import Any
 
-Row = Mapping[str, Any]
+from cocktail.claims.rows import VerdictRow, Verdicts
+from cocktail.claims.verdict import Verdict
 
 ARMS = ("single", "chosen", "all")
-TOLD = ("supported", "contradicted", "not tested")  # any other verdict is undecided
+TOLD: tuple[Verdict, ...] = ("supported", "contradicted", "not tested")  # any other verdict is undecided
 
 
-def headline_metrics(numbers: Mapping[str, Any], claims: Mapping[str, Any]) -> dict[str, Any]:
+def headline_metrics(numbers: Mapping[str, Any], claims: Verdicts) -> dict[str, Any]:
     """Return the nested numbers by model.
 
     Args:
@@ -30,7 +31,7 @@ def headline_metrics(numbers: Mapping[str, Any], claims: Mapping[str, Any]) -> d
     }
 
 
-def _of_model(model: str, numbers: Mapping[str, Any], claims: Mapping[str, Any]) -> dict[str, Any]:
+def _of_model(model: str, numbers: Mapping[str, Any], claims: Verdicts) -> dict[str, Any]:
     confirmed = numbers.get("confirmed", {}).values()
     heads = dict(_headlines(model, claims))
     verdicts = [row["verdict"] for row in heads.values()]
@@ -50,7 +51,7 @@ def _of_model(model: str, numbers: Mapping[str, Any], claims: Mapping[str, Any])
     }
 
 
-def _headlines(model: str, claims: Mapping[str, Any]) -> Iterator[tuple[str, Row]]:
+def _headlines(model: str, claims: Verdicts) -> Iterator[tuple[str, VerdictRow]]:
     """The first row of each claim about this model alone, not about a larger one beside it."""
     for claim in claims["claims"]:
         for row in claim["verdicts"]:

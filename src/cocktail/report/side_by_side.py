@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cocktail.claims.rows import ClaimVerdicts, VerdictRow
 from cocktail.files.records import read_json
 from cocktail.report.methods import Record
 from cocktail.report.provenance import tasks_by_status
 from cocktail.report.standing import rule_of, short_standing
-from cocktail.report.verdicts import Claim, Row, effect_text, headlines
+from cocktail.report.verdicts import effect_text, headlines
 
 # Recorded studies that this version cannot make, what made their base was taken out: the commit that can.
 REBUILT_BY = {"small": "fa7ca1b"}
@@ -43,7 +44,7 @@ def claim_lines(records: Sequence[Record]) -> list[ClaimLine]:
     studies = [_read_claims(record) for record in records]
     every = [claim for claims in studies for claim in claims.values()]
     primary = {claim["number"] for claim in every if claim["family"] == "primary"}
-    shown: dict[str, Claim] = {}
+    shown: dict[str, ClaimVerdicts] = {}
     others: set[int] = set()
     for claim in every:
         first = claim["number"] not in primary | others
@@ -124,7 +125,7 @@ def _statuses(params: Mapping[str, Any]) -> list[str]:
     return sorted(tasks_by_status(params), key=lambda status: (status == "original", status))
 
 
-def _read_claims(record: Record) -> dict[str, Claim]:
+def _read_claims(record: Record) -> dict[str, ClaimVerdicts]:
     """The claims of a record by id."""
     return {claim["id"]: claim for claim in _claims_file(record).get("claims", ())}
 
@@ -136,24 +137,24 @@ def _claims_file(record: Record) -> Mapping[str, Any]:
     return found
 
 
-def _told(claim: Claim) -> tuple[Told, ...]:
+def _told(claim: ClaimVerdicts) -> tuple[Told, ...]:
     rows = headlines(claim)
     return tuple(
         Told(_who(row) if len(rows) > 1 else "", row["verdict"], _text(row), _effect(row)) for row in rows
     )
 
 
-def _who(row: Row) -> str:
+def _who(row: VerdictRow) -> str:
     against = row["control_model"]
     return row["model"] if against == row["model"] else f"{row['model']} against {against}"
 
 
-def _effect(row: Row) -> str:
+def _effect(row: VerdictRow) -> str:
     """The effect; of what is not tested none, though a number may have been measured."""
     return "" if row["verdict"] == "not tested" else effect_text(row)
 
 
-def _text(row: Row) -> str:
+def _text(row: VerdictRow) -> str:
     reasons = row["reason"].split("; ") if row["reason"] else []
     if row["verdict"] == "not tested":
         # That a task is no target is said by "k of n tasks" and in full below; here what else is missing.

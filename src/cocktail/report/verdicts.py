@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd
 
+from cocktail.claims.rows import ClaimVerdicts, VerdictRow, Verdicts
 from cocktail.report.standing import standing_text
 from cocktail.report.table import Table, p_text
 
@@ -29,11 +30,8 @@ COLUMNS = (
     *("treatment runs", "control runs"),
 )
 
-Claim = Mapping[str, Any]
-Row = Mapping[str, Any]
 
-
-def verdict_tables(claims: Mapping[str, Any]) -> list[Table]:
+def verdict_tables(claims: Verdicts) -> list[Table]:
     """Return ``verdicts``, one row a claim and model, and ``verdict_rows``, every row but single cells."""
     heads = [(claim, row) for claim in claims["claims"] for row in headlines(claim)]
     every = [
@@ -63,48 +61,55 @@ def verdict_tables(claims: Mapping[str, Any]) -> list[Table]:
     ]
 
 
-def headlines(claim: Claim) -> list[Row]:
+def headlines(claim: ClaimVerdicts) -> list[VerdictRow]:
     """Return the first row of each model, once per larger model that it is held against."""
-    first: dict[tuple[str, str], Row] = {}
+    first: dict[tuple[str, str], VerdictRow] = {}
     for row in claim["verdicts"]:
         first.setdefault((row["model"], row["control_model"]), row)
     return list(first.values())
 
 
-def _frame(rows: Iterable[tuple[Claim, Row]]) -> pd.DataFrame:
+def _frame(rows: Iterable[tuple[ClaimVerdicts, VerdictRow]]) -> pd.DataFrame:
     return pd.DataFrame([_cells(claim, row) for claim, row in rows], columns=COLUMNS)
 
 
-def _cells(claim: Claim, row: Row) -> dict[str, Any]:
-    shown = {
+def _cells(claim: ClaimVerdicts, row: VerdictRow) -> dict[str, Any]:
+    return {
         "claim": f"{claim['number']}. {claim['title']}",
+        "model": row["model"],
         "on": row["scope"],
+        "reading": row["reading"],
+        "verdict": row["verdict"],
+        "reason": row["reason"],
         "effect": effect_text(row),
         "adjusted p": p_text(row["p_adjusted"]),
-        **{name: _count(row[f"n_{name}"]) for name in ("items", "clusters", "seeds")},
+        "items": _count(row["n_items"]),
+        "clusters": _count(row["n_clusters"]),
+        "seeds": _count(row["n_seeds"]),
         "collapsed": _collapsed(row),
-        "treatment runs": _runs(row, "treatment"),
-        "control runs": _runs(row, "control"),
+        "detectable": row["detectable"],
+        "family": claim["family"],
+        "statement": claim["statement"],
+        "source": claim["source"],
+        "caveat": claim["caveat"],
+        "treatment runs": _runs(row["model"], row["treatment_model"], row["treatment_runs"]),
+        "control runs": _runs(row["model"], row["control_model"], row["control_runs"]),
     }
-    names = ("model", "reading", "verdict", "reason", "detectable")
-    stated = ("family", "statement", "source", "caveat")
-    return shown | {name: row[name] for name in names} | {name: claim[name] for name in stated}
 
 
-def _collapsed(row: Row) -> str:
+def _collapsed(row: VerdictRow) -> str:
     """The runs of treatment and control that collapsed; records of the first edition did not count them."""
     if not row["n_seeds"] or "treatment_collapsed" not in row:
         return ""
     return f"{row['treatment_collapsed']}, {row['control_collapsed']}"
 
 
-def _runs(row: Row, side: str) -> list[str]:
+def _runs(judged: str, model: str, runs: Sequence[str]) -> list[str]:
     """The run ids; those of another model than the row's as model/run."""
-    model: str = row[f"{side}_model"]
-    return [run if model == row["model"] else f"{model}/{run}" for run in row[f"{side}_runs"]]
+    return [run if model == judged else f"{model}/{run}" for run in runs]
 
 
-def effect_text(row: Row) -> str:
+def effect_text(row: VerdictRow) -> str:
     """Return effect and interval in points; empty where nothing was measured."""
     if row["effect"] is None:
         return ""
