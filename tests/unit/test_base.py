@@ -20,8 +20,15 @@ from cocktail.training.base import build_base
 from cocktail.training.bases.tokens import token_id
 from cocktail.training.checkpoints import Checkpoints
 from cocktail.training.device import load_model, load_tokenizer
-from cocktail.training.pretrain import copy_probe, pretrain_on, token_stream
+from cocktail.training.pretrain import (
+    OrderedTrainer,
+    copy_probe,
+    pretrain_on,
+    repeated_lists,
+    token_stream,
+)
 from cocktail.training.reading import instruction_items, read_texts
+from cocktail.training.tokenizer import DOCUMENT_END
 
 NUM_ROWS = 8
 
@@ -111,8 +118,45 @@ def test_pretraining_lowers_the_loss_and_sees_the_tokens_asked_for(tokenizer: An
     assert seen.loss[1][1] < seen.loss[0][1] - 1
 
 
-def test_a_killed_pretraining_ends_with_the_same_bytes(
+def test_repeated_lists_are_short_and_said_over_and_over(tokenizer: Any) -> None:
+    blocks = repeated_lists(tokenizer, 30, 64, rng=np.random.default_rng(3))
+    assert blocks.shape == (30, 64)
+    assert not set(blocks.ravel().tolist()) & set(tokenizer.all_special_ids)
+    tokens = blocks.ravel().tolist()
+    told_before = [token in tokens[max(0, place - 8) : place] for place, token in enumerate(tokens)]
+    assert 0.6 < np.mean(told_before) < 0.85  # lists are said 2 to 7 times: on the mean 1 - 1 / 3.8
+
+
+def test_repeated_lists_come_first_and_then_in_one_block_of_twelve(
     tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stand-in for the model tells what it is shown: a list that is said again has few tokens a block."""
+    assert MODEL.pretrain
+    sizes = {"text_tokens": 4 * 32 * 48, "repeat_tokens": 4 * 32 * 5}
+    config = MODEL.pretrain.model_copy(update=sizes)
+    shown: list[list[int]] = []
+    step = OrderedTrainer.training_step
+
+    def noted(self: Any, model: Any, inputs: dict[str, Any], *given: Any) -> Any:
+        shown.extend(inputs["input_ids"].tolist())
+        return step(self, model, inputs, *given)
+
+    monkeypatch.setattr(OrderedTrainer, "training_step", noted)
+    texts = [f"{text} {number}." for number, text in enumerate(TEXTS * 40)]
+    seen = pretrain_on(
+        tiny_model(tokenizer), tokenizer, texts, config=config, checkpoints=Checkpoints(tmp_path, math.inf)
+    )
+    assert (seen.steps, len(shown)) == (53, 212)
+    end = tokenizer.convert_tokens_to_ids(DOCUMENT_END)
+    of_lists = [end not in block for block in shown]
+    assert all(of_lists[:20])
+    assert all(of_lists[20::12])
+    assert np.mean(of_lists[21:]) < 0.5
+
+
+@pytest.mark.parametrize("repeats", [0, 4 * 32 * 20])
+def test_a_killed_pretraining_ends_with_the_same_bytes(
+    tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, repeats: int
 ) -> None:
     class KilledError(Exception):
         """Stands for the end of the process."""
@@ -122,7 +166,9 @@ def test_a_killed_pretraining_ends_with_the_same_bytes(
             raise KilledError
 
     assert MODEL.pretrain
-    config = MODEL.pretrain.model_copy(update={"text_tokens": 4 * 32 * 201})
+    config = MODEL.pretrain.model_copy(
+        update={"text_tokens": 4 * 32 * 201 - repeats, "repeat_tokens": repeats}
+    )
 
     def pretrained(checkpoints: Checkpoints) -> tuple[Any, Any]:
         model = tiny_model(tokenizer)

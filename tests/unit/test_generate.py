@@ -301,11 +301,3 @@ def test_answers_are_one_row_per_item(tokenizer: Any) -> None:
     assert table["num_tokens"].le([4, 4, 7]).all()
     assert table["prompt_hash"].nunique() == 3
     assert not table["answer"].str.contains("assistant").any()
-
-
-def test_all_answers_empty_is_an_error(tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    rendered = render_set(tokenizer, evaluation_set(), max_prompt=40, stop_token=STOP)
-    at_once = [Generated((), stopped=True)] * 3
-    monkeypatch.setattr(TorchEngine, "generate", lambda *_: at_once)
-    with pytest.raises(RunError):
-        answer_set(TorchEngine(tiny_model(tokenizer), (5,), 2), tokenizer, rendered)

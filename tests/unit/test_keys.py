@@ -80,6 +80,12 @@ def test_names_and_form_of_keys_are_frozen(versions: None, evaluation_set: Evalu
     )
 
 
+def test_repeated_lists_make_another_base_and_none_of_them_the_same() -> None:
+    assert MODEL.pretrain
+    more = MODEL.model_copy(update={"pretrain": MODEL.pretrain.model_copy(update={"repeat_tokens": 64})})
+    assert base_identity(more, source="") != base_identity(MODEL, source="")
+
+
 @pytest.mark.parametrize("field", [one.name for one in fields(Recipe)])
 def test_every_field_of_a_recipe_is_in_the_key_or_is_known_to_change_nothing(field: str) -> None:
     changed = key(**{field: another(field)})

@@ -278,6 +278,49 @@ def test_a_failed_run_is_named_and_only_it_is_tried_again(
     assert not note.exists()
 
 
+@pytest.mark.parametrize("silent", [1, 2])
+def test_a_run_may_say_nothing_to_one_set_but_not_to_all(
+    prepared: Path,
+    base: Path,
+    tmp_path: Path,
+    store: Path,
+    trained: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    silent: int,
+) -> None:
+    """What one set was answered waits until any answer has text: nothing is kept of a model that is mute."""
+    sets: list[str] = []
+
+    def answered(*args: Any, **kwargs: Any) -> pd.DataFrame:
+        table = answer_set(*args, **kwargs)
+        sets.append(table["task"].iloc[0])
+        return table.assign(answer="") if len(sets) <= silent else table.assign(answer="x")
+
+    monkeypatch.setattr("cocktail.inference.answer.answer_set", answered)
+    if silent == 2:
+        with pytest.raises(RunError, match="all answers are empty"):
+            go([FPB], prepared=prepared, base=base, out=tmp_path / "out")
+        assert not list((store / "answers").glob("*/*"))
+        return
+    go([FPB], prepared=prepared, base=base, out=tmp_path / "out")
+    assert read_json(tmp_path / "out/single_fpb.json")["empty_answers"] == 6
+
+
+def test_a_run_that_has_spoken_before_may_say_nothing_to_a_set_that_is_new(
+    prepared: Path,
+    base: Path,
+    tmp_path: Path,
+    store: Path,
+    trained: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    go([replace(FPB, asked=ASKED[:1])], prepared=prepared, base=base, out=tmp_path / "out")
+    answers = job_module._answers
+    monkeypatch.setattr(job_module, "_answers", lambda *given: answers(*given).assign(answer=""))
+    go([FPB], prepared=prepared, base=base, out=tmp_path / "out")
+    assert read_json(tmp_path / "out/single_fpb.json")["empty_answers"] >= 6
+
+
 def test_a_changed_byte_of_the_base_is_found(
     prepared: Path, base: Path, tmp_path: Path, store: Path, trained: list[str]
 ) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from cocktail.config.base import Digest, Positive, Rate, RelativePath, Section
+from cocktail.config.base import Count, Digest, Positive, Rate, RelativePath, Section
 
 
 class PretrainConfig(Section):
@@ -14,6 +14,7 @@ class PretrainConfig(Section):
 
     seed: int
     text_tokens: Positive
+    repeat_tokens: Count = 0  # read before the text: short random lists, each said over and over
     instruction_rows: Positive
     block: Positive  # tokens of one pretraining sequence
     batch_size: Positive  # sequences a step

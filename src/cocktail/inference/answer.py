@@ -11,7 +11,6 @@ import pandas as pd
 
 from cocktail.data.evaluation_set import EvaluationSet
 from cocktail.data.prompts import Prompt, Tokenizer, completions, fit_shots, render_prompts
-from cocktail.errors import RunError
 from cocktail.files.records import digest_text
 from cocktail.inference.engine import Engine, Question
 from cocktail.inference.labels import Trie, label_trie
@@ -80,9 +79,6 @@ def answer_set(engine: Engine, tokenizer: Tokenizer, rendered: RenderedSet) -> p
 
     Returns:
         One row per item, in the order of the set.
-
-    Raises:
-        RunError: not one answer has any text.
     """
     table, tasks = rendered.asked.table, rendered.asked.tasks
     questions = [
@@ -98,8 +94,6 @@ def answer_set(engine: Engine, tokenizer: Tokenizer, rendered: RenderedSet) -> p
     ]
     written = engine.generate(questions)
     texts = tokenizer.batch_decode([answer.ids for answer in written], skip_special_tokens=True)
-    if not any(text.strip() for text in texts):
-        raise RunError("all answers are empty", fix="models.<name>.stop_token")
     return table[["item", "task", "split", "cluster"]].assign(
         prompt_hash=[digest_text(prompt.text) for prompt in rendered.prompts],
         answer=texts,

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import platform
-import resource
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -20,14 +17,16 @@ from cocktail.data.evaluation_set import Shots, read_evaluation_set
 from cocktail.data.grid import Asked
 from cocktail.data.mixture import Mixture, mixture_rows
 from cocktail.data.prompts import Tokenizer, items_of
+from cocktail.errors import RunError
 from cocktail.files.records import write_json, write_table
 from cocktail.files.store import write_runtime
+from cocktail.runs.cost import cost_of
 from cocktail.runs.dev import dev_watch
 from cocktail.runs.energy import energy_joules
 from cocktail.runs.jobs import RunJob
 from cocktail.runs.shortage import shortage
 from cocktail.training.bases.tokens import end_ids
-from cocktail.training.environment import device_name, visible_gpus
+from cocktail.training.environment import device_name
 from cocktail.training.recipe import Recipe, Training
 from cocktail.training.rows import RowCounts, training_rows
 
@@ -73,18 +72,24 @@ def _train_and_answer(job: RunJob, missing: Sequence[tuple[Asked, str]]) -> None
     if not missing:
         return
     with _engine(job, answering, tokenizer, [asked for asked, _ in missing]) as engine:
+        # A model may say nothing to one set; one that says nothing at all stops at the wrong token.
+        speaks, held = len(missing) < len(job.run.asked), list[tuple[str, pd.DataFrame, dict[str, Any]]]()
         for asked, key in missing:
             started, energy = time.perf_counter(), energy_joules()
             table = _answers(job, engine, tokenizer, asked)
-            with job.store.publish("answers", key) as folder:
-                write_table(folder / "answers.parquet", table)
-                write_json(folder / "receipt.json", {**_counts(table), "made_on": device_name()})
-                write_runtime(folder, _cost("answering", started, energy))
+            held.append((key, table, cost_of("answering", started, energy)))
+            speaks = speaks or _counts(table)["empty_answers"] < len(table)
+            while speaks and held:
+                _publish(job, *held.pop(0))
+        if held:
+            raise RunError("all answers are empty", fix="models.<name>.stop_token")
 
 
-def _cost(phase: str, started: float, energy: float | None) -> dict[str, Any]:
-    used = None if energy is None else (energy_joules() or energy) - energy
-    return {"seconds": {phase: time.perf_counter() - started}, "energy_joules": used, **_machine()}
+def _publish(job: RunJob, key: str, table: pd.DataFrame, cost: dict[str, Any]) -> None:
+    with job.store.publish("answers", key) as folder:
+        write_table(folder / "answers.parquet", table)
+        write_json(folder / "receipt.json", {**_counts(table), "made_on": device_name()})
+        write_runtime(folder, cost)
 
 
 def _tuned_model(job: RunJob, tokenizer: Tokenizer) -> Answering:
@@ -142,7 +147,7 @@ def _train(job: RunJob, mixture: Mixture, recipe: Recipe, tokenizer: Tokenizer) 
         free_memory()
         fitted = fit(replace(recipe, checkpointing="always"))
     model, training = fitted
-    cost = {**_cost("training", started, energy), **training_speed(training, recipe)}
+    cost = {**cost_of("training", started, energy), **training_speed(training, recipe)}
     if job.keep_weights:  # before its receipt, with which the training counts as done
         with job.store.publish("tuned", job.training_key) as folder:
             model.save_pretrained(folder)
@@ -233,17 +238,4 @@ def _counts(table: pd.DataFrame) -> dict[str, int]:
         "answered": len(table),
         "empty_answers": int((table["answer"].str.strip() == "").sum()),
         "not_stopped": int((~table["stopped"]).sum()),
-    }
-
-
-def _machine() -> dict[str, Any]:
-    from cocktail.training.device import peak_memory
-
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return {
-        "host": platform.node(),
-        "process": os.getpid(),
-        "gpus": len(visible_gpus()),
-        "peak_memory_bytes": usage.ru_maxrss * 1024,  # Linux counts in KiB
-        "peak_gpu_memory_bytes": peak_memory(),
     }

@@ -125,6 +125,7 @@ def base_identity(config: ModelConfig, *, source: str) -> str:
         return digest_value({**made, "served": config.served})
     shape = [config.vocabulary, config.hidden, config.layers, config.heads, config.feed_forward]
     steps = [pretrain.text_tokens, pretrain.block, pretrain.batch_size, pretrain.learning_rate]
+    repeats = [pretrain.repeat_tokens] if pretrain.repeat_tokens else []
     tuning = [
         pretrain.instruction_rows,
         pretrain.instruction_learning_rate,
@@ -136,7 +137,7 @@ def base_identity(config: ModelConfig, *, source: str) -> str:
             "libraries": versions(TRAINING_LIBRARIES),
             "architecture": config.architecture,
             "shape": [*shape, config.context],
-            "pretraining": [pretrain.seed, *steps, pretrain.threads],
+            "pretraining": [pretrain.seed, *steps, pretrain.threads, *repeats],
             "instruction_tuning": tuning,
         }
     )

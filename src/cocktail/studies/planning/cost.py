@@ -139,7 +139,7 @@ class _Costing:
         tunable = parameters if method == "full" else parameters // ADAPTER_PART
         tokens = sum(run.tokens * run.seeds for run in runs)
         if model.pretrain and trained:
-            tokens += model.pretrain.text_tokens
+            tokens += model.pretrain.text_tokens + model.pretrain.repeat_tokens
         answers = sum(run.answers * run.seeds for run in runs)
         read = sum(run.answer_tokens * run.seeds for run in runs)
         training, answering = self._hours(model, parameters, tokens=tokens, answers=answers, read=read)
