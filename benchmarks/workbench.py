@@ -16,6 +16,7 @@ from typing import Any
 from common import ROOT, Measured, child_environment, measure, say, script, stage
 
 from cocktail.config import ModelConfig, Params, load_params
+from cocktail.config.catalogue import with_catalogue
 from cocktail.config.compose import compose, write_params
 from cocktail.data.grid import Run
 from cocktail.files.store import store_root
@@ -64,7 +65,8 @@ def empty_workbench(folder: Path, study: str, overrides: Sequence[str] = ()) -> 
         for name in _from_scratch(models)
         for key, value in SHORT.items()
     ]
-    write_params(folder / "params.yaml", compose(ROOT / "conf", study, [*short, *overrides]))
+    composed = with_catalogue(compose(ROOT / "conf", study, [*short, *overrides]), ROOT)
+    write_params(folder / "params.yaml", composed)  # with its sources: there is no conf in the folder
     return Workbench(folder, load_params(folder / "params.yaml"))
 
 

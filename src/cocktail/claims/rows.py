@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-from cocktail.analysis.scores import Reading
 from cocktail.claims.verdict import Verdict
 
 
@@ -14,6 +13,7 @@ class VerdictRow(TypedDict):
     Columns:
         scope: "macro" (all tasks of the claim), a task, or a cell's name; "macro vs LARGER": against another
             model.
+        reading: strict, lenient, or another of ``cocktail.analysis.scores.Reading``.
         reason: why nothing was tested, or what a reader must know beside the verdict; may be empty.
         effect, low, high: treatment minus control and its interval; None where nothing was computed.
         interval: what it is about: "training", or "these weights" with fewer than three seeds.
@@ -26,7 +26,7 @@ class VerdictRow(TypedDict):
 
     model: str
     scope: str
-    reading: Reading
+    reading: str
     verdict: Verdict
     reason: str
     effect: float | None

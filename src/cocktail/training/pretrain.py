@@ -100,7 +100,10 @@ def _after_repeats(
 def repeated_lists(
     tokenizer: Tokenizer, count: int, block: int, *, rng: np.random.Generator
 ) -> npt.NDArray[np.int64]:
-    """Return blocks, shape (count, block), of lists of 2 to 8 random tokens, each said 2 to 7 times."""
+    """Return blocks, shape (count, block), of lists of 2 to 8 random tokens, each said 2 to 7 times.
+
+    Any token may be in a list, the marks of turns among them, but those that pad or end.
+    """
     special = set(tokenizer.all_special_ids)
     tokens = np.array([token for token in range(len(tokenizer)) if token not in special])
     parts, length = list[npt.NDArray[np.int64]](), 0
