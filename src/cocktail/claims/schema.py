@@ -11,10 +11,10 @@ from itertools import permutations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from cocktail.config import Section, evaluated_tasks, mixable_tasks
+from cocktail.config.yaml_file import read_yaml
 from cocktail.errors import ConfigError, near
 from cocktail.tasks import task_groups
 
@@ -174,12 +174,7 @@ def read_claims(path: Path) -> list[Claim]:
     Raises:
         ConfigError: the file is missing, is not YAML, or breaks rules; lists all broken rules at once.
     """
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(["the file is missing; git has it"], where=str(path)) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError([f"not YAML: {' '.join(str(error).split())}"], where=str(path)) from None
+    raw = read_yaml(path, missing="the file is missing; git has it")
     try:
         return Claims.model_validate(raw).claims
     except ValidationError as error:

@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from cocktail.config.yaml_file import read_yaml
 from cocktail.errors import ConfigError, near
 
 FOLDER = Path("conf/catalogue")
@@ -44,10 +43,7 @@ def _read(folder: Path, name: Any) -> dict[str, Any]:
         raise ConfigError(
             [f"fetch.catalogue: no catalogue {name!r}{near(str(name), known)}"], where=str(folder)
         )
-    try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError([f"not YAML: {' '.join(str(error).split())}"], where=str(path)) from None
+    found = read_yaml(path, missing="the catalogue is missing")
     if not isinstance(found, dict) or not found.keys() <= set(KEYS):
         raise ConfigError([f"a catalogue has the keys {' and '.join(KEYS)}, and no others"], where=str(path))
     return found

@@ -11,7 +11,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ValidationError, model_validator
 
 from cocktail.config.base import SHARED_OUT_TASKS, Name, Section
@@ -28,6 +27,7 @@ from cocktail.config.training import (
     TrainConfig,
     TuneConfig,
 )
+from cocktail.config.yaml_file import read_yaml
 from cocktail.errors import ConfigError, near
 
 # Names of the version before, taken with a warning until the next one.
@@ -134,14 +134,7 @@ def load_params(path: Path) -> Params:
     Raises:
         ConfigError: the file is missing, is not YAML, or breaks rules; lists all broken rules at once.
     """
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(
-            ["the file is missing; make params STUDY=tiny writes it"], where=str(path)
-        ) from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: not UTF-8, 5,000 digits
-        raise ConfigError([f"not YAML: {' '.join(str(error).split())}"], where=str(path)) from None
+    raw = read_yaml(path, missing="the file is missing; make params STUDY=tiny writes it")
     return check_params(raw, where=str(path), root=path.parent)
 
 

@@ -58,9 +58,8 @@ class FetchConfig(Section):
 
     backend: Literal["hub", "mirror", "synthetic"]  # synthetic: generated
     mirror: str | None = None  # folder in the Hub's layout; None: the environment's COCKTAIL_MIRROR
-    catalogue: Name | None = (
-        None  # a file in conf/catalogue, whose entries take its place when params are read
-    )
+    # A file in conf/catalogue; its entries take its place when params are read.
+    catalogue: Name | None = None
     world: dict[str, int] = {}  # synthetic only: seed of the world, rows of each source and split
     # Sources that the study does not use. None: they are fetched and prepared, too, since they settle with
     # the others which rows are dev rows and which leak: studies on the same sources have the same splits.
