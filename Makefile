@@ -50,7 +50,7 @@ repro: $(READY)  ## Set up, run every stage of the study in params.yaml, show it
 test: $(READY)  ## Set up, run all tests, on all cores
 	python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
-test-fast: $(READY)  ## The unit tests that take no minute: before each commit
+test-fast: $(READY)  ## The unit tests that take less than a second each: before each commit
 	python -m pytest --numprocesses auto --dist loadfile -m "not slow" tests/unit
 
 check: $(READY)  ## Style and types

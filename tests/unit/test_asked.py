@@ -205,6 +205,7 @@ def test_both_arms_of_every_claim_are_asked_the_same_items(study: Study) -> None
     assert compared == on_targets + elsewhere
 
 
+@pytest.mark.slow
 def test_every_claim_is_tested_or_says_what_the_study_leaves_out(study: Study) -> None:
     claims = read_claims(CLAIMS)
     rows = judged_rows(claims, [study.scores, study.reference], study.answers)
@@ -234,6 +235,7 @@ def test_every_cell_of_the_exploratory_claims_is_compared(study: Study) -> None:
     }
 
 
+@pytest.mark.slow
 def test_arms_that_were_asked_other_items_are_not_contrasted(study: Study) -> None:
     """Though as many, of the same clusters."""
     if study.params.study.name == "smoke":
@@ -249,6 +251,7 @@ def test_arms_that_were_asked_other_items_are_not_contrasted(study: Study) -> No
     assert not [row for row in rows if row["scope"] == "twitter_sa" and "same items" in row["reason"]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("lost", "seeds"), [((), 4), ((103,), 3), ((102, 103), 2)])
 def test_a_seed_that_lacks_an_arm_is_left_out_and_named(lost: tuple[int, ...], seeds: int) -> None:
     overrides = ["model=[phi3_tiny]", "study.targets=[fpb]", "study.confirm_seeds=[101,102,103,104]"]

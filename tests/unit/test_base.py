@@ -49,6 +49,7 @@ def build(out: Path, **changes: Any) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_two_bases_are_the_same_bytes_and_can_be_used(tmp_path: Path) -> None:
     first, second = build(tmp_path / "first"), build(tmp_path / "second")
     assert {f.name: f.read_bytes() for f in first.iterdir()} == {
@@ -85,6 +86,7 @@ def test_a_base_reads_as_many_instructions_as_it_is_to() -> None:
     assert texts["documents"]
 
 
+@pytest.mark.slow
 def test_llama_has_its_own_architecture(tmp_path: Path) -> None:
     model = load_model(build(tmp_path / "llama", architecture="llama"), bf16=True)
     assert (model.config.model_type, model.dtype) == ("llama", torch.bfloat16)
@@ -102,6 +104,7 @@ def test_too_little_text_is_an_error(tokenizer: Any, tmp_path: Path) -> None:
         )
 
 
+@pytest.mark.slow
 def test_pretraining_lowers_the_loss_and_sees_the_tokens_asked_for(tokenizer: Any, tmp_path: Path) -> None:
     assert MODEL.pretrain
     config = MODEL.pretrain.model_copy(update={"text_tokens": 4 * 32 * 100})
@@ -154,6 +157,7 @@ def test_repeated_lists_come_first_and_then_in_one_block_of_twelve(
     assert np.mean(of_lists[21:]) < 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("repeats", [0, 4 * 32 * 20])
 def test_a_killed_pretraining_ends_with_the_same_bytes(
     tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, repeats: int
@@ -201,6 +205,7 @@ def test_the_copy_probe_tells_a_copier_from_a_random_model(tokenizer: Any) -> No
     assert copy_probe(tiny_model(tokenizer), tokenizer, seed=1) < 0.1
 
 
+@pytest.mark.slow
 def test_a_changed_or_missing_file_of_a_base_is_found(tmp_path: Path) -> None:
     base = build(tmp_path / "base")
     (base / "tokenizer.json").write_text("{}")

@@ -146,6 +146,7 @@ def test_advice_is_fitted_on_dev_and_its_record_is_of_test(
     assert differ  # else the fixture could not tell which split was fitted
 
 
+@pytest.mark.slow
 def test_a_task_at_floor_has_no_advice(
     finished_study: Path, scores: ModelScores, comparison: dict[str, Any]
 ) -> None:

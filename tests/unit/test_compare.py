@@ -114,6 +114,7 @@ def test_numbers_are_nested_and_few(finished_study: Path) -> None:
     assert f"{model}/general/knowledge/all" in numbers
 
 
+@pytest.mark.slow
 def test_flags_say_floor_and_ceiling(finished_study: Path, tmp_path: Path) -> None:
     shutil.copytree(finished_study / "artifacts", tmp_path / "artifacts")
     path = tmp_path / "artifacts/scores/summary.parquet"

@@ -180,6 +180,7 @@ def test_a_path_stays_within_its_folder(field: str, bad: str, tiny: dict[str, An
     assert f"fetch.sources.fpb.{'files.0.' if field in ('path', 'remote') else ''}{field}" in problems(raw)
 
 
+@pytest.mark.slow
 def test_the_names_and_paths_of_every_study_pass(tiny: dict[str, Any]) -> None:
     for study in sorted((ROOT / "conf/study").glob("*.yaml")):
         for source in ("hub", "mirror", "synthetic"):

@@ -102,6 +102,7 @@ KINDS = {
 FILES = [(kind, name) for kind, (_, names) in KINDS.items() for name in names]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "name"), FILES)
 def test_no_flipped_bit_is_read_in_silence(kind: str, name: str, tmp_path: Path) -> None:
     read = KINDS[kind][0](tmp_path)
@@ -117,6 +118,7 @@ def test_no_flipped_bit_is_read_in_silence(kind: str, name: str, tmp_path: Path)
     read()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "name"), FILES)
 def test_a_list_that_rots_is_no_reason_to_believe(kind: str, name: str, tmp_path: Path) -> None:
     read = KINDS[kind][0](tmp_path)
@@ -130,6 +132,7 @@ def test_a_list_that_rots_is_no_reason_to_believe(kind: str, name: str, tmp_path
     read()  # as older versions left it
 
 
+@pytest.mark.slow
 def test_every_file_of_an_output_is_listed(tmp_path: Path) -> None:
     for kind, (make, _) in KINDS.items():
         make(tmp_path / kind)
@@ -159,6 +162,7 @@ def test_what_is_checked_is_what_is_read(tmp_path: Path) -> None:
     check_listed(path)
 
 
+@pytest.mark.slow
 def test_a_file_without_a_list_has_its_digest_within(tmp_path: Path) -> None:
     path, facts = tmp_path / "phi3_smoke.json", {"choices": {"fpb": {"dev_accuracy": 0.5}}, "floors": {}}
     write_digested(path, facts)

@@ -151,6 +151,7 @@ def test_outside_a_project_and_without_a_lock_a_stage_puts_nothing_aside(
     assert list((tmp_path / ".dvc").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_dvc_itself_reads_what_was_mended(project: Path) -> None:
     def dvc(*command: str) -> subprocess.CompletedProcess[str]:
         asked = [sys.executable, "-m", "dvc", *command]

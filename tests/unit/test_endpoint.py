@@ -103,6 +103,7 @@ def test_an_answer_at_the_length_limit_is_kept_as_such(endpoint: Any, tmp_path: 
     assert ask(tmp_path)[0] == [Reply("It is, all things", num_tokens=3, stopped=False)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("first", "counted"),
     [
@@ -125,6 +126,7 @@ def test_what_may_pass_is_tried_again_and_counted(
     assert counts["requests"] == len(server.bodies) == 2
 
 
+@pytest.mark.slow
 def test_a_server_that_asks_for_patience_gets_it(endpoint: Any, tmp_path: Path) -> None:
     import time
 
@@ -149,6 +151,7 @@ def test_a_server_that_is_always_late_is_an_error(endpoint: Any, tmp_path: Path)
     assert len(server.bodies) == SETTINGS.tries
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("said", "tries"),
     [
@@ -174,6 +177,7 @@ def test_a_reply_without_end_is_left_in_time(said: Said, tries: int, endpoint: A
     assert len(server.bodies) == tries
 
 
+@pytest.mark.slow
 def test_after_a_reply_without_end_the_next_is_read(endpoint: Any, tmp_path: Path) -> None:
     server = endpoint(lambda body, count: Said(drip="body") if count == 0 else completion())
     replies, counts = ask(tmp_path, timeout_seconds=1.0)

@@ -307,6 +307,7 @@ def test_what_another_process_is_at_comes_last_and_is_waited_for() -> None:
     assert failed == {"bad": "no rows", "held": "another process is at it, and does not end"}
 
 
+@pytest.mark.slow
 def test_a_post_lets_its_run_save_when_it_is_interrupted(
     tmp_path: Path, ground: CommonGround, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -341,6 +342,7 @@ with common_ground(Store(folder / "own"), []) as ground:
     assert ran.stdout.split() == ["interrupted", "True"], ran.stderr[-2000:]
 
 
+@pytest.mark.slow
 def test_nothing_of_ray_or_submitit_is_imported_by_the_local_engine() -> None:
     code = "import sys; from cocktail.runs import runs; print({'ray', 'submitit'} & set(sys.modules))"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}

@@ -62,6 +62,7 @@ def test_sources_that_are_the_hubs_are_named_and_others_are_not(tmp_path: Path) 
     assert kinds == {"other"}
 
 
+@pytest.mark.slow
 def test_the_same_record_gives_the_same_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
     once, again = (exported("tiny", tmp_path / name, "all", "base") for name in ("a", "b"))

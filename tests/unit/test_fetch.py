@@ -295,6 +295,7 @@ def test_a_file_that_the_repository_lacks_is_named_with_the_nearest(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("revision", [COMMIT, None])
 def test_without_network_the_stage_ends_with_one_message(tmp_path: Path, revision: str | None) -> None:
     """The real library, told to stay offline, in the real stage script."""

@@ -107,6 +107,7 @@ def test_outputs_of_an_older_version_are_told_apart(kept: Path) -> None:
     assert "outputs of an older version, without digests: 1 of 1" in found(kept)
 
 
+@pytest.mark.slow
 def test_rot_in_the_cache_is_made_again_and_never_becomes_data(tmp_path: Path) -> None:
     """The whole way with DVC itself: it takes rot for data; after fsck --mend the stage makes it anew."""
     environment = {**os.environ, "DVC_NO_ANALYTICS": "1", "COCKTAIL_STORE": str(tmp_path / ".store")}

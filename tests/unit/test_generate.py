@@ -78,6 +78,7 @@ def test_equals_generate_byte_for_byte(tokenizer: Any) -> None:
     assert len({answer.ids for answer in ours}) > 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tokens", [1, 20, 60, 1000])
 def test_batches_change_nothing(tokenizer: Any, tokens: int) -> None:
     """What a batch keeps for the next one, and how many tokens are read at once."""

@@ -157,6 +157,7 @@ def test_confirm_also_adds_mixtures_and_changes_no_other_run() -> None:
     assert [run.seed for run in added] == [101, 102, 103] * 2
 
 
+@pytest.mark.slow
 def test_a_mixture_that_is_confirmed_anyway_is_not_trained_twice() -> None:
     before = confirm_runs(study("tiny", "study.confirm_also=[]", MATCHED), CHOSEN)
     again = study("tiny", "study.confirm_also=[without_open_orca,all,single_fpb]", MATCHED)

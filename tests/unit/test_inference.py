@@ -20,6 +20,7 @@ from cocktail.errors import RecordError
 Array = NDArray[np.float64]
 
 
+@pytest.mark.slow
 def test_holm_and_benjamini_hochberg_by_hand() -> None:
     # Holm: 3 x 0.01; then max(2 x 0.02, 0.03); then max(1 x 0.04, 0.04).
     assert holm([0.04, 0.01, 0.02]) == pytest.approx([0.04, 0.03, 0.04])
@@ -191,6 +192,7 @@ def test_a_run_of_several_tasks_against_runs_of_one_is_not_paired() -> None:
     assert macro.df == pytest.approx(macro.se**4 / sum(part**4 / 3 for part in parts))
 
 
+@pytest.mark.slow
 def test_a_macro_null_with_shared_seeds_is_rejected_about_as_often_as_stated() -> None:
     """Seven tasks, seed SD 3 points shared by all; adding each task's seed part / T^2 would reject more."""
     rng, rejected, naive = np.random.default_rng(10), 0, 0

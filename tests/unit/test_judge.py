@@ -119,6 +119,7 @@ def obedient(body: dict[str, Any], count: int) -> Said:
     return completion("CORRECT" if told else "INCORRECT")
 
 
+@pytest.mark.slow
 def test_a_judge_that_obeys_the_answers_is_found_out(
     study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: FakeEndpoint
 ) -> None:
@@ -178,6 +179,7 @@ def test_each_distinct_answer_is_asked_about_once(study: Path, tmp_path: Path, s
         assert (row.strict == "ok") == right
 
 
+@pytest.mark.slow
 def test_a_full_store_needs_neither_network_nor_key(
     study: Path, tmp_path: Path, server: FakeEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:

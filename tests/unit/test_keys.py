@@ -179,6 +179,7 @@ def test_of_a_base_only_the_same_questions_wait_for_each_other(tmp_path: Path) -
     assert trained and all(job.lock_key == job.training_key for job in trained)
 
 
+@pytest.mark.slow
 def test_another_cpu_or_gpu_or_place_makes_no_run_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,11 +195,13 @@ def test_another_cpu_or_gpu_or_place_makes_no_run_anew(
     assert keys_of(tmp_path / "gpus", changed) == here
 
 
+@pytest.mark.slow
 def test_the_tier_of_a_study_makes_no_run_anew(tmp_path: Path) -> None:
     paper = PARAMS.model_copy(update={"study": PARAMS.study.model_copy(update={"tier": "paper"})})
     assert keys_of(tmp_path / "paper", paper) == keys_of(tmp_path / "miniature")
 
 
+@pytest.mark.slow
 def test_a_study_that_asks_more_or_has_more_shares_its_keys(tmp_path: Path) -> None:
     """A run is the same in every study that has its rows; so are its answers to a set."""
     few = study_params("smoke", "study.evaluations=[fpb]", "study.targets=[fpb]", "study.name=few")
@@ -211,6 +214,7 @@ def test_a_study_that_asks_more_or_has_more_shares_its_keys(tmp_path: Path) -> N
         assert set(job.answers) <= set(theirs[name].answers)
 
 
+@pytest.mark.slow
 def test_a_comment_in_the_code_makes_no_run_anew(tmp_path: Path) -> None:
     shutil.copytree(
         ROOT / "src/cocktail", tmp_path / "src/cocktail", ignore=shutil.ignore_patterns("__pycache__")

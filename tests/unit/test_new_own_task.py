@@ -58,6 +58,7 @@ def files(root: Path) -> set[str]:
     return {name for name in WRITTEN if (root / name).exists()}
 
 
+@pytest.mark.slow
 def test_a_csv_becomes_a_task_a_source_a_golden_file_and_a_study(
     root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -205,6 +206,7 @@ def test_rows_of_a_cluster_stay_together_whatever_their_order() -> None:
     assert sorted(row["text"] for row in again) == sorted(row["text"] for row in test)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("model", "cap"), [("phi3_smoke", 160), ("smollm2_135m", 40)])
 def test_every_source_has_a_cap_that_fits_the_model(
     root: Path, monkeypatch: pytest.MonkeyPatch, model: str, cap: int

@@ -22,6 +22,7 @@ def shown(root: Path) -> str:
     return (root / "plots/index.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_library_is_in_the_page_and_nothing_is_asked_of_a_server(tmp_path: Path) -> None:
     (tmp_path / "reports").mkdir()
     for name in ("dvc.yaml", "dvc.lock", ".dvc/config", ".dvc/.gitignore", "params.yaml"):

@@ -84,6 +84,7 @@ def differences(row: dict[str, Any]) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_all_recorded_effects_agree_on_both_roads() -> None:
     rows = recorded()
     assert {row["record"] for row in rows} >= {"small", "tiny"}
@@ -212,6 +213,7 @@ def test_answers_are_those_to_items_that_all_runs_were_asked() -> None:
         )
 
 
+@pytest.mark.slow
 def test_the_table_shows_headlines_and_one_row_a_record_for_the_rest() -> None:
     [table] = agreement_tables(recorded())
     assert len(table.frame) == sum(row["headline"] for row in recorded()) + len(

@@ -133,6 +133,7 @@ def test_the_verdict_table_is_that_of_claims_json(render: Render, reports: Path)
     assert texts(rows[4])[7] == f"{len(claims[4]['verdicts'])} under-powered"
 
 
+@pytest.mark.slow
 def test_the_page_opens_with_the_answer(render: Render, reports: Path) -> None:
     page = render()
     claims = read_json(reports / "claims.json")["claims"]
@@ -333,6 +334,7 @@ def test_broken_verdicts_are_refused(tmp_path: Path) -> None:
         read_claims(path, study="tiny")
 
 
+@pytest.mark.slow
 def test_the_same_results_give_the_same_bytes(render: Render, reports: Path) -> None:
     render()
     first = (reports / "report.html").read_bytes()
@@ -340,6 +342,7 @@ def test_the_same_results_give_the_same_bytes(render: Render, reports: Path) -> 
     assert (reports / "report.html").read_bytes() == first
 
 
+@pytest.mark.slow
 def test_recorded_studies_show_hardware_and_cost(
     finished_study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -361,6 +364,7 @@ def test_recorded_studies_show_hardware_and_cost(
         write_page(Inputs(reports, ROOT / "conf/study"), tmp_path / "report.html", params=PARAMS)
 
 
+@pytest.mark.slow
 def test_recorded_studies_stand_side_by_side(
     finished_study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -395,6 +399,7 @@ def test_recorded_studies_stand_side_by_side(
     assert all("from scratch on 2 million tokens" in one for one in facts["models"])
 
 
+@pytest.mark.slow
 def test_the_verdicts_say_their_tier_rule_and_lock(render: Render, reports: Path) -> None:
     """Verdicts that are older than locks are not locked."""
     standing = "Tier miniature; rule 1; not locked (older than locks)."

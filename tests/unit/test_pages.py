@@ -84,6 +84,7 @@ def test_a_footer_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None:
         list(read_rows(path))
 
 
+@pytest.mark.slow
 @settings(max_examples=int(os.environ.get("COCKTAIL_EXAMPLES", "50")), deadline=None, derandomize=True)
 @given(at=st.integers(0, 10_000), bits=st.integers(1, 255))
 def test_a_broken_file_is_read_or_refused(tmp_path_factory: Any, at: int, bits: int) -> None:

@@ -86,6 +86,7 @@ def run_cli(monkeypatch: pytest.MonkeyPatch, root: Path, *words: str) -> None:
     cli.main()
 
 
+@pytest.mark.slow
 def test_the_command_prints_the_whole_plan_of_the_paper(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], bare: Path
 ) -> None:
@@ -119,6 +120,7 @@ def test_make_plan_runs_the_command() -> None:
     assert "cocktail plan paper" in shown
 
 
+@pytest.mark.slow
 def test_the_grid_costs_45_times_all_sources_read_once(paper: Callable[..., Plan]) -> None:
     tokens, plan = hub_tokens(), paper()
     once = sum(tokens.values())
@@ -149,6 +151,7 @@ def test_the_totals_of_the_file_are_those_of_its_runs(paper: Callable[..., Plan]
         assert int(model[4].replace(",", "")) == steps
 
 
+@pytest.mark.slow
 def test_hours_and_disk_follow_from_parameters_and_tokens(paper: Callable[..., Plan]) -> None:
     plan, facts = paper(), typed()
     peak = facts["gpu"]["peak_teraflops"] * 1e12
@@ -193,6 +196,7 @@ def asked_tokens(run: PlannedRun, plan: Plan) -> float:
     return total
 
 
+@pytest.mark.slow
 def test_rows_are_capped_by_the_split_and_by_the_caps(paper: Callable[..., Plan]) -> None:
     fpb = next(one for one in typed()["sources"] if (one["backend"], one["source"]) == ("hub", "fpb"))
     raw = fpb["rows"]["train"]
@@ -206,6 +210,7 @@ def test_rows_are_capped_by_the_split_and_by_the_caps(paper: Callable[..., Plan]
     assert single_fpb("mix.caps.fpb=100") == (100, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", known_studies(CONF))
 def test_every_study_can_be_planned(name: str, bare: Path) -> None:
     plan = plan_study(CONF, name, root=bare)
@@ -214,6 +219,7 @@ def test_every_study_can_be_planned(name: str, bare: Path) -> None:
     assert plan_markdown(plan).startswith(f"# Plan of study {name}\n")
 
 
+@pytest.mark.slow
 def test_no_choice_on_dev_costs_more_than_the_plan_of_confirm(paper: Callable[..., Plan]) -> None:
     overrides = [
         "study.targets=[fpb,finqa]",
@@ -289,6 +295,7 @@ def test_a_source_without_a_size_is_a_clear_error(
     assert "to mend it" in said.err
 
 
+@pytest.mark.slow
 def test_a_model_without_a_size_is_a_clear_error(bare: Path) -> None:
     with_sizes(bare, lambda facts: facts["models"].pop(1))
     with pytest.raises(DataError) as error:
@@ -324,6 +331,7 @@ def test_broken_overrides_and_unknown_studies_are_clear_errors(paper: Callable[.
         paper("study.include=[single]", "study.targets=[fpb]")
 
 
+@pytest.mark.slow
 def test_what_is_not_pinned_gated_or_too_large_is_said(paper: Callable[..., Plan]) -> None:
     plan = paper()
     said = checks(plan)
@@ -360,6 +368,7 @@ def prepare_by_hand(root: Path, *, lock: dict[str, Any]) -> None:
     (root / "dvc.lock").write_text(yaml.safe_dump({"stages": stages}), encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_prepared_data_of_this_study_and_no_other_are_counted(bare: Path) -> None:
     composed = compose(CONF, "smoke")
     recorded = {

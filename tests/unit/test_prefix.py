@@ -198,6 +198,7 @@ def tuned(tokenizer: Any, folder: Path, **changes: Any) -> tuple[dict[str, torch
     return {name: value.clone() for name, value in model.state_dict().items()}, training
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [
@@ -232,6 +233,7 @@ def test_accumulation_gives_the_same_trees(tokenizer: Any, tmp_path: Path) -> No
     assert steps[0] == steps[1]
 
 
+@pytest.mark.slow
 def test_a_proof_that_fails_reads_rows_alone_and_says_so(
     tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -71,6 +71,7 @@ def turn(page: str, question: str, answer: str = "4") -> dict[str, Any]:
     return {"input": text, "output": answer, "instruction": "Answer the last question."}
 
 
+@pytest.mark.slow
 def test_rows_have_the_agreed_columns_and_ids(study: Study) -> None:
     study.add("fpb", "train", [sentence("one"), sentence("two", 9), sentence("three", 2)])
     study.add("fpb", "test", [sentence("four", 0)])
@@ -93,6 +94,7 @@ def test_rows_have_the_agreed_columns_and_ids(study: Study) -> None:
     assert list(empty.columns) == list(train.columns)
 
 
+@pytest.mark.slow
 def test_rows_of_a_split_are_numbered_over_its_files(study: Study) -> None:
     study.add("fpb", "train", [sentence("one"), sentence("two")])
     write_lines(study.raw / "fpb/more.jsonl", json.dumps(sentence("three")))
@@ -101,6 +103,7 @@ def test_rows_of_a_split_are_numbered_over_its_files(study: Study) -> None:
     assert study.items("fpb", "train") == ["train:0", "train:1", "train:2"]
 
 
+@pytest.mark.slow
 def test_html_entities_are_replaced_and_counted(study: Study) -> None:
     study.add("twitter_sa", "train", [tweet("A &amp; B &#39;up&#39;"), tweet("plain")])
     study.add("twitter_sa", "test", [tweet("C &gt; D")])
@@ -116,6 +119,7 @@ def test_only_closed_entities_are_replaced() -> None:
     assert unescape("?a=1&copy=2 &para AT&T; x&lt;y") == "?a=1&copy=2 &para AT&T; x<y"
 
 
+@pytest.mark.slow
 def test_train_loses_repeats_conflicts_and_empty_answers(study: Study) -> None:
     rows = [sentence("same"), sentence("same"), sentence("torn", 0), sentence("torn", 2), sentence("ok")]
     study.add("fpb", "train", rows)
@@ -134,6 +138,7 @@ def test_train_loses_repeats_conflicts_and_empty_answers(study: Study) -> None:
     assert study.report("open_orca")["cleaning"]["empty_answer"] == 1
 
 
+@pytest.mark.slow
 def test_long_rows_of_a_source_leave_all_splits_and_are_counted(study: Study) -> None:
     long = "word " * 60
     study.add("fpb", "train", [sentence("one"), sentence(long), sentence("three", 2)])
@@ -152,6 +157,7 @@ def test_long_rows_of_a_source_leave_all_splits_and_are_counted(study: Study) ->
     assert len(study.items("twitter_sa", "train")) == len(study.items("twitter_sa", "test")) == 1
 
 
+@pytest.mark.slow
 def test_the_closing_line_may_stand_first_and_changes_nothing_else(study: Study) -> None:
     study.add("fpb", "train", [sentence(word) for word in ("one", "two", "three", "four")])
     study.add("fpb", "test", [sentence("five", 0)])
@@ -167,6 +173,7 @@ def test_the_closing_line_may_stand_first_and_changes_nothing_else(study: Study)
     assert read_split(study.out, "fpb", "test")["input"].tolist() == [f"{closing}\nfive"]
 
 
+@pytest.mark.slow
 def test_test_rows_are_never_dropped_as_repeats_or_conflicts(study: Study) -> None:
     study.add("fpb", "train", [sentence("x")])
     study.add("fpb", "test", [sentence("same"), sentence("same"), sentence("same", 2), sentence("x")])
@@ -174,6 +181,7 @@ def test_test_rows_are_never_dropped_as_repeats_or_conflicts(study: Study) -> No
     assert study.items("fpb", "test") == ["test:0", "test:1", "test:2", "test:3"]
 
 
+@pytest.mark.slow
 def test_exact_and_normalised_matches_leave_train(study: Study) -> None:
     train = [tweet("Up  we GO https://a.example/1"), tweet("down https://b.example"), tweet("other")]
     study.add("twitter_sa", "train", train)
@@ -206,6 +214,7 @@ def test_exact_and_normalised_matches_leave_train(study: Study) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_rows_of_a_dev_file_that_give_a_test_row_away_leave_dev(study: Study) -> None:
     pages = [" ".join(f"p{page}w{word}" for word in range(30)) for page in range(6)]
     study.add("finqa", "train", [finqa(page, "a?") for page in pages[:4]])
@@ -215,6 +224,7 @@ def test_rows_of_a_dev_file_that_give_a_test_row_away_leave_dev(study: Study) ->
     assert study.items("finqa", "dev") == ["dev:0"]
 
 
+@pytest.mark.slow
 def test_leakage_keep_keeps_the_rows_and_still_counts_them(study: Study) -> None:
     study.add("twitter_sa", "train", [tweet("up"), tweet("other")])
     study.add("twitter_sa", "test", [tweet("up")])
@@ -223,6 +233,7 @@ def test_leakage_keep_keeps_the_rows_and_still_counts_them(study: Study) -> None
     assert study.report("twitter_sa")["leakage"]["exact"] == 1
 
 
+@pytest.mark.slow
 def test_a_test_text_of_another_task_leaves_train_too(study: Study) -> None:
     study.add("twitter_sa", "train", [tweet("up"), tweet("other")])
     study.add("twitter_topics", "test", [tweet("UP")])
@@ -231,6 +242,7 @@ def test_a_test_text_of_another_task_leaves_train_too(study: Study) -> None:
     assert study.report("twitter_sa")["leakage"]["other_task"] == 1
 
 
+@pytest.mark.slow
 def test_a_page_in_a_test_part_is_in_no_train_part_of_either_task(study: Study) -> None:
     pages = [" ".join(f"p{page}w{word}" for word in range(30)) for page in range(4)]
     study.add("finqa", "train", [finqa(pages[0], "a?"), finqa(pages[1], "b?"), finqa(pages[2], "c?")])
@@ -246,6 +258,7 @@ def test_a_page_in_a_test_part_is_in_no_train_part_of_either_task(study: Study) 
     assert tables["finqa"]["document"][1] == tables["convfinqa"]["document"][0] != ""
 
 
+@pytest.mark.slow
 def test_dev_takes_whole_clusters_of_train(study: Study) -> None:
     rows = [
         {"input": f"headline {number // 5}", "output": "Yes", "instruction": f"question {number % 5}?"}
@@ -261,6 +274,7 @@ def test_dev_takes_whole_clusters_of_train(study: Study) -> None:
     assert len(read_split(study.out, "headline", "dev")) == 10
 
 
+@pytest.mark.slow
 def test_the_seed_sets_dev_and_the_test_sample(study: Study) -> None:
     study.add("fpb", "train", [sentence(f"train {number}") for number in range(100)])
     study.add("fpb", "test", [sentence(f"test {number}") for number in range(50)])
@@ -355,6 +369,7 @@ def test_a_twitter_csv_with_line_breaks_goes_through_whole(study: Study) -> None
     assert train["gold"].tolist() == ["Bearish", "Neutral"]
 
 
+@pytest.mark.slow
 def test_the_same_raw_files_give_the_same_bytes(study: Study) -> None:
     study.add("fpb", "train", [sentence(f"train {number}", number % 3) for number in range(50)])
     study.add("twitter_sa", "train", [tweet(f"train {number}") for number in range(50)])
@@ -364,6 +379,7 @@ def test_the_same_raw_files_give_the_same_bytes(study: Study) -> None:
     assert digest_folder(study.out) == first
 
 
+@pytest.mark.slow
 def test_tasks_json_says_what_the_study_trains_and_evaluates(study: Study) -> None:
     params = study.params()
     chosen = params.study.model_copy(update={"tasks": ["fpb"], "evaluations": ["fpb", "gsm8k"]})
@@ -392,6 +408,7 @@ def test_an_empty_source_is_an_empty_table(study: Study) -> None:
     assert study.items("headline", "train") == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("field", "value", "told"),
     [
@@ -418,6 +435,7 @@ def test_a_row_that_no_table_can_hold_goes_to_quarantine(
     assert len(quarantined["reason"]) <= 500 and len(quarantined["raw"]) <= 500
 
 
+@pytest.mark.slow
 def test_a_gold_number_too_large_to_be_compared_goes_to_quarantine(study: Study) -> None:
     rows = [finqa(f"page {number}", f"how many of {number}?", str(number)) for number in range(20)]
     study.add("finqa", "train", [*rows, finqa("page", "how many?", "9" * 400)])

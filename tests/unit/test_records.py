@@ -113,6 +113,7 @@ def test_content_is_on_the_disk_before_it_has_a_name(tmp_path: Path, monkeypatch
     assert [name.startswith(".b.json.") for name in log] == [True, False]
 
 
+@pytest.mark.slow
 def test_dvc_does_not_see_drafts(tmp_path: Path) -> None:
     """One that a killed process left in a stage's input would make the stage stale."""
     shutil.copyfile(ROOT / ".dvcignore", tmp_path / ".dvcignore")

@@ -124,6 +124,7 @@ def test_every_table_and_figure_is_there(finished_study: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_the_same_numbers_give_the_same_bytes(finished_study: Path, tmp_path: Path) -> None:
     report_study(report_inputs(finished_study), tmp_path, params=study_params())
     for folder in ("tables", "figures", "plots"):
@@ -217,6 +218,7 @@ def test_losses_are_drawn_over_the_share_of_steps() -> None:
     assert line.get_label() == "r (4 steps)"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "overrides",
     [

@@ -33,6 +33,7 @@ CALLS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", CALLS)
 def test_missing_input_is_one_message(stage: str, tmp_path: Path) -> None:
     text = yaml.safe_dump(study_params().model_dump())
@@ -51,6 +52,7 @@ def test_missing_input_is_one_message(stage: str, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "module", ["analysis.selection", "analysis.study", "claims.evaluate", "report.study", "studies.record"]
 )

@@ -58,6 +58,7 @@ def test_summary_counts_every_test_row_and_agrees_with_the_items(finished_study:
     assert (items["knowledge"] == "ok").equals(has_labels)
 
 
+@pytest.mark.slow
 def test_an_invalid_answer_stays_in_the_denominator(study: Path) -> None:
     path = study / ANSWERS / "explore/all.parquet"
     edit(path, lambda table: table.assign(answer=table["answer"].where(table["task"] != "fpb", "  ")))
@@ -74,6 +75,7 @@ def test_a_run_off_the_list_is_refused(study: Path) -> None:
         score(study)
 
 
+@pytest.mark.slow
 def test_a_listed_run_without_a_file_is_refused(study: Path) -> None:
     (study / ANSWERS / "confirm/all-s101.parquet").unlink()
     with pytest.raises(RecordError, match=r"all-s101\.parquet is listed but not there"):

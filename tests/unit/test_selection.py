@@ -38,6 +38,7 @@ def test_every_mixed_finance_task_gets_a_choice_among_its_own_mixtures(finished_
         assert selection["dev_accuracy"] == max(selection["candidates"].values())
 
 
+@pytest.mark.slow
 def test_a_target_without_mixtures_is_an_error(tmp_path: Path) -> None:
     params = study_params("smoke", "study.include=[single]", "study.tries=0")
     write_prepared(tmp_path / "prepared", params)

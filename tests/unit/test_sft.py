@@ -62,6 +62,7 @@ def test_a_batch_holds_exactly_these_labels(tokenizer: Any, tmp_path: Path) -> N
     assert sorted(step["labels"].tolist()) == sorted(token for row in rows for token in row.completion)
 
 
+@pytest.mark.slow
 def test_our_loss_is_the_loss_of_trl(tokenizer: Any, tmp_path: Path) -> None:
     """Same weights and history from SFTTrainer's own loss and collator, to float tolerance."""
     rows, runs = tiny_rows(tokenizer), []
@@ -81,6 +82,7 @@ def test_our_loss_is_the_loss_of_trl(tokenizer: Any, tmp_path: Path) -> None:
     assert differ(runs[0][1], runs[1][1]) < 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [4, 8])
 def test_accumulation_equals_one_large_batch(tokenizer: Any, tmp_path: Path, rows: int) -> None:
     """Rows of unequal answer length: only a mean over tokens, not over batches, gives the same."""
@@ -90,6 +92,7 @@ def test_accumulation_equals_one_large_batch(tokenizer: Any, tmp_path: Path, row
     assert differ(many, once) < 1e-4
 
 
+@pytest.mark.slow
 def test_packed_loss_equals_unpacked_loss(tokenizer: Any, tmp_path: Path) -> None:
     """One step over all rows: packed rows must not see their neighbours."""
     changes = {"batch_size": 5, "max_steps": 1, "learning_rate": 1e-3, "max_length": 256}
@@ -173,6 +176,7 @@ def test_the_watch_knows_how_a_training_began_that_goes_on() -> None:
             watch.on_log(None, state, TrainerControl(), logs=logs)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes_and_another_does_not(tokenizer: Any, tmp_path: Path) -> None:
     first, training = tuned(tokenizer, tmp_path)
     again, same = tuned(tokenizer, tmp_path)
@@ -197,6 +201,7 @@ def test_steps_overrule_epochs(tokenizer: Any, tmp_path: Path) -> None:
     assert tuned(tokenizer, tmp_path, epochs=1.0, max_steps=7)[1].steps == 7
 
 
+@pytest.mark.slow
 def test_learning_rate_and_warmup_matter(tokenizer: Any, tmp_path: Path) -> None:
     plain, _ = tuned(tokenizer, tmp_path)
     for changes in (

@@ -211,6 +211,7 @@ def test_a_bound_is_held_or_not(share: float, bound: float, answer: str) -> None
     assert held(rates, "the rule", "supported", bound) == answer
 
 
+@pytest.mark.slow
 def test_one_command_writes_numbers_table_and_figure(tmp_path: Path) -> None:
     for name in ("one", "two"):
         result = simulate_designs(tmp_path / name, num_studies=12, seed=5, designs=[SMALL])
@@ -231,6 +232,7 @@ def test_one_command_writes_numbers_table_and_figure(tmp_path: Path) -> None:
     assert other["rows"] != result["rows"]
 
 
+@pytest.mark.slow
 def test_the_numbers_do_not_hang_on_the_number_of_processes() -> None:
     designs = [replace(SMALL, tasks=tasks) for tasks in (1, 2)]
     alone, dealt_out = (dict(_all_rows(designs, 4, seed=7, processes=processes)) for processes in (1, 2))

@@ -16,6 +16,7 @@ def answers(rng: np.random.Generator, chances: list[float], items: int) -> np.nd
     return (rng.random((len(chances), items)) < np.array(chances)[:, None] + difficulty).astype(float)
 
 
+@pytest.mark.slow
 def test_the_best_of_equals_is_rarely_called_better() -> None:
     rng = np.random.default_rng(1)
     found, naive = 0, 0

@@ -164,6 +164,7 @@ def _hold(root: Path, log: Path) -> None:
             stream.write("out\n")
 
 
+@pytest.mark.slow
 def test_two_processes_never_hold_one_key(tmp_path: Path) -> None:
     log = tmp_path / "log"
     context = multiprocessing.get_context("spawn")

@@ -63,6 +63,7 @@ def test_every_row_is_an_example_of_its_task(raw: Path) -> None:
                 assert task.example(row).gold or source == "open_orca", (source, row)
 
 
+@pytest.mark.slow
 def test_equal_seeds_give_equal_bytes_and_others_do_not(raw: Path, tmp_path: Path) -> None:
     again = write_all(tmp_path / "again", WORLD)
     other = write_all(tmp_path / "other", WORLD | {"seed": 8})

@@ -151,6 +151,7 @@ def test_moods_of_sentences_follow_from_what_moved(rng: np.random.Generator) -> 
     assert checked > 100
 
 
+@pytest.mark.slow
 def test_sentence_labels_hold_some_noise_and_not_much() -> None:
     clean = dict(_many(sentences.sentence, 20000))
     rows = sentences.rows(seed=1, split="train", count=1500)

@@ -34,6 +34,8 @@ from cocktail.runs.lock import present_lock
 from cocktail.studies.manifest import make_manifest
 from cocktail.training.keys import base_identity
 
+pytestmark = pytest.mark.slow  # its fixture finishes a study
+
 TUNED, REFERENCE, EXTERNAL = "phi3_smoke", "phi3_tiny_large", "gpt_4o"
 OVERRIDES = (f"model=[{TUNED},{REFERENCE},{EXTERNAL}]", "study.targets=[fpb]", "study.tries=0")
 OVERRIDES += (

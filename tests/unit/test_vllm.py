@@ -50,6 +50,7 @@ def mixed_questions(tokenizer: Any, count: int = 40) -> list[Question]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("vllm")
 def test_answers_are_those_of_our_own_loop(tokenizer: Any, tmp_path: Path) -> None:
     model, stop = model_that_stops(tokenizer)
@@ -65,6 +66,7 @@ def test_answers_are_those_of_our_own_loop(tokenizer: Any, tmp_path: Path) -> No
     assert {answer.label for answer in ours} == {"", "own", "long", "other", "two"}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("vllm")
 def test_any_of_several_tokens_ends_an_answer(tokenizer: Any, tmp_path: Path) -> None:
     model, stop = model_that_stops(tokenizer)
@@ -98,6 +100,7 @@ def test_labels_are_those_of_our_own_loop(tokenizer: Any, tmp_path: Path) -> Non
     assert {answer.label for answer in ours} == {"short", "long", "none"}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("vllm")
 def test_an_exam_ends_with_the_same_table(tokenizer: Any, tmp_path: Path) -> None:
     rendered = render_set(tokenizer, evaluation_set(), max_prompt=40, stop_token=STOP)
