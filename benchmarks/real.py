@@ -170,16 +170,18 @@ def measured_parts(folder: Path, arguments: argparse.Namespace) -> tuple[Benchma
         except RunError as error:
             failed.append(error)
             missing.append(f"{part}, which failed ({error.what.strip().splitlines()[-1]})")
-    missing += [f"part {part}" for part in PARTS if part not in arguments.parts]
+    left_out = [part for part in PARTS if part not in arguments.parts]
+    only = f", part {', '.join(arguments.parts)}" if left_out else ""
     benchmark = Benchmark(
-        name="real",
-        title="A real model: SmolLM2-135M-Instruct on real rows",
+        # Some parts have a file of their own: they do not take the place of the whole.
+        name="-".join(["real", *(arguments.parts if left_out else ())]),
+        title=f"A real model: SmolLM2-135M-Instruct on real rows{only}",
         command=f"python benchmarks/real.py --parts {','.join(arguments.parts)} --precision {precision}"
         f" --repeats {arguments.repeats}" + (" --llamafactory FOLDER" if arguments.llamafactory else ""),
         comparisons=tuple(found),
         made_with=made_with(),
         notes=(*notes(precision, fast=fast_bf16()), *lab.notes),
-        not_measured=tuple(missing),
+        not_measured=(*missing, *(f"part {part}" for part in left_out)),
     )
     return benchmark, failed
 
