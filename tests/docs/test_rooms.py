@@ -33,6 +33,13 @@ def test_rooms_know_few_others() -> None:
     assert len(pairs) <= MOST_IMPORTS
 
 
+def test_ruff_looks_at_every_module() -> None:
+    ruff = str(Path(sys.executable).with_name("ruff"))
+    command = [ruff, "check", "--no-cache", "--show-files", "src"]
+    seen = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    assert set(map(str, (ROOT / "src").rglob("*.py"))) <= set(seen)
+
+
 def test_a_module_fits_a_few_screens() -> None:
     """A module that outgrows this has two purposes: part it."""
     lengths = {

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from cocktail.config import general_tasks
-from cocktail.data.table import read_split, sampled
-from cocktail.errors import DataError
 from cocktail.data.grid import Asked
 from cocktail.data.prompts import Item, items_of
+from cocktail.data.table import read_split, sampled
+from cocktail.errors import DataError
 from cocktail.files.records import digest_value, read_json
 
 SPARE = 20  # more examples than asked for are drawn: an item is not shown one of its own cluster

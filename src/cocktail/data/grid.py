@@ -9,7 +9,7 @@ Leaving out is done on the list of names. The authors' script deletes a substrin
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, product
 from typing import Literal
@@ -91,7 +91,9 @@ def explore_runs(params: Params, *, model: str = "") -> list[Run]:
         )
     wanted = [run for run in grid if run.kind in include or run.id in include]
     untuned = bool(model) and params.model(model).untuned
-    bases = [Run(id="base", kind="base", sources=(), seed=params.study.seed, asked=asked_whole(params, general))]
+    bases = [
+        Run(id="base", kind="base", sources=(), seed=params.study.seed, asked=asked_whole(params, general))
+    ]
     if params.answer.shots:
         bases += [replace(bases[0], id="base_shots", kind="shots", shots=params.answer.shots)]
     explored = [replace(run, asked=_asked_explored(params, run, general)) for run in wanted]

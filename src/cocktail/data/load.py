@@ -12,8 +12,8 @@ from typing import Any
 import pandas as pd
 
 from cocktail.config import RawFile
-from cocktail.data.table import COLUMNS, SPLITS, unescape
 from cocktail.data.refuse import refuse_bad_rows
+from cocktail.data.table import COLUMNS, SPLITS, unescape
 from cocktail.errors import first_line
 from cocktail.sources.read import Malformed, RawRow, read_rows
 from cocktail.tasks import BadLabel, BadRow, Example, Task
@@ -89,9 +89,7 @@ def _unescaped(row: RawRow) -> tuple[RawRow, bool]:
     return clean, clean != row
 
 
-def example_of(
-    task: Task, row: RawRow, labels: dict[str, Counter[str]] | None = None
-) -> Example | Malformed:
+def example_of(task: Task, row: RawRow, labels: dict[str, Counter[str]] | None = None) -> Example | Malformed:
     """Return the example of a raw row, or why it is none; whatever stands in the row, nothing is raised.
 
     A value that is no label is counted in ``labels``, by column.

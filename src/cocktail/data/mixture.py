@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 
 from cocktail.config import FILLER, SHARED_OUT_TASKS, Params
+from cocktail.data.grid import Run
 from cocktail.data.table import read_split
 from cocktail.errors import RunError
-from cocktail.data.grid import Run
 from cocktail.files.records import fresh_folder, list_digests, read_json, write_json
 
 Counts = dict[str, int]

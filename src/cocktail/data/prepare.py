@@ -48,7 +48,7 @@ def prepare(raw: Path, out: Path, *, params: Params) -> None:
     """Write the prepared data folder, whole or not at all.
 
     Raises:
-        DataError: a raw file cannot be read, too many of its rows are bad, or one rule takes most of a source.
+        DataError: a raw file cannot be read, too many rows are bad, or one rule takes most of a source.
     """
     sources, config = params.sources(), params.prepare
     tasks = {name: load_task(name) for name in dict.fromkeys([*sources, FILLER])}
@@ -92,7 +92,8 @@ def split_tasks(loaded: dict[str, Loaded], *, tasks: dict[str, Task], config: Pr
         report[FILLER] = {}
     for name, parts in tables.items():
         report[name]["kept"] = {part: len(rows) for part, rows in parts.items()}
-        if config.closing == "before" and name in tasks and tasks[name].closing:  # last, so that it changes no split
+        # Last, so that it changes no split.
+        if config.closing == "before" and name in tasks and tasks[name].closing:
             tables[name] = {part: _closing_first(rows, tasks[name].closing) for part, rows in parts.items()}
     return Prepared(tables=tables, report=report, leaks=leaks)
 

@@ -21,8 +21,8 @@ ASKED_FOR = ("too_long",)  # prepare.max_characters takes rows on purpose
 COUNTED_ONLY = ("html_entities",)
 
 CLUSTERED = (
-    "example() gives the wrong `cluster`: it must be what only rows share that stand or fall together (their own "
-    "text, a headline, a page), not a year, a label or a speaker"
+    "example() gives the wrong `cluster`: it must be what only rows share that stand or fall together (their "
+    "own text, a headline, a page), not a year, a label or a speaker"
 )
 CURES = {
     "empty_answer": "example() reads the wrong column for the answer, or the file has no labels there",
@@ -79,11 +79,12 @@ def _label_cure(column: str, values: Sequence[str], labels: Sequence[str]) -> st
         order = ", ".join(f"{number} is {label!r}" for number, label in enumerate(labels))
         fits = "" if numbers[-1] < len(labels) else f"; {numbers[-1]} has no label, so LABELS lacks some"
         return (
-            f"the file numbers its labels: read them with label_at(row, {column!r}, LABELS), where {order}{fits}"
+            f"the file numbers its labels: read them with label_at(row, {column!r}, LABELS), "
+            f"where {order}{fits}"
         )
     return (
-        f"the file spells its labels otherwise: read them with label_named(row, {column!r}, LABELS), and write "
-        f"LABELS as the file does, now {', '.join(map(repr, labels))}"
+        f"the file spells its labels otherwise: read them with label_named(row, {column!r}, LABELS), and "
+        f"write LABELS as the file does, now {', '.join(map(repr, labels))}"
     )
 
 
@@ -108,7 +109,9 @@ def refuse_taken(report: Mapping[str, Mapping[str, Any]], params: Params) -> Non
         seen = counts["kept"]["train"] + counts["kept"]["dev"] + sum(taken.values())
         for rule, took in taken.items():
             if seen >= FEW and took > share * seen:
-                problems.append(f"{name}: {took} of {seen} train rows are taken away ({rule.replace('_', ' ')})")
+                problems.append(
+                    f"{name}: {took} of {seen} train rows are taken away ({rule.replace('_', ' ')})"
+                )
                 cures.append(f"src/cocktail/tasks/{name}.py: {CURES[rule]}")
     if problems:
         raise DataError(
