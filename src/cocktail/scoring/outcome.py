@@ -25,7 +25,6 @@ from cocktail.tasks.reading.extract import (
     lenient_label,
     lenient_quantity,
     lenient_text,
-    strict_choice,
     strict_label,
     strict_quantity,
     strict_text,
@@ -80,7 +79,7 @@ def judge(answer: str, gold: str, *, kind: Kind, labels: tuple[str, ...], tolera
             canonical, strict=strict_label(answer, labels), lenient=lenient_label(answer, labels)
         )
     return _by_equality(
-        canonical, strict=strict_choice(answer, labels), lenient=lenient_choice(answer, labels)
+        canonical, strict=strict_label(answer, labels), lenient=lenient_choice(answer, labels)
     )
 
 
