@@ -63,7 +63,7 @@ def following(outcomes: Outcomes, *, target: str, model: str = "", count: int) -
     noise = max(LEAST_NOISE, float(spread))
     picked = next_runs(means, tasks, list(grid.values()), target=target, noise=noise, count=count)
     ids = {sources: run for run, sources in grid.items()}
-    return [(ids[one.sources], one.settles) for one in picked]
+    return [(ids[sources], settles) for sources, settles in picked]
 
 
 def _outcomes(outcomes: Outcomes, *, target: str, model: str) -> tuple[pd.DataFrame, list[str]]:
