@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from cocktail.config import Params
-from cocktail.files.records import fresh_file
+from cocktail.files.records import write_text
 from cocktail.report.cards.facts import RunFacts
 from cocktail.report.provenance import data_note
 from cocktail.report.table import Table, to_markdown
@@ -79,12 +79,7 @@ def make_cards(facts: RunFacts, *, params: Params, changed: Sequence[str]) -> di
 
 def write_cards(cards: dict[str, str], out: Path) -> list[Path]:
     """Write each card as ``<kind>/README.md`` below ``out``; return the files."""
-    paths = []
-    for kind, text in cards.items():
-        paths.append(out / kind / "README.md")
-        with fresh_file(paths[-1]) as draft:
-            draft.write_text(text, encoding="utf-8")
-    return paths
+    return [write_text(out / kind / "README.md", text) for kind, text in cards.items()]
 
 
 def _licence(facts: RunFacts) -> dict[str, Any]:

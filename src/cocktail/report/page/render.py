@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from cocktail.config import Params
-from cocktail.files.records import fresh_file
+from cocktail.files.records import write_text
 from cocktail.report.page.answer import answer, plainly
 from cocktail.report.page.claims import NOT_TESTED
 from cocktail.report.page.content import Inputs, Page, gather
@@ -35,9 +35,7 @@ FOLD = 12  # longer tables are folded
 
 def write_page(inputs: Inputs, out: Path, *, params: Params) -> None:
     """Write the page to ``out``; equal inputs give equal bytes."""
-    text = render_page(gather(inputs, params=params))
-    with fresh_file(out) as draft:
-        draft.write_text(text, encoding="utf-8")
+    write_text(out, render_page(gather(inputs, params=params)))
 
 
 def render_page(page: Page) -> str:

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from cocktail.errors import RecordError
-from cocktail.files.records import fresh_file, write_json
+from cocktail.files.records import fresh_file, write_json, write_text
 from cocktail.report.pictures import STYLE
 from cocktail.report.table import to_markdown
 from cocktail.studies.simulation.agreement import compared
@@ -70,8 +70,7 @@ def simulate_designs(
         "agreement": agreement,
     }
     write_json(out / "simulation.json", result)
-    with fresh_file(out / "table.md") as draft:
-        draft.write_text("\n".join(map(to_markdown, all_tables(result))), encoding="utf-8")
+    write_text(out / "table.md", "\n".join(map(to_markdown, all_tables(result))))
     _write_figure(out, result)
     return result
 
