@@ -8,7 +8,8 @@ from test_advice import TASKS, additive, items, outcomes
 
 from cocktail.analysis.advice.following import next_runs
 from cocktail.analysis.advice.gain import Sources, fitting_sets
-from cocktail.analysis.advice.standing import following, grid_of, standing_lines
+from cocktail.analysis.advice.scores import grid_of
+from cocktail.analysis.advice.standing import following, standing_lines
 
 GRID = list(grid_of(TASKS).values())
 

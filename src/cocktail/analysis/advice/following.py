@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from cocktail.analysis.advice.gain import Sources, feature_row
+from cocktail.analysis.advice.gain import Sources, feature_row, partners_of
 
 Array = NDArray[np.float64]
 
@@ -46,9 +46,8 @@ def next_runs(
     """
     candidates = [one for one in grid if one and (target not in tasks or target in one)]
     wide = np.array([_row(one, tasks, target) for one in candidates])
-    partners = [task for task in tasks if task != target] if target in tasks else []
     spreads = [BASE_SPREAD, *(BASE_SPREAD if task == target else SPREAD for task in tasks)]
-    spreads += [SPREAD] * len(partners)
+    spreads += [SPREAD] * len(partners_of(tasks, target))
     mean, covariance = np.zeros(wide.shape[1]), np.diag(np.square(spreads))
     centre = float(np.mean(list(measured.values()))) if measured else 0.0
     for sources, score in measured.items():
@@ -72,8 +71,7 @@ def next_runs(
 
 
 def _row(sources: Sources, tasks: Sequence[str], target: str) -> Array:
-    partners = [task for task in tasks if task != target] if target in tasks else []
-    return np.concatenate([[1.0], feature_row(sources, tasks, partners, target)])
+    return np.concatenate([[1.0], feature_row(sources, tasks, target)])
 
 
 def _rivals(wide: Array, mean: Array, covariance: Array) -> tuple[Array, Array]:
