@@ -8,13 +8,12 @@ from typing import Any
 
 import pandas as pd
 from huggingface_hub import DatasetCard, DatasetCardData, EvalResult, ModelCard, ModelCardData
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from cocktail.config import Params
 from cocktail.files.records import write_text
 from cocktail.report.cards.facts import RunFacts
-from cocktail.report.provenance import data_note
+from cocktail.report.provenance import data_note, templates
 from cocktail.report.table import Table, to_markdown
 
 ADAPTERS = ("lora", "qlora", "prompt_tuning")
@@ -95,15 +94,8 @@ def _tags(facts: RunFacts, method: str) -> list[str]:
 
 
 def _body(template: str, facts: RunFacts, **more: Any) -> str:
-    environment = Environment(
-        loader=PackageLoader("cocktail.report.cards"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template(template).render(
+    found = templates("cocktail.report.cards").get_template(template)
+    return found.render(
         facts=facts,
         note=_escaped(data_note(more["params"])),
         sources_table=_sources_table(facts),
