@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cocktail.analysis.points import points
-from cocktail.analysis.rows import BudgetRow
+from cocktail.analysis.rows import BudgetRow, points
 from cocktail.analysis.scores import ModelScores
 from cocktail.analysis.stats.best_of import expected_best, picked_value
 from cocktail.config import Params

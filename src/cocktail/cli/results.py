@@ -110,8 +110,7 @@ def verdicts_diff(arguments: argparse.Namespace) -> None:
 )
 def simulate(arguments: argparse.Namespace) -> None:
     """Test the rule of verdicts on simulated studies; writes reports/simulation/ (ten minutes)."""
-    from cocktail.studies.simulation.designs import DESIGNS
-    from cocktail.studies.simulation.recorded import recorded_design
+    from cocktail.studies.simulation.designs import DESIGNS, recorded_design
     from cocktail.studies.simulation.study import simulate_designs
 
     study, designs = arguments.study, DESIGNS
