@@ -71,8 +71,8 @@ def written(name: str, content: bytes) -> Path:
 def test_readings_of_an_answer(text: str) -> None:
     labels = ("positive", "negative", "neutral")
     assert {extract.strict_label(text, labels), extract.lenient_label(text, labels)} <= {None, *labels}
-    assert {extract.strict_choice(text), extract.lenient_choice(text)} <= {None, *"ABCD"}
-    strict, lenient = extract.strict_number(text), extract.lenient_number(text)
+    assert {extract.strict_label(text, "ABCD"), extract.lenient_choice(text)} <= {None, *"ABCD"}
+    strict, lenient = extract.strict_quantity(text), extract.lenient_quantity(text)
     assert strict is None or lenient is not None
     assert all(
         one is None or isinstance(one, str) for one in (extract.strict_text(text), extract.lenient_text(text))

@@ -8,15 +8,16 @@ from test_advice import TASKS, additive, items, outcomes
 
 from cocktail.analysis.advice.following import next_runs
 from cocktail.analysis.advice.gain import Sources, fitting_sets
-from cocktail.analysis.advice.standing import following, grid_of, standing_lines
+from cocktail.analysis.advice.scores import grid_of
+from cocktail.analysis.advice.standing import following, standing_lines
 
 GRID = list(grid_of(TASKS).values())
 
 
 def picked(measured: dict[Sources, float], count: int = 6, noise: float = 1.0) -> list[Sources]:
     found = next_runs(measured, TASKS, GRID, target="fpb", noise=noise, count=count)
-    assert all(one.settles >= 0 for one in found)
-    return [one.sources for one in found]
+    assert all(settles >= 0 for _, settles in found)
+    return [sources for sources, _ in found]
 
 
 def test_nothing_measured_yet_still_names_runs_and_none_twice() -> None:

@@ -181,7 +181,7 @@ def test_a_killed_pretraining_ends_with_the_same_bytes(
 
     weights, seen = pretrained(Checkpoints(tmp_path / "whole", math.inf))
     with monkeypatch.context() as patch, pytest.raises(KilledError):
-        patch.setattr("cocktail.training.progress.StepBar.on_step_end", end_at_150)
+        patch.setattr("cocktail.training.trainer.StepBar.on_step_end", end_at_150)
         pretrained(Checkpoints(tmp_path / "killed", 0.0))
     assert sorted(path.name for path in (tmp_path / "killed").iterdir()) == ["checkpoint-1", "checkpoint-100"]
     went_on, the_same = pretrained(Checkpoints(tmp_path / "killed", 0.0))

@@ -78,7 +78,7 @@ def test_a_long_note_is_not_cut_off(
 ) -> None:
     drawn: dict[str, Figure] = {}
     monkeypatch.setattr(
-        "cocktail.report.pictures._save", lambda _, name, figure: drawn.update({name: figure})
+        "cocktail.report.pictures.save_figure", lambda _, name, figure: drawn.update({name: figure})
     )
     comparison = read_json(finished_study / "reports/comparison.json")
     note = "Study of words. " + "Data of many sources, each with its status. " * 6

@@ -27,7 +27,7 @@ from cocktail.report.benchmarks import (
     read_benchmark,
     render_benchmarks,
 )
-from cocktail.report.speed import speed_lines
+from cocktail.report.readme import speed_lines
 
 pytestmark = pytest.mark.slow
 

@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from cocktail.analysis.stats.best_of import Tries, expected_best, pick_weights, picked_value
+from cocktail.analysis.stats.best_of import expected_best, pick_weights, picked_value
 from cocktail.errors import RecordError
 
 
@@ -33,16 +33,16 @@ def test_the_pick_is_on_dev_and_the_value_on_test(k: int) -> None:
     for subset in combinations(range(4), k):
         best = max(dev[list(subset)])
         values.append(np.mean([test[i, 0] for i in subset if dev[i] == best]))  # equals: at random
-    assert picked_value(Tries(dev, test), k) == pytest.approx(np.mean(values))
+    assert picked_value(dev, test, k) == pytest.approx(np.mean(values))
     assert pick_weights(dev, k).sum() == pytest.approx(1)
 
 
 def test_picking_on_test_would_promise_more() -> None:
     """Equal tries, and a dev score that knows nothing of test: a pick is then worth no more than any try."""
     rng = np.random.default_rng(2)
-    draws = [Tries(rng.random(17), (rng.random((17, 100)) < 0.6).astype(float)) for _ in range(100)]
-    assert np.mean([picked_value(one, 10) for one in draws]) == pytest.approx(0.6, abs=0.01)
-    assert np.mean([expected_best(one.test.mean(axis=1), 10) for one in draws]) > 0.66
+    draws = [(rng.random(17), (rng.random((17, 100)) < 0.6).astype(float)) for _ in range(100)]
+    assert np.mean([picked_value(dev, test, 10) for dev, test in draws]) == pytest.approx(0.6, abs=0.01)
+    assert np.mean([expected_best(test.mean(axis=1), 10) for _, test in draws]) > 0.66
 
 
 @pytest.mark.parametrize("k", [0, 4])

@@ -7,11 +7,10 @@ import pytest
 from cocktail.tasks.reading.extract import (
     lenient_choice,
     lenient_label,
-    lenient_number,
+    lenient_quantity,
     lenient_text,
-    strict_choice,
     strict_label,
-    strict_number,
+    strict_quantity,
     strict_text,
 )
 from cocktail.tasks.reading.numbers import parse_number, same_number
@@ -107,8 +106,8 @@ def test_no_is_an_answer_where_it_is_a_label(answer: str, lenient: str | None) -
 def test_numbers_keep_sign_percent_brackets_separators(
     answer: str, strict: float | None, lenient: float | None
 ) -> None:
-    assert strict_number(answer) == pytest.approx(strict)
-    assert lenient_number(answer) == pytest.approx(lenient)
+    read = [strict_quantity(answer), lenient_quantity(answer)]
+    assert [number and number.value for number in read] == [pytest.approx(strict), pytest.approx(lenient)]
 
 
 @pytest.mark.parametrize(
@@ -147,7 +146,7 @@ def test_units_and_tolerance(answer: str, gold: str, kept: bool, loose: bool) ->
     ],
 )
 def test_choices_need_a_mark(answer: str, strict: str | None, lenient: str | None) -> None:
-    assert (strict_choice(answer), lenient_choice(answer)) == (strict, lenient)
+    assert (strict_label(answer, "ABCD"), lenient_choice(answer)) == (strict, lenient)
 
 
 def test_an_empty_text_is_invalid() -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from cocktail.errors import DataError
-from cocktail.scoring.outcome import INVALID, Kind, Outcome, Tolerance, judge, token_f1
+from cocktail.scoring.outcome import INVALID, Outcome, Tolerance, judge, token_f1
+from cocktail.tasks.base import Kind
 
 MOODS = ("positive", "negative", "neutral")
 

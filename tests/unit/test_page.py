@@ -18,12 +18,11 @@ from html_tree import Node, read_html
 
 from cocktail.errors import RecordError
 from cocktail.files.records import read_json, write_json
-from cocktail.report.page.answer import SENTENCES
 from cocktail.report.page.claims import Verdict, read_claims
 from cocktail.report.page.content import Inputs
 from cocktail.report.page.figures import inline_svg, slug
 from cocktail.report.page.forest import draw_forest, effect_text
-from cocktail.report.page.render import write_page
+from cocktail.report.page.render import SENTENCES, write_page
 from cocktail.report.page.sections import FROM_CLAIMS
 from cocktail.report.page.tables import shown_tables
 from cocktail.report.page.traces import read_traces

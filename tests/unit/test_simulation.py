@@ -16,11 +16,10 @@ from cocktail.errors import RecordError
 from cocktail.files.records import read_json, write_json
 from cocktail.report.table import to_markdown
 from cocktail.studies.simulation.ability import ACCURACY, ability_for
-from cocktail.studies.simulation.designs import DESIGNS, Design
+from cocktail.studies.simulation.designs import DESIGNS, Design, recorded_design
 from cocktail.studies.simulation.figure import draw_rates
 from cocktail.studies.simulation.generator import CANDIDATES, SINGLE, SimulatedStudy, simulate
 from cocktail.studies.simulation.rates import Rates, Way, effect_of, judge_studies
-from cocktail.studies.simulation.recorded import recorded_design
 from cocktail.studies.simulation.rows import design_rows, held, studies_of
 from cocktail.studies.simulation.study import _all_rows, simulate_designs
 from cocktail.studies.simulation.table import MADE_WITH, all_tables

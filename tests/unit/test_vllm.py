@@ -10,13 +10,13 @@ from typing import Any
 import fake_vllm
 import pytest
 import torch
+from compare_engines import SHOWN, compare_engines
 from peft import LoraConfig, get_peft_model
 from test_generate import evaluation_set, model_that_stops, random_prompts
 from tiny_model import STOP, tiny_model
 
 from cocktail.errors import RunError
 from cocktail.inference.answer import answer_set, render_set
-from cocktail.inference.compare import SHOWN, compare_engines
 from cocktail.inference.engine import Generated, Question
 from cocktail.inference.generate import TorchEngine
 from cocktail.inference.vllm_engine import VllmEngine, check_vllm, needed_context, vllm_engine

@@ -9,12 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
-from cocktail.analysis.points import points
-from cocktail.analysis.rows import BudgetRow
+from cocktail.analysis.rows import BudgetRow, points
 from cocktail.analysis.scores import ModelScores
-from cocktail.analysis.stats.best_of import Tries, expected_best, picked_value
+from cocktail.analysis.stats.best_of import expected_best, picked_value
 from cocktail.config import Params
 
 
@@ -48,7 +45,7 @@ def _curve(scores: ModelScores, task: str, arm: str, runs: Sequence[str]) -> lis
             "task": task,
             "arm": arm,
             "k": k,
-            "picked_on_dev": points(picked_value(Tries(np.array(dev), test), k)),
+            "picked_on_dev": points(picked_value(dev, test, k)),
             "picked_on_test": points(expected_best(test.mean(axis=1), k)),
             "n_items": test.shape[1],
             "runs": list(runs),

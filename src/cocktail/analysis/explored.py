@@ -5,8 +5,7 @@ All rows are exploratory: one seed, many cells. Differences are in points of str
 
 from __future__ import annotations
 
-from cocktail.analysis.points import points
-from cocktail.analysis.rows import CellRow, CurseRow, LeaveOneOutRow, Snooping, TransferRow
+from cocktail.analysis.rows import CellRow, CurseRow, LeaveOneOutRow, Snooping, TransferRow, points
 from cocktail.analysis.scores import ModelScores
 from cocktail.analysis.stats.snooping import MIN_CLUSTERS, snooping_test
 from cocktail.config import Params

@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cocktail.analysis.agreement import SUM
-from cocktail.analysis.points import points
-from cocktail.analysis.rows import AgreementRow, ArmRow, EffectRow
+from cocktail.analysis.rows import AgreementRow, ArmRow, EffectRow, points
 from cocktail.analysis.scores import ModelScores
 from cocktail.config import general_tasks
 

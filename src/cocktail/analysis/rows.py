@@ -8,6 +8,11 @@ from __future__ import annotations
 from typing import Literal, TypedDict
 
 
+def points(share: float, *, digits: int = 4) -> float:
+    """Return 100 times a share, rounded."""
+    return round(100 * share, digits)
+
+
 class Scores(TypedDict):
     """An arm's scores on a task: means over its runs.
 

@@ -90,10 +90,10 @@ class ModelScores:
         """Return whether nothing that was explored does the task better than a blind guess."""
         return task in self.floors and not self.floors[task]["live"]
 
-    def value(self, stage: str, run: str, task: str, column: str = "accuracy_strict") -> float | None:
-        """Return one number of the summary, or None where the study has no such run."""
+    def value(self, stage: str, run: str, task: str) -> float | None:
+        """Return the strict accuracy of a run on a task, or None where the study has no such run."""
         key = (stage, run, task)
-        return float(self.summary[column][key]) if key in self.summary.index else None
+        return float(self.summary["accuracy_strict"][key]) if key in self.summary.index else None
 
     def outcomes(self, stage: str, runs: Sequence[str], task: str, reading: Reading) -> Outcomes:
         """Return the outcomes of ``runs`` on the items that all of them were asked."""

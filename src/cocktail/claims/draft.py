@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cocktail.analysis.points import points
+from cocktail.analysis.rows import points
 from cocktail.analysis.scores import Reading
 from cocktail.analysis.stats.crossed import Effect
 from cocktail.claims.rows import VerdictRow

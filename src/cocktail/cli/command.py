@@ -6,7 +6,10 @@ import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cocktail.config import Params
 
 PARAMS, CONF, REPORTS = Path("params.yaml"), Path("conf"), Path("reports")
 CLAIMS, BASES = Path("data/reference/claims.yaml"), Path("data/bases")
@@ -45,6 +48,13 @@ def command(*options: Option, anywhere: bool = False) -> Callable[[Command], Com
         return function
 
     return declared
+
+
+def current_study() -> Params:
+    """Return params.yaml; only a command that asks for it pays for the import."""
+    from cocktail.config import load_params
+
+    return load_params(PARAMS)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from cocktail.cli.command import CONF, PARAMS, REPORTS, command, option
+from cocktail.cli.command import CONF, REPORTS, command, current_study, option
 
 
 @command(
@@ -21,14 +21,13 @@ def advise(arguments: argparse.Namespace) -> None:
     from cocktail.analysis.advice.scores import fresh, recorded, target_scores
     from cocktail.analysis.advice.show import advice_text
     from cocktail.analysis.advice.standing import following, standing_lines
-    from cocktail.config import load_params
     from cocktail.errors import RecordError
     from cocktail.studies.advise_next import next_text
 
     if arguments.study:
         outcomes = recorded(REPORTS / "studies" / arguments.study)
     else:
-        outcomes = fresh(arguments.scores, Path("data/prepared"), load_params(PARAMS).study.tasks)
+        outcomes = fresh(arguments.scores, Path("data/prepared"), current_study().study.tasks)
     target, tasks = arguments.target, outcomes.tasks
     scores = target_scores(outcomes, target=target, model=arguments.model)
     source = f"study {arguments.study}" if arguments.study else f"scores in {arguments.scores}"
@@ -44,7 +43,7 @@ def advise(arguments: argparse.Namespace) -> None:
         print("\n" + "\n".join(standing_lines(outcomes, target=target, model=arguments.model)))
     if count := arguments.next or (0 if advises else 3):
         runs = following(outcomes, target=target, model=arguments.model, count=count)
-        study = None if arguments.study else load_params(PARAMS)
+        study = None if arguments.study else current_study()
         print(next_text(runs, study, root=Path()))
 
 
@@ -59,10 +58,9 @@ def watch(arguments: argparse.Namespace) -> None:
     from rich.live import Live
     from rich.text import Text
 
-    from cocktail.config import load_params
     from cocktail.studies.watch import watch_text
 
-    study = load_params(PARAMS)
+    study = current_study()
     if arguments.once:
         print(watch_text(Path(), study))
         return
@@ -79,12 +77,11 @@ def watch(arguments: argparse.Namespace) -> None:
 )
 def card(arguments: argparse.Namespace) -> None:
     """Model card and dataset card of a run, in the Hub's format."""
-    from cocktail.config import load_params
     from cocktail.config.compose import departures
     from cocktail.report.cards.facts import read_run
     from cocktail.report.cards.render import make_cards, write_cards
 
-    study = load_params(PARAMS)
+    study = current_study()
     changed = departures(study, CONF)
     facts = read_run(Path(), arguments.run, params=study, model=arguments.model)
     cards = make_cards(facts, params=study, changed=changed)
@@ -113,8 +110,7 @@ def verdicts_diff(arguments: argparse.Namespace) -> None:
 )
 def simulate(arguments: argparse.Namespace) -> None:
     """Test the rule of verdicts on simulated studies; writes reports/simulation/ (ten minutes)."""
-    from cocktail.studies.simulation.designs import DESIGNS
-    from cocktail.studies.simulation.recorded import recorded_design
+    from cocktail.studies.simulation.designs import DESIGNS, recorded_design
     from cocktail.studies.simulation.study import simulate_designs
 
     study, designs = arguments.study, DESIGNS

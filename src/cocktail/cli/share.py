@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from cocktail.cli.command import CONF, PARAMS, REPORTS, command, option
+from cocktail.cli.command import CONF, REPORTS, command, current_study, option
 
 FORMS = ("tables", "ro-crate", "every-eval-ever", "lm-eval")
 
@@ -41,10 +41,9 @@ def export(arguments: argparse.Namespace) -> None:
             )
         paths = export_every_eval_ever(studies / study, out, runs=arguments.run)
     elif form == "lm-eval":
-        from cocktail.config import load_params
         from cocktail.studies.exchange.lm_eval import export_lm_eval
 
-        paths = export_lm_eval(Path("data/prepared"), out, params=load_params(PARAMS))
+        paths = export_lm_eval(Path("data/prepared"), out, params=current_study())
     else:
         from cocktail.report.export import export_tables
 
@@ -63,13 +62,12 @@ def publish(arguments: argparse.Namespace) -> None:
     """A run to the Hub: adapter or weights, cards, scores. A dry run unless --yes; the token is HF_TOKEN."""
     from tempfile import TemporaryDirectory
 
-    from cocktail.config import load_params
     from cocktail.config.compose import departures
     from cocktail.report.cards.facts import read_run
     from cocktail.studies.exchange.publish import lay_out_run
     from cocktail.studies.exchange.publish import publish as upload_run
 
-    study, repo = load_params(PARAMS), arguments.to
+    study, repo = current_study(), arguments.to
     changed = departures(study, CONF)
     facts = read_run(Path(), arguments.run, params=study, model=arguments.model)
     with TemporaryDirectory() as folder:

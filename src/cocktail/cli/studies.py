@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from cocktail.cli.command import CLAIMS, CONF, PARAMS, REPORTS, command, option
+from cocktail.cli.command import CLAIMS, CONF, PARAMS, REPORTS, command, current_study, option
 
 
 @command(
@@ -63,7 +63,7 @@ def plan(arguments: argparse.Namespace) -> None:
     """What a study asks for before anything is downloaded: runs, rows, tokens, steps, hours, disk."""
     from rich.console import Console
 
-    from cocktail.files.records import fresh_file
+    from cocktail.files.records import write_text
     from cocktail.studies.planning.checks import on_this_machine
     from cocktail.studies.planning.show import WIDTH, made_tables, plan_markdown, print_plan
     from cocktail.studies.planning.study import plan_study
@@ -73,8 +73,7 @@ def plan(arguments: argparse.Namespace) -> None:
     if arguments.made:
         files |= {arguments.made / name: text for name, text in made_tables(planned, Path()).items()}
     for path, text in files.items():
-        with fresh_file(path) as draft:
-            draft.write_text(text, encoding="utf-8")
+        write_text(path, text)
     console = Console(width=WIDTH)
     print_plan(planned, console)
     console.print(on_this_machine(planned, Path()), highlight=False)
@@ -93,11 +92,10 @@ def plan(arguments: argparse.Namespace) -> None:
 )
 def lock(arguments: argparse.Namespace) -> None:
     """Fix claims, rule and params of the study in a file, to be committed before the first run."""
-    from cocktail.config import load_params
     from cocktail.runs.lock import lock_path
     from cocktail.studies.lock_study import lock_study
 
-    study = load_params(PARAMS)
+    study = current_study()
     out = arguments.out or lock_path(REPORTS / "locks", study)
     pilots, renew = arguments.pilot, arguments.renew
     print(lock_study(Path(), study, claims=CLAIMS, out=out, pilots=pilots, renew=renew))
@@ -106,29 +104,26 @@ def lock(arguments: argparse.Namespace) -> None:
 @command()
 def verify(arguments: argparse.Namespace) -> None:
     """Compare the fresh reports with the record of the same study and method."""
-    from cocktail.config import load_params
     from cocktail.studies.record import verify as compare_with_record
 
-    print(compare_with_record(REPORTS, load_params(PARAMS)))
+    print(compare_with_record(REPORTS, current_study()))
 
 
 @command()
 def record(arguments: argparse.Namespace) -> None:
     """Keep the finished study under reports/studies/."""
-    from cocktail.config import load_params
     from cocktail.studies.record import record as keep
 
-    print(f"recorded in {keep(REPORTS, load_params(PARAMS))}")
+    print(f"recorded in {keep(REPORTS, current_study())}")
 
 
 @command()
 def keep_runs(arguments: argparse.Namespace) -> None:
     """Keep the finished runs of a study, as receipts and codes, in git: they need no training elsewhere."""
-    from cocktail.config import load_params
     from cocktail.runs.kept import runs_folder
     from cocktail.studies.keep import keep_runs as keep
 
-    study = load_params(PARAMS)
+    study = current_study()
     kept = runs_folder(REPORTS / "studies", study)
     print(f"{keep(Path(), study, kept=kept)} finished runs are in {kept}")
 

@@ -5,18 +5,17 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from cocktail.cli.command import BASES, PARAMS, command, option
+from cocktail.cli.command import BASES, command, current_study, option
 
 
 @command()
 def readme(arguments: argparse.Namespace) -> None:
     """Renew what is generated in README, docs/method.md and reports/studies/README.md, from records alone."""
-    from cocktail.files.records import fresh_file
+    from cocktail.files.records import write_text
     from cocktail.report.readme import render_documents
 
     for name, text in render_documents(Path()).items():
-        with fresh_file(Path(name)) as draft:
-            draft.write_text(text, encoding="utf-8")
+        write_text(Path(name), text)
 
 
 @command()
@@ -30,10 +29,9 @@ def offline_plots(arguments: argparse.Namespace) -> None:
 @command()
 def refetch(arguments: argparse.Namespace) -> None:
     """Check the raw files against the digests of params.yaml and of their receipts."""
-    from cocktail.config import load_params
     from cocktail.sources.fetch import verify_raw
 
-    study = load_params(PARAMS)
+    study = current_study()
     verify_raw(Path("data/raw"), study.fetch, study.sources())
     print("data/raw is what was expected")
 
@@ -41,12 +39,11 @@ def refetch(arguments: argparse.Namespace) -> None:
 @command(option("model", help="a model of params.yaml that is made from scratch"))
 def pretrain(arguments: argparse.Namespace) -> None:
     """Make the weights of a model from scratch anew, and put them where they are shipped."""
-    from cocktail.config import load_params
     from cocktail.files.store import Store, store_root
     from cocktail.training.bases.scratch import ship_base
 
     name = arguments.model
-    config = load_params(PARAMS).model(name)
+    config = current_study().model(name)
     digest = ship_base(name, config, bases=BASES, store=Store(store_root()))
     same = "as shipped before" if digest == config.sha256 else f"other than models.{name}.sha256, mend it"
     print(f"{BASES / name}: weights {digest}, {same}")

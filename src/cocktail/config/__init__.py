@@ -2,7 +2,6 @@
 
 from cocktail.config.base import (
     FILLER,
-    GENERAL,
     SHARED_OUT_TASKS,
     Backend,
     Digest,
@@ -25,7 +24,6 @@ from cocktail.config.training import (
 
 __all__ = [
     "FILLER",
-    "GENERAL",
     "RENAMED",
     "SHARED_OUT_TASKS",
     "AnswerConfig",

@@ -60,6 +60,7 @@ def _unknown(conf: Path, overrides: Sequence[str]) -> Iterator[str]:
     from hydra.core.global_hydra import GlobalHydra
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
+    from omegaconf import OmegaConf
 
     try:
         parsed = OverridesParser.create().parse_overrides(list(overrides))
@@ -83,7 +84,7 @@ def _unknown(conf: Path, overrides: Sequence[str]) -> Iterator[str]:
     groups = [str(one.input_line) for one in parsed if one.key_or_group in options]
     GlobalHydra.instance().clear()  # DVC may be within a composition; its context restores what was there
     with initialize_config_dir(str(conf.resolve()), version_base=None):
-        known = yaml.safe_load(_as_yaml(hydra_compose("config", overrides=groups)))
+        known = OmegaConf.to_container(hydra_compose("config", overrides=groups))
     for one in parsed:
         if one.key_or_group not in options and not one.is_add():
             yield from _unknown_part(one.key_or_group, known)
@@ -103,21 +104,13 @@ def _unknown_part(key: str, known: Any) -> Iterator[str]:
         known = known[part]
 
 
-def _as_yaml(composed: Any) -> str:
-    from omegaconf import OmegaConf
-
-    text: str = OmegaConf.to_yaml(composed)
-    return text
-
-
 def write_params(path: Path, composed: Mapping[str, Any]) -> None:
     """Write a composition with the bytes that DVC's own composition gives it."""
     from omegaconf import OmegaConf
 
-    from cocktail.files.records import fresh_file
+    from cocktail.files.records import write_text
 
-    with fresh_file(path) as draft:
-        draft.write_text(OmegaConf.to_yaml(OmegaConf.create(dict(composed))), encoding="utf-8")
+    write_text(path, OmegaConf.to_yaml(OmegaConf.create(dict(composed))))
 
 
 def departures(params: Params, conf: Path) -> list[str]:

@@ -16,10 +16,9 @@ from typing import Literal
 
 import numpy as np
 
-from cocktail.config import Params, general_tasks
+from cocktail.config import MixtureKind, Params, general_tasks
 from cocktail.errors import ConfigError, near
 
-MixtureKind = Literal["single", "pair", "without", "all"]
 RunKind = Literal["base", "shots", "single", "pair", "without", "all", "tuned", "steps", "size"]
 KINDS = ("single", "pair", "without", "all", "tuned")
 

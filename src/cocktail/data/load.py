@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any
@@ -124,14 +124,11 @@ def _unwritable(text: str) -> str:
 def _shown(task: Task, row: Mapping[str, Any]) -> str:
     """What the quarantine shows of a row."""
     try:
-        return json.dumps(dict(_columns(task, row)), ensure_ascii=False, default=str)
+        shown = {column: row[column] for column in task.columns}
+        return json.dumps(shown, ensure_ascii=False, default=str)
     except NO_ROW as error:
         return f"cannot be shown ({type(error).__name__})"
 
 
 def _writable(text: str) -> str:
     return text[:RAW_LENGTH].encode("utf-8", "backslashreplace").decode()
-
-
-def _columns(task: Task, row: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    return ((column, row[column]) for column in task.columns)

@@ -131,19 +131,14 @@ def _cut(tokenizer: Tokenizer, item: Item, *, room: int) -> tuple[Item, Prompt] 
     return shorter, prompt
 
 
-def completion_ids(tokenizer: Tokenizer, prompt: Prompt, answer: str, stop_token: str) -> tuple[int, ...]:
-    """Return the ids of ``answer`` and the stop token as they follow the prompt's ids.
+def completions(
+    tokenizer: Tokenizer, prompts: Sequence[Prompt], answers: Sequence[str], stop_token: str
+) -> list[tuple[int, ...]]:
+    """Return the ids of each answer and the stop token as they follow its prompt's ids.
 
     Together prompt and answer may tokenise differently over the seam, and the answer may hold what looks like
     a special token; then the answer is tokenised alone: the model will be asked with the prompt's ids.
     """
-    return completions(tokenizer, [prompt], [answer], stop_token)[0]
-
-
-def completions(
-    tokenizer: Tokenizer, prompts: Sequence[Prompt], answers: Sequence[str], stop_token: str
-) -> list[tuple[int, ...]]:
-    """Return :func:`completion_ids` of many."""
     stop, special = token_id(tokenizer, stop_token), special_ids(tokenizer)
     texts = [prompt.text + answer + stop_token for prompt, answer in zip(prompts, answers, strict=True)]
     found = []

@@ -89,10 +89,16 @@ def canonical_json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
+def write_text(path: Path, text: str) -> Path:
+    """Write a text as UTF-8, atomically; return its path."""
+    with fresh_file(path) as draft:
+        draft.write_text(text, encoding="utf-8")
+    return path
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write ``value`` as canonical JSON, atomically."""
-    with fresh_file(path) as draft:
-        draft.write_text(canonical_json(value), encoding="utf-8")
+    write_text(path, canonical_json(value))
 
 
 def read_json(path: Path) -> Any:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from cocktail.data.prompts import Prompt, Tokenizer, completion_ids
+from cocktail.data.prompts import Prompt, Tokenizer, completions
 from cocktail.errors import RunError
 
 Trie: TypeAlias = dict[int, Any]
@@ -34,7 +34,7 @@ def label_trie(
     """
     trie: Trie = {}
     for label, text in verbalizers.items():
-        ids = completion_ids(tokenizer, prompt, text, stop_token)
+        ids = completions(tokenizer, [prompt], [text], stop_token)[0]
         node = trie
         for token in ids[:-1]:
             node = node.setdefault(token, {})

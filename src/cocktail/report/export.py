@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cocktail.errors import RecordError
-from cocktail.files.records import fresh_file
+from cocktail.files.records import write_text
 from cocktail.report.table import Table, one_line, read_tables
 
 _SIGNED = re.compile(r"[+-][\d.,]+%?( \[[^\]]*\])?")
@@ -29,10 +29,7 @@ def export_tables(tables: Path, out: Path) -> list[Path]:
 def _files(out: Path, table: Table) -> Iterable[Path]:
     csv = table.frame.map(csv_cell).to_csv(index=False, lineterminator="\n")
     for ending, text in (("tex", to_latex(table)), ("csv", csv)):
-        path = out / f"{table.name}.{ending}"
-        with fresh_file(path) as draft:
-            draft.write_text(text, encoding="utf-8")
-        yield path
+        yield write_text(out / f"{table.name}.{ending}", text)
 
 
 def csv_cell(value: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import get_args
 from cocktail.config import MixtureKind
 from cocktail.files.records import read_json
 from cocktail.report.methods import FULL, Record, methods_block, ordered_studies
-from cocktail.report.overview import GROUPS, claims_table
+from cocktail.report.overview import GROUPS, claims_table, levels
 from cocktail.report.side_by_side import (
     REBUILT_BY,
     ClaimLine,
@@ -47,9 +47,8 @@ def render_results(studies: Path) -> str:
 
 def _all_claims(records: Sequence[Record], claims: Sequence[ClaimLine]) -> Iterator[str]:
     if claims:
-        levels = {f"{record.manifest['params']['compare']['confidence']:.0%}" for record in records}
         yield from claims_table(records, claims, lambda told: told.text)
-        yield f"\n{RULE.format(level=' or '.join(sorted(levels)))}\n"
+        yield f"\n{RULE.format(level=levels(records))}\n"
 
 
 def _study(name: str, group: Sequence[Record], claims: Sequence[ClaimLine], columns: Sequence[Record]) -> str:

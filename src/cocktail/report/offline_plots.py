@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 from cocktail.errors import CocktailError
-from cocktail.files.records import fresh_file
+from cocktail.files.records import write_text
 
 PAGE = Path(".dvc/plots/page.html")
 VEGA_LITE = "5.21"  # the schema of DVC's templates is version 5
@@ -43,6 +43,4 @@ def write_offline_page(root: Path) -> Path:
     if told.returncode:
         raise CocktailError(told.stderr.strip(), where=str(root), fix="run it at the top of the repository")
     library = vl_convert.javascript_bundle(SNIPPET, vl_version=VEGA_LITE).replace("</script", "<\\/script")
-    with fresh_file(root / PAGE) as draft:
-        draft.write_text(TEMPLATE % library, encoding="utf-8")
-    return root / PAGE
+    return write_text(root / PAGE, TEMPLATE % library)

@@ -51,10 +51,15 @@ def overview(records: Sequence[Record]) -> str:
     """
     claims, lines = claim_lines(records), []
     if claims:
-        levels = {f"{record.manifest['params']['compare']['confidence']:.0%}" for record in records}
-        unit = UNIT.format(level=" or ".join(sorted(levels)))
+        unit = UNIT.format(level=levels(records))
         lines = [*claims_table(records, claims, lambda told: told.effect), "", unit, ""]
     return "\n".join([*lines, *map(_study, records), ""])
+
+
+def levels(records: Sequence[Record]) -> str:
+    """Return the levels of confidence of studies."""
+    found = {f"{record.manifest['params']['compare']['confidence']:.0%}" for record in records}
+    return " or ".join(sorted(found))
 
 
 def claims_table(
@@ -72,7 +77,7 @@ def claims_table(
 
 def _line(told: Told, text: str) -> str:
     """Verdicts for or against a claim stand out."""
-    marked = f"**{told.verdict}**" if told.verdict in ("supported", "contradicted") else told.verdict
+    marked = f"**{told.verdict}**" if told.verdict in NAMED else told.verdict
     sign = ": " if told.verdict == "not tested" else " "
     return (f"{told.who}: " if told.who else "") + marked + (f"{sign}{text}" if text else "")
 

@@ -53,7 +53,7 @@ def write_figures(
             for name, figure in figures.items():
                 told = fill(f"{note} Model {model}.", int(NOTE_CHARACTERS * figure.get_figwidth()))
                 figure.supxlabel(told, fontsize=7, x=0.01, ha="left")
-                _save(folder, f"{name}_{model}", figure)
+                save_figure(folder, f"{name}_{model}", figure)
 
 
 def _figures(
@@ -128,6 +128,7 @@ def _canvas(width: float, height: float) -> tuple[Figure, Any]:
     return figure, figure.subplots()
 
 
-def _save(folder: Path, name: str, figure: Figure) -> None:
+def save_figure(folder: Path, name: str, figure: Figure) -> None:
+    """Write a figure as SVG, without a date."""
     with fresh_file(folder / f"{name}.svg") as draft:
         figure.savefig(draft, format="svg", metadata={"Date": None})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -12,6 +12,9 @@ from cocktail.config import Params
 from cocktail.files.records import read_json
 from cocktail.report.table import Table
 from cocktail.scoring.answers import STAGES, read_runs
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 
 def data_note(params: Params) -> str:
@@ -114,3 +117,17 @@ def runs_table(receipts: Iterable[Mapping[str, Any]], *, note: str) -> Table:
     frame = pd.DataFrame(rows).rename(columns=lambda name: name.replace("_", " "))
     title = "Runs: rows, tokens, method, tuned parameters, loss and steps from each run's receipt"
     return Table(name="runs", title=title, note=note, frame=frame, hidden=("rows digest",), digits=3)
+
+
+def templates(package: str) -> Environment:
+    """Return the templates of a package: all is escaped, an unknown name is an error."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    return Environment(
+        loader=PackageLoader(package),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )

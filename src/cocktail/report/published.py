@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
+from cocktail.config import Section
 from cocktail.errors import DataError
 
 NOT_AVAILABLE = "not available"
 
 
-class Published(BaseModel):
+class Published(Section):
     """One published number, in points, with the place where it can be looked up."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
     task: str
     arm: Literal["base", "single", "chosen", "all"]
     model: str

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from cocktail.report.published import Published, published_cell
-from cocktail.report.table import Table
+from cocktail.report.table import Table, p_text
 
 Comparison = Mapping[str, Any]
 ARMS = {
@@ -135,7 +135,7 @@ def effects_table(effects: Mapping[str, Any], *, note: str) -> Table:
     frame = frame[columns]
     points = ["estimate", "low", "high"]
     frame = frame.assign(**{name: (frame[name].astype(float) * 100).round(4) for name in points})
-    frame["p"] = [f"{p:.3f}" if p >= 0.001 else "<0.001" for p in frame["p"]]
+    frame["p"] = [p_text(p) for p in frame["p"]]
     hidden = ("df", "seed_share", "treatment_runs", "control_runs")
     title = "Confirmed differences on test (points): crossed intervals over seeds and clusters of items"
     return Table(name="effects", title=title, note=note, frame=frame, hidden=hidden)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cocktail.files.records import fresh_file, read_json, write_json
+from cocktail.files.records import read_json, write_json, write_text
 
 TABLES = "tables.json"
 MISSING = "–"
@@ -81,8 +81,7 @@ def markdown_cell(text: str) -> str:
 def write_tables(folder: Path, tables: Sequence[Table]) -> None:
     """Write ``<name>.md`` of each table, and all of them as ``tables.json``."""
     for table in tables:
-        with fresh_file(folder / f"{table.name}.md") as draft:
-            draft.write_text(to_markdown(table), encoding="utf-8")
+        write_text(folder / f"{table.name}.md", to_markdown(table))
     write_json(folder / TABLES, [_as_record(table) for table in tables])
 
 
@@ -90,8 +89,7 @@ def keep_tables(source: Path, folder: Path) -> None:
     """Write the tables of a folder into that of a record: all in one page, which opens with the folder."""
     tables = read_tables(source)
     write_json(folder / TABLES, [_as_record(table) for table in tables.values()])
-    with fresh_file(folder / "README.md") as draft:
-        draft.write_text("\n".join(map(to_markdown, tables.values())), encoding="utf-8")
+    write_text(folder / "README.md", "\n".join(map(to_markdown, tables.values())))
 
 
 def read_tables(folder: Path) -> dict[str, Table]:

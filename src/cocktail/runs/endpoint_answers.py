@@ -5,7 +5,6 @@ from __future__ import annotations
 import resource
 import time
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +16,19 @@ from cocktail.data.evaluation_set import EvaluationSet, Shots, read_evaluation_s
 from cocktail.data.grid import Asked, Run, explore_runs
 from cocktail.data.prompts import turns_of
 from cocktail.errors import EndpointError
-from cocktail.files.records import digest_value, read_json, read_table, write_json, write_table
-from cocktail.files.store import Store, read_runtime, store_root, write_runtime
+from cocktail.files.records import digest_value
+from cocktail.files.store import Store, store_root
 from cocktail.inference.endpoint.ask import ask_all
 from cocktail.inference.endpoint.question import Question, Reply
-from cocktail.runs.finished import NOT_TRAINED, Answered, Finished, write_runs
+from cocktail.runs.finished import (
+    NOT_TRAINED,
+    Answered,
+    Finished,
+    how_ended,
+    publish_answers,
+    read_answers,
+    write_runs,
+)
 from cocktail.runs.plan import check_base
 
 
@@ -72,9 +79,7 @@ def _answered(
     with store.lock(key):
         if store.have("answers", key) is None:
             _ask(questions, items, params=params, label=f"explore {model} {asked.task}", store=store, key=key)
-    entry = store.path("answers", key)
-    read = partial(read_table, entry / "answers.parquet")
-    return Answered(asked, key, read, read_json(entry / "receipt.json"), read_runtime(entry))
+    return read_answers(store.path("answers", key), asked, key)
 
 
 def set_questions(config: ModelConfig, items: EvaluationSet, *, max_tokens: int) -> list[Question]:
@@ -93,16 +98,12 @@ def _ask(
     started = time.perf_counter()
     replies, counts = ask_all(questions, settings=params.endpoint, store=store.root, label=label)
     table = _answer_table(items.table, questions, replies)
-    empty = int((table["answer"].str.strip() == "").sum())
-    if empty == len(table):
+    if how_ended(table)["empty_answers"] == len(table):
         raise EndpointError("all answers are empty or refused", where=label)
-    ends = {"answered": len(table), "empty_answers": empty, "not_stopped": int((~table["stopped"]).sum())}
-    with store.publish("answers", key) as folder:
-        write_table(folder / "answers.parquet", table)
-        write_json(folder / "receipt.json", {**ends, "made_on": "endpoint"})
-        seconds = {"answering": time.perf_counter() - started}
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts in KiB
-        write_runtime(folder, {"seconds": seconds, "peak_memory_bytes": memory, "endpoint": counts})
+    seconds = {"answering": time.perf_counter() - started}
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts in KiB
+    runtime = {"seconds": seconds, "peak_memory_bytes": memory, "endpoint": counts}
+    publish_answers(store, key, table, made_on="endpoint", runtime=runtime)
 
 
 def _answer_table(

@@ -18,11 +18,11 @@ from cocktail.data.grid import Asked
 from cocktail.data.mixture import Mixture, mixture_rows
 from cocktail.data.prompts import Tokenizer, items_of
 from cocktail.errors import RunError
-from cocktail.files.records import write_json, write_table
+from cocktail.files.records import write_json
 from cocktail.files.store import write_runtime
-from cocktail.runs.cost import cost_of
+from cocktail.runs.cost import cost_of, energy_joules
 from cocktail.runs.dev import dev_watch
-from cocktail.runs.energy import energy_joules
+from cocktail.runs.finished import how_ended, publish_answers
 from cocktail.runs.jobs import RunJob
 from cocktail.runs.shortage import shortage
 from cocktail.training.bases.tokens import end_ids
@@ -78,18 +78,12 @@ def _train_and_answer(job: RunJob, missing: Sequence[tuple[Asked, str]]) -> None
             started, energy = time.perf_counter(), energy_joules()
             table = _answers(job, engine, tokenizer, asked)
             held.append((key, table, cost_of("answering", started, energy)))
-            speaks = speaks or _counts(table)["empty_answers"] < len(table)
+            speaks = speaks or how_ended(table)["empty_answers"] < len(table)
             while speaks and held:
-                _publish(job, *held.pop(0))
+                ready, answers, cost = held.pop(0)
+                publish_answers(job.store, ready, answers, made_on=device_name(), runtime=cost)
         if held:
             raise RunError("all answers are empty", fix="models.<name>.stop_token")
-
-
-def _publish(job: RunJob, key: str, table: pd.DataFrame, cost: dict[str, Any]) -> None:
-    with job.store.publish("answers", key) as folder:
-        write_table(folder / "answers.parquet", table)
-        write_json(folder / "receipt.json", {**_counts(table), "made_on": device_name()})
-        write_runtime(folder, cost)
 
 
 def _tuned_model(job: RunJob, tokenizer: Tokenizer) -> Answering:
@@ -230,12 +224,3 @@ def _rendered(
 
     asked_set = read_evaluation_set(prepared, asked, shots)
     return render_set(_tokenizer(base), asked_set, max_prompt=max_prompt, stop_token=stop_token)
-
-
-def _counts(table: pd.DataFrame) -> dict[str, int]:
-    """How the answers to one evaluation set ended."""
-    return {
-        "answered": len(table),
-        "empty_answers": int((table["answer"].str.strip() == "").sum()),
-        "not_stopped": int((~table["stopped"]).sum()),
-    }

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from cocktail.data.grid import Asked, Run
-from cocktail.files.records import fresh_folder, list_digests, write_json, write_table
+from cocktail.files.records import (
+    fresh_folder,
+    list_digests,
+    read_json,
+    read_table,
+    write_json,
+    write_table,
+)
+from cocktail.files.store import Store, read_runtime, write_runtime
 
 NOT_TRAINED: Mapping[str, Any] = {
     "rows": {},
@@ -40,6 +49,31 @@ class Answered:
     read: Callable[[], pd.DataFrame]
     receipt: Mapping[str, Any]
     runtime: Mapping[str, Any] = field(default_factory=dict)
+
+
+def how_ended(table: pd.DataFrame) -> dict[str, int]:
+    """Return how the answers to one evaluation set ended: ``COUNTS``."""
+    return {
+        "answered": len(table),
+        "empty_answers": int((table["answer"].str.strip() == "").sum()),
+        "not_stopped": int((~table["stopped"]).sum()),
+    }
+
+
+def publish_answers(
+    store: Store, key: str, table: pd.DataFrame, *, made_on: str, runtime: dict[str, Any]
+) -> None:
+    """Put the answers to one evaluation set into the store, with their receipt."""
+    with store.publish("answers", key) as folder:
+        write_table(folder / "answers.parquet", table)
+        write_json(folder / "receipt.json", {**how_ended(table), "made_on": made_on})
+        write_runtime(folder, runtime)
+
+
+def read_answers(entry: Path, asked: Asked, key: str) -> Answered:
+    """Return what :func:`publish_answers` put into the entry of a store."""
+    read = partial(read_table, entry / "answers.parquet")
+    return Answered(asked, key, read, read_json(entry / "receipt.json"), read_runtime(entry))
 
 
 @dataclass(frozen=True)

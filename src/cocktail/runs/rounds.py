@@ -1,12 +1,17 @@
-"""What every engine does with jobs: the longest first, those of other processes last, failures by name."""
+"""What every engine does with jobs: the longest first, those of other processes last, failures by name.
+
+People see a bar with the time left, or a line per job where there is no terminal.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from cocktail.runs.progress import progress
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 Payload = TypeVar("Payload")
 Outcome = str | None  # why a job failed, "" if it did not, None if another process is at it
@@ -35,7 +40,7 @@ def in_two_rounds(jobs: Sequence[Job[Payload]], hand_out: HandOut[Payload], *, l
     """
     failed: dict[str, str] = {}
     ordered = sorted(jobs, key=lambda job: (-job.size, job.name))
-    with progress(jobs, label) as report:
+    with _progress(jobs, label) as report:
         for wait in (False, True):
             put_off: list[Job[Payload]] = []
             for job, reason in hand_out(ordered, wait) if ordered else ():
@@ -48,3 +53,29 @@ def in_two_rounds(jobs: Sequence[Job[Payload]], hand_out: HandOut[Payload], *, l
                 report(job, told)
             ordered = sorted(put_off, key=lambda job: (-job.size, job.name))
     return failed
+
+
+@contextmanager
+def _progress(jobs: Sequence[Job[Any]], label: str) -> Iterator[Callable[[Job[Any], str], None]]:
+    """Yield a function to call after each job with the reason why it failed, "" if it did not."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[last]}"),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(label, total=sum(job.size for job in jobs), last="")
+        finished = 0
+
+        def report(job: Job[Any], reason: str) -> None:
+            nonlocal finished
+            finished += 1
+            verdict = f"FAILED: {reason.splitlines()[0]}" if reason else "done"
+            line = f"{label}: {finished}/{len(jobs)} {job.name} {verdict}"
+            bar.update(task, advance=job.size, last=f"{finished}/{len(jobs)} {job.name}")
+            if reason or not console.is_terminal:
+                console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+        yield report

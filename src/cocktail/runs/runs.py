@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,11 @@ from cocktail.config import Params
 from cocktail.data.grid import Asked, Run
 from cocktail.data.mixture import draw_all, read_mixture
 from cocktail.errors import BusyError, RunError
-from cocktail.files.records import digest_text, read_json, read_table
+from cocktail.files.records import digest_text
 from cocktail.files.store import Store, read_runtime, store_root
 from cocktail.runs.engines.engine import run_jobs
 from cocktail.runs.execute import execute
-from cocktail.runs.finished import NOT_TRAINED, Answered, Finished, write_runs
+from cocktail.runs.finished import NOT_TRAINED, Answered, Finished, read_answers, write_runs
 from cocktail.runs.jobs import RunJob
 from cocktail.runs.kept import KeptRuns
 from cocktail.runs.plan import Planner, planned_bytes
@@ -76,11 +76,7 @@ class StageInputs:
 
     def _stored(self, job: RunJob, asked: Asked, key: str) -> Answered | None:
         entry = job.stored_answers(key)
-        if entry is None:
-            return None
-        receipt = read_json(entry / "receipt.json")
-        read = partial(read_table, entry / "answers.parquet")
-        return Answered(asked, key, read, receipt, read_runtime(entry))
+        return None if entry is None else read_answers(entry, asked, key)
 
     def _kept(self, job: RunJob, asked: Asked, key: str) -> Answered | None:
         found = self._kept_runs.answers(asked, key)

@@ -17,7 +17,7 @@ from cocktail.data.grid import Asked
 from cocktail.data.table import sampled
 from cocktail.errors import RecordError
 from cocktail.files.records import DIGESTS, read_json, read_table
-from cocktail.scoring.outcome import Kind
+from cocktail.tasks.base import Kind
 
 SPLITS = ("dev", "test")
 STAGES = ("explore", "confirm")  # the folders of answers of one model

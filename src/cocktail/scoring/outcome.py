@@ -20,12 +20,12 @@ from functools import lru_cache
 from typing import Literal
 
 from cocktail.errors import DataError
+from cocktail.tasks.base import YES_NO, Kind
 from cocktail.tasks.reading.extract import (
     lenient_choice,
     lenient_label,
     lenient_quantity,
     lenient_text,
-    strict_choice,
     strict_label,
     strict_quantity,
     strict_text,
@@ -33,12 +33,10 @@ from cocktail.tasks.reading.extract import (
 from cocktail.tasks.reading.numbers import Number, parse_number, same_number
 
 Code = Literal["ok", "wrong", "invalid"]
-Kind = Literal["label", "number", "choice", "free"]
 INVALID = "INVALID"  # in place of a prediction, where a metric needs one
 # Kept codes of other rules are refused: raise this with every change that gives some answer another code.
 RULES = 1
 TOKEN_F1 = 0.5  # half of the words shared: the usual reading of "mostly the same short answer"
-_WORDS = ("yes", "no")
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,7 @@ def judge(answer: str, gold: str, *, kind: Kind, labels: tuple[str, ...], tolera
             canonical, strict=strict_label(answer, labels), lenient=lenient_label(answer, labels)
         )
     return _by_equality(
-        canonical, strict=strict_choice(answer, labels), lenient=lenient_choice(answer, labels)
+        canonical, strict=strict_label(answer, labels), lenient=lenient_choice(answer, labels)
     )
 
 
@@ -103,12 +101,12 @@ def _by_equality(gold: str, *, strict: str | None, lenient: str | None) -> Outco
 def _judge_number(answer: str, gold: str, *, tolerance: Tolerance) -> Outcome:
     target = parse_number(gold)
     if target is None:
-        word = strict_label(gold, _WORDS)
+        word = strict_label(gold, YES_NO)
         if word is None:
             raise DataError(
                 f"the gold answer {gold!r} is neither a number nor yes or no", fix="dvc repro prepare"
             )
-        return _by_equality(word, strict=strict_label(answer, _WORDS), lenient=lenient_label(answer, _WORDS))
+        return _by_equality(word, strict=strict_label(answer, YES_NO), lenient=lenient_label(answer, YES_NO))
     strict, lenient = strict_quantity(answer), lenient_quantity(answer)
     return Outcome(
         strict=_code(strict, right=_agrees(strict, target, tolerance=tolerance, units="kept")),

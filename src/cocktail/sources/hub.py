@@ -53,7 +53,7 @@ def remote_paths(source: SourceConfig, *, commit: str) -> dict[str, str]:
         SourceError: no file matches, or several do; or the list cannot be had.
     """
     named = {file.path: file.remote or file.path for file in source.files}
-    listed = _files(source, revision=commit) if any("*" in name for name in named.values()) else []
+    listed = list_files(source, commit=commit) if any("*" in name for name in named.values()) else []
     return {path: _match(source, name, listed) if "*" in name else name for path, name in named.items()}
 
 
@@ -82,13 +82,14 @@ def copy_file(source: SourceConfig, path: str, target: Path, *, commit: str) -> 
     shutil.copyfile(cached, target)
 
 
-def list_files(source: SourceConfig, *, commit: str) -> list[str]:
-    """Return the paths of all files of a source at a commit.
+def list_files(source: SourceConfig, *, commit: str | None) -> list[str]:
+    """Return the paths of all files of a source at a commit, or another revision.
 
     Raises:
         SourceError: no network, no such repository or revision, or it is gated.
     """
-    return _files(source, revision=commit)
+    with _clear_errors(source, "its list of files"):
+        return HfApi().list_repo_files(source.repo, repo_type="dataset", revision=commit)
 
 
 @contextmanager
@@ -118,7 +119,7 @@ def _clear_errors(source: SourceConfig, what: str) -> Iterator[None]:
         raise _unreachable(source, what) from None
     except EntryNotFoundError:
         raise SourceError(
-            f"the repository has no file {what!r}{near(what, _files(source, revision=source.revision))}",
+            f"the repository has no file {what!r}{near(what, list_files(source, commit=source.revision))}",
             where=PAGE + source.repo,
             fix="correct the path under the source's files",
         ) from None
@@ -135,8 +136,3 @@ def _unreachable(source: SourceConfig, what: str) -> SourceError:
         where=PAGE + source.repo,
         fix="connect to the network and unset HF_HUB_OFFLINE, or use source=mirror or source=synthetic",
     )
-
-
-def _files(source: SourceConfig, *, revision: str | None) -> list[str]:
-    with _clear_errors(source, "its list of files"):
-        return HfApi().list_repo_files(source.repo, repo_type="dataset", revision=revision)

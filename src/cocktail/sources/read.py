@@ -135,8 +135,7 @@ def _parquet_rows(path: Path, columns: Sequence[str]) -> Iterator[RawRow]:
     except UnicodeDecodeError as error:
         raise _not_utf8(path, error) from None
     except (pa.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise DataError(f"not readable as Parquet ({reason})", where=str(path), fix=FIX) from None
+        raise DataError(f"not readable as Parquet ({first_line(error)})", where=str(path), fix=FIX) from None
 
 
 def _json_rows(path: Path, columns: Sequence[str]) -> Iterator[RawRow]:

@@ -19,7 +19,7 @@ import cocktail
 from cocktail.config import check_params
 from cocktail.config.compose import compose, write_params
 from cocktail.errors import CocktailError
-from cocktail.files.records import fresh_file
+from cocktail.files.records import write_text
 
 PACKAGE = "package.txt"
 HEADER = """\
@@ -76,8 +76,7 @@ def lay_out(folder: Path, *, study: str, overrides: Sequence[str] = ()) -> list[
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(seed / path, folder / path)
         for name, text in texts.items():
-            with fresh_file(folder / name) as draft:
-                draft.write_text(text, encoding="utf-8")
+            write_text(folder / name, text)
         write_params(folder / "params.yaml", composed)
         _under_git(folder)
     except BaseException:
@@ -151,5 +150,4 @@ def _under_git(folder: Path) -> None:
         if asked.returncode:
             subprocess.run(["git", "init", "--quiet"], cwd=folder, capture_output=True, check=True)
     except (FileNotFoundError, subprocess.CalledProcessError):
-        with fresh_file(folder / ".dvc/config.local") as draft:
-            draft.write_text("[core]\n    no_scm = true\n", encoding="utf-8")
+        write_text(folder / ".dvc/config.local", "[core]\n    no_scm = true\n")

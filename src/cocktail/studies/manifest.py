@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import platform
 import re
-import subprocess
+import shutil
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping
 from importlib.metadata import distributions
@@ -22,9 +22,9 @@ from cocktail.config import Params
 from cocktail.errors import RecordError
 from cocktail.files.records import digest_file, read_json
 from cocktail.files.store import Store, read_runtime, store_root
-from cocktail.scoring.answers import STAGES, read_runs
+from cocktail.report.provenance import read_receipts
 from cocktail.studies.git import ask_git
-from cocktail.training.environment import cpu_name
+from cocktail.training.environment import cpu_name, nvidia_smi
 
 LOCK = "requirements.lock"
 PAGE = "reports/report.html"
@@ -39,7 +39,7 @@ def make_manifest(root: Path, params: Params, *, runtimes: Mapping[str, Mapping[
     Raises:
         RecordError: the answers are not those of the method in params, or something else is missing.
     """
-    receipts = read_receipts(root / "artifacts/answers", params)
+    receipts = checked_receipts(root / "artifacts/answers", params)
     return {
         "study": params.study.name,
         "params": params.model_dump(),
@@ -53,10 +53,10 @@ def make_manifest(root: Path, params: Params, *, runtimes: Mapping[str, Mapping[
         },
         "hardware": hardware(),
         "digests": {LOCK: digest_file(root / LOCK), "outputs": _output_digests(root / "dvc.lock", params)},
-        "parameters": _parameters(receipts.values()),
+        "parameters": _parameters(receipts),
         "bases": base_facts(root / "artifacts/base", params),
-        "made_on": made_on(receipts.values()),
-        "runtime": _runtime(receipts.values(), runtimes),
+        "made_on": made_on(receipts),
+        "runtime": _runtime(receipts, runtimes),
     }
 
 
@@ -87,21 +87,8 @@ def hardware() -> dict[str, Any]:
         "machine": platform.machine(),
         "cores": os.cpu_count(),
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-        "gpus": _gpus(),
+        "gpus": nvidia_smi("name") if shutil.which("nvidia-smi") else [],
     }
-
-
-def _gpus() -> list[str]:
-    try:
-        listed = subprocess.run(
-            ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    except FileNotFoundError:
-        return []
-    return listed.stdout.strip().splitlines() if listed.returncode == 0 else []
 
 
 def _output_digests(lock: Path, params: Params) -> dict[str, str]:
@@ -121,16 +108,10 @@ def _output_digests(lock: Path, params: Params) -> dict[str, str]:
     }
 
 
-def read_receipts(answers: Path, params: Params) -> dict[Path, dict[str, Any]]:
+def checked_receipts(answers: Path, params: Params) -> list[dict[str, Any]]:
     """Return the receipt of every run; they must be of the method that the record will be named by."""
-    paths = [
-        answers / model / stage / f"{run}.json"
-        for model in params.models
-        for stage in STAGES
-        for run in read_runs(answers / model / stage)
-    ]
-    receipts = {path: read_json(path) for path in paths}
-    methods = {one["config"]["method"] for one in receipts.values() if one["trainable_parameters"]}
+    receipts = read_receipts(answers, params.models)
+    methods = {one["config"]["method"] for one in receipts if one["trainable_parameters"]}
     if foreign := sorted(methods - {params.train.method}):
         raise RecordError(
             f"the answers are of method {', '.join(foreign)}, params of {params.train.method}",

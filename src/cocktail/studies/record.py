@@ -25,12 +25,12 @@ from cocktail.studies.exchange.crate import write_crate
 from cocktail.studies.keep import keep_runs, needs_keeping
 from cocktail.studies.manifest import (
     LOCK,
+    checked_receipts,
     made_on,
     make_manifest,
     packages,
     pinned_names,
     public_versions,
-    read_receipts,
 )
 from cocktail.studies.recorded_verdicts import CLAIMS_COPY, LOCK_COPY, hold_verdicts
 
@@ -154,7 +154,7 @@ def _same_machine(root: Path, params: Params, manifest: Mapping[str, Any]) -> bo
 
     Versions decide, not the lock's bytes: digests in it, or one more tool for tests, change no number.
     """
-    mine = made_on(read_receipts(root / "artifacts/answers", params).values())
+    mine = made_on(checked_receipts(root / "artifacts/answers", params))
     theirs = manifest.get("made_on", {})
     one = len(mine) == 1 and mine.keys() == theirs.keys()
     pinned = pinned_names(root / LOCK)

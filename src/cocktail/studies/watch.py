@@ -7,7 +7,6 @@ runs, its outputs are not there yet, and the line says so.
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ from cocktail.files.store import Store, store_root
 from cocktail.runs.finished import Finished
 from cocktail.runs.kept import runs_folder
 from cocktail.runs.runs import StageInputs, finished_runs
-from cocktail.training.environment import visible_gpus
+from cocktail.training.environment import nvidia_smi, visible_gpus
 
 
 @dataclass(frozen=True)
@@ -121,13 +120,8 @@ def gpu_lines() -> list[str]:
     """Return a line for each GPU: how busy it is, and its memory; none where there is none."""
     if not visible_gpus():
         return []
-    fields = "index,utilization.gpu,memory.used,memory.total"
-    found = subprocess.run(
-        ["nvidia-smi", f"--query-gpu={fields}", "--format=csv,noheader,nounits"],
-        capture_output=True,
-        text=True,
-    )
-    rows = [line.split(", ") for line in found.stdout.splitlines() if line.count(", ") == 3]
+    found = nvidia_smi("index,utilization.gpu,memory.used,memory.total")
+    rows = [line.split(", ") for line in found if line.count(", ") == 3]
     return [f"  GPU {gpu}: {busy} % busy, {used} of {total} MiB" for gpu, busy, used, total in rows]
 
 

@@ -49,28 +49,25 @@ def visible_gpus() -> list[str]:
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:
         return [gpu for gpu in map(str.strip, named.split(",")) if gpu not in ("", "-1")]
-    if not shutil.which("nvidia-smi"):
-        return []
-    listed = subprocess.run(
-        ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return listed.stdout.split() if listed.returncode == 0 else []
+    return nvidia_smi("index") if shutil.which("nvidia-smi") else []
+
+
+def nvidia_smi(fields: str) -> list[str]:
+    """Return what the driver says of each GPU, one line a GPU; none where it fails.
+
+    Raises:
+        FileNotFoundError: there is no nvidia-smi.
+    """
+    command = ["nvidia-smi", f"--query-gpu={fields}", "--format=csv,noheader,nounits"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=False)
+    return listed.stdout.strip().splitlines() if listed.returncode == 0 else []
 
 
 def device_name() -> str:
     """Return the name of the GPUs, or of the CPU: part of what decides a run's bytes."""
     if not visible_gpus():
         return cpu_name()
-    listed = subprocess.run(
-        ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return ", ".join(sorted(set(listed.stdout.strip().splitlines()))) or "gpu"
+    return ", ".join(sorted(set(nvidia_smi("name")))) or "gpu"
 
 
 def cpu_name() -> str:

@@ -23,9 +23,8 @@ from cocktail.config import PretrainConfig
 from cocktail.data.prompts import Tokenizer
 from cocktail.errors import RunError
 from cocktail.training.checkpoints import KEPT, Checkpoints, SaveByTime
-from cocktail.training.progress import StepBar
 from cocktail.training.tokenizer import DOCUMENT_END
-from cocktail.training.trainer import LossWatch
+from cocktail.training.trainer import LossWatch, StepBar
 
 PROBES, PROBE_LENGTH = 200, 8
 LONGEST, MOST = 8, 7  # tokens of a list that is repeated, and how often it is said

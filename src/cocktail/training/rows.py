@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from cocktail.data.prompts import Item, Tokenizer, completion_ids, completions, render_prompts, shortened
+from cocktail.data.prompts import Item, Tokenizer, completions, render_prompts, shortened
 from cocktail.errors import RunError
 
 IGNORED = -100  # torch's ignore_index: no loss at this position
@@ -88,7 +88,7 @@ def training_rows(
                 count.dropped += 1
                 continue
             prompt = shorter
-            completion = completion_ids(tokenizer, prompt, item.answer, stop_token)
+            completion = completions(tokenizer, [prompt], [item.answer], stop_token)[0]
             count.cut += 1
         count.kept += 1
         rows.append(TrainingRow(item.source, prompt.ids, completion, item.answer, cut=prompt.cut))

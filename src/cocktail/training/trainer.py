@@ -1,4 +1,4 @@
-"""The trainer: TRL's SFTTrainer with a lean loss, an order of rows that resumes, and a watch on the loss."""
+"""The trainer: TRL's SFTTrainer with a lean loss, an order that resumes, a watch on the loss, a bar."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch.utils.data import Sampler
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_pt_utils import get_length_grouped_indices
@@ -152,3 +154,31 @@ def check_loss(loss: float, *, step: int) -> None:
     """Raise a RunError if the loss, or what its gradients come to, is no number."""
     if not math.isfinite(loss):
         raise RunError(f"the loss is no number any more at step {step}", fix="a smaller train.learning_rate")
+
+
+class StepBar(TrainerCallback):  # type: ignore[misc]  # transformers is untyped for mypy here
+    """A bar over optimiser steps on stderr, for people; silent where that is no terminal.
+
+    The trainer's own bar goes away with the downloads' bars, which this package turns off.
+    """
+
+    def __init__(self, label: str) -> None:
+        console = Console(stderr=True)
+        columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self._progress = Progress(*columns, console=console, disable=not console.is_terminal)
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        self._task = self._progress.add_task("", total=state.max_steps)
+        self._progress.start()
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        self._progress.update(self._task, completed=state.global_step)
+
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        self._progress.stop()

@@ -10,31 +10,17 @@ Runs are picked one after the other, each with the ones before it thought made.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from cocktail.analysis.advice.gain import Sources, feature_row
+from cocktail.analysis.advice.gain import Sources, feature_row, partners_of
 
 Array = NDArray[np.float64]
 
 SPREAD = 10.0  # points: how far apart gains of sources are thought to lie before anything is measured
 BASE_SPREAD = 50.0  # the same of the base's score, and of what the target's own rows give
-
-
-@dataclass(frozen=True)
-class Following:
-    """A run to explore next.
-
-    Attributes:
-        sources: its sources; () is the untuned base.
-        settles: by how many points (standard deviation) it narrows the weighed differences to the best.
-    """
-
-    sources: Sources
-    settles: float
 
 
 def next_runs(
@@ -45,8 +31,10 @@ def next_runs(
     target: str,
     noise: float,
     count: int,
-) -> list[Following]:
+) -> list[tuple[Sources, float]]:
     """Return the runs of the grid to explore next, the most telling first; none where all are measured.
+
+    With each, by how many points (standard deviation) it narrows the weighed differences to the best.
 
     Args:
         measured: scores of explored runs, in points.
@@ -58,9 +46,8 @@ def next_runs(
     """
     candidates = [one for one in grid if one and (target not in tasks or target in one)]
     wide = np.array([_row(one, tasks, target) for one in candidates])
-    partners = [task for task in tasks if task != target] if target in tasks else []
     spreads = [BASE_SPREAD, *(BASE_SPREAD if task == target else SPREAD for task in tasks)]
-    spreads += [SPREAD] * len(partners)
+    spreads += [SPREAD] * len(partners_of(tasks, target))
     mean, covariance = np.zeros(wide.shape[1]), np.diag(np.square(spreads))
     centre = float(np.mean(list(measured.values()))) if measured else 0.0
     for sources, score in measured.items():
@@ -69,13 +56,13 @@ def next_runs(
         mean = mean + gain * (score - centre - row @ mean)
         covariance = covariance - np.outer(gain, row @ covariance)
     left = [one for one in grid if one not in measured]
-    picked: list[Following] = []
+    picked: list[tuple[Sources, float]] = []
     while left and len(picked) < count:
         differences, weights = _rivals(wide, mean, covariance)
         worth = [_narrowed(_row(one, tasks, target), differences, weights, covariance, noise) for one in left]
         place = int(np.argmax(np.round(worth, 9)))  # equal ones: the first of the grid, on any CPU
         sources = left.pop(place)
-        picked.append(Following(sources, float(np.sqrt(max(worth[place], 0.0)))))
+        picked.append((sources, float(np.sqrt(max(worth[place], 0.0)))))
         row = _row(sources, tasks, target)
         covariance = covariance - np.outer(covariance @ row, row @ covariance) / (
             row @ covariance @ row + noise**2
@@ -84,8 +71,7 @@ def next_runs(
 
 
 def _row(sources: Sources, tasks: Sequence[str], target: str) -> Array:
-    partners = [task for task in tasks if task != target] if target in tasks else []
-    return np.concatenate([[1.0], feature_row(sources, tasks, partners, target)])
+    return np.concatenate([[1.0], feature_row(sources, tasks, target)])
 
 
 def _rivals(wide: Array, mean: Array, covariance: Array) -> tuple[Array, Array]:

@@ -76,8 +76,7 @@ def fit_gain(scores: Mapping[Sources, float], tasks: Sequence[str], *, target: s
             f"advice on {target} needs runs that have no scores: {', '.join(missing)}",
             fix="explore them: study.include=[single,pair,without,all]",
         )
-    partners = [task for task in tasks if task != target] if target in tasks else []
-    features = np.array([feature_row(sources, tasks, partners, target) for sources in sets])
+    features = np.array([feature_row(sources, tasks, target) for sources in sets])
     values = np.array([scores[sources] for sources in sets])
     line = LinearRegression().fit(features, values)
     weights = [float(weight) for weight in line.coef_]
@@ -85,14 +84,17 @@ def fit_gain(scores: Mapping[Sources, float], tasks: Sequence[str], *, target: s
         target=target,
         base=float(line.intercept_),
         alone=dict(zip(tasks, weights[: len(tasks)], strict=True)),
-        beside=dict(zip(partners, weights[len(tasks) :], strict=True)),
+        beside=dict(zip(partners_of(tasks, target), weights[len(tasks) :], strict=True)),
     )
 
 
-def feature_row(
-    sources: Sources, tasks: Sequence[str], partners: Sequence[str], target: str
-) -> NDArray[np.float64]:
+def partners_of(tasks: Sequence[str], target: str) -> list[str]:
+    """Return the sources beside the target: all others; none for a target that is no source."""
+    return [task for task in tasks if task != target] if target in tasks else []
+
+
+def feature_row(sources: Sources, tasks: Sequence[str], target: str) -> NDArray[np.float64]:
     """Return the columns of the model for a set of sources: one a task, then one a partner of the target."""
     alone = [task in sources for task in tasks]
-    beside = [target in sources and partner in sources for partner in partners]
+    beside = [target in sources and partner in sources for partner in partners_of(tasks, target)]
     return np.array([*alone, *beside], dtype=np.float64)

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from cocktail.analysis.advice.gain import Sources
 from cocktail.analysis.advice.heldout import LEVEL
@@ -92,6 +94,19 @@ def explored_items(outcomes: Outcomes, *, target: str, model: str = "") -> tuple
     return model or str(names[0]), explored[explored["task"] == target]
 
 
+def grid_of(tasks: Sequence[str]) -> dict[str, Sources]:
+    """Return the sources of the untuned base and of every mixture, by run id."""
+    return {"base": (), **{run: sources for run, (_, sources) in mixtures(tasks).items()}}
+
+
+def answered_by_all(items: pd.DataFrame) -> tuple[pd.DataFrame, NDArray[np.str_]]:
+    """Return outcomes (0 or 1) by run and item, of items that every run was asked; and their clusters."""
+    text = items.astype({"run": str, "item": str, "cluster": str})
+    text = text.assign(ok=(text["strict"] == "ok").astype(float))
+    values = text.pivot(index="run", columns="item", values="ok").dropna(axis="columns")
+    return values, text.groupby("item")["cluster"].first()[values.columns].to_numpy(dtype=str)
+
+
 def fresh(scores: Path, prepared: Path, tasks: Sequence[str]) -> Outcomes:
     """Return the outcomes of the work tree's study.
 
@@ -118,21 +133,11 @@ def recorded(folder: Path) -> Outcomes:
 
 def _by_sources(items: pd.DataFrame, tasks: Sequence[str]) -> dict[Sources, float]:
     means = (items["strict"] == "ok").groupby(items["run"].astype(str)).mean() * 100
-    return {one: float(means[run]) for run, one in _sources(tasks).items() if run in means.index}
+    return {one: float(means[run]) for run, one in grid_of(tasks).items() if run in means.index}
 
 
 def _above_guess(items: pd.DataFrame, tasks: Sequence[str], *, guess: float) -> frozenset[Sources]:
-    text = items.astype({"run": str, "item": str, "cluster": str})
-    ok = text.assign(ok=(text["strict"] == "ok").astype(float)).pivot(
-        index="run", columns="item", values="ok"
-    )
-    both = ok.dropna(axis="columns")  # items that every run was asked
-    clusters = text.groupby("item")["cluster"].first()[both.columns].to_numpy(dtype=str)
-    better = beats_guess(both.to_numpy(), clusters, guess=guess, confidence=1 - LEVEL)
-    runs = {run for run, above in zip(ok.index, better, strict=True) if above}
-    return frozenset(one for run, one in _sources(tasks).items() if run in runs)
-
-
-def _sources(tasks: Sequence[str]) -> dict[str, Sources]:
-    """Return the sources of base and mixtures, by run id."""
-    return {"base": (), **{run: sources for run, (_, sources) in mixtures(tasks).items()}}
+    values, clusters = answered_by_all(items)
+    better = beats_guess(values.to_numpy(), clusters, guess=guess, confidence=1 - LEVEL)
+    runs = {run for run, above in zip(values.index, better, strict=True) if above}
+    return frozenset(one for run, one in grid_of(tasks).items() if run in runs)

@@ -6,19 +6,13 @@ from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from cocktail.analysis.advice.following import next_runs
-from cocktail.analysis.advice.gain import Sources
-from cocktail.analysis.advice.scores import Outcomes, explored_items
+from cocktail.analysis.advice.scores import Outcomes, answered_by_all, explored_items, grid_of
 from cocktail.analysis.stats.crossed import crossed_effect
-from cocktail.data.grid import mixtures
 
 LEAST_NOISE = 0.5  # points; a score of 0 or 100 is no certainty
-
-
-def grid_of(tasks: tuple[str, ...]) -> dict[str, Sources]:
-    """Return the sources of the untuned base and of every mixture, by run id."""
-    return {"base": (), **{run: sources for run, (_, sources) in mixtures(tasks).items()}}
 
 
 def standing_lines(outcomes: Outcomes, *, target: str, model: str = "") -> Iterator[str]:
@@ -63,16 +57,11 @@ def following(outcomes: Outcomes, *, target: str, model: str = "", count: int) -
     noise = max(LEAST_NOISE, float(spread))
     picked = next_runs(means, tasks, list(grid.values()), target=target, noise=noise, count=count)
     ids = {sources: run for run, sources in grid.items()}
-    return [(ids[one.sources], one.settles) for one in picked]
+    return [(ids[sources], settles) for sources, settles in picked]
 
 
-def _outcomes(outcomes: Outcomes, *, target: str, model: str) -> tuple[pd.DataFrame, list[str]]:
-    """Outcomes (0 or 1) by run and test item, of items that every run was asked; and the items' clusters."""
+def _outcomes(outcomes: Outcomes, *, target: str, model: str) -> tuple[pd.DataFrame, NDArray[np.str_]]:
+    """Outcomes of the untuned base and of every mixture on test items, and the items' clusters."""
     _, mine = explored_items(outcomes, target=target, model=model)
     test = mine[mine["split"] == "test"] if "split" in mine else mine
-    text = test.astype({"run": str, "item": str, "cluster": str})
-    text = text[text["run"].isin(list(grid_of(tuple(outcomes.tasks))))]
-    text = text.assign(ok=(text["strict"] == "ok").astype(float))
-    values = text.pivot(index="run", columns="item", values="ok").dropna(axis="columns")
-    clusters = text.groupby("item")["cluster"].first()[values.columns].tolist()
-    return values, clusters
+    return answered_by_all(test[test["run"].isin(list(grid_of(outcomes.tasks)))])

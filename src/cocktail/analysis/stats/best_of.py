@@ -12,26 +12,11 @@ one of the same two. The claim about equal tries is confirmed with fresh seeds i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import comb
 
 from cocktail.errors import RecordError
-
-
-@dataclass(frozen=True)
-class Tries:
-    """The tries of one recipe.
-
-    Attributes:
-        dev: the score by which a try is picked, shape (tries,).
-        test: outcomes on test, shape (tries, items), tries in the order of ``dev``.
-    """
-
-    dev: NDArray[np.float64]
-    test: NDArray[np.float64]
 
 
 def expected_best(scores: ArrayLike, k: int) -> float:
@@ -62,6 +47,11 @@ def pick_weights(dev: ArrayLike, k: int) -> NDArray[np.float64]:
     return weights
 
 
-def picked_value(tries: Tries, k: int) -> float:
-    """Return the expected test score of the try that is best on dev among k."""
-    return float(pick_weights(tries.dev, k) @ tries.test.mean(axis=1))
+def picked_value(dev: ArrayLike, test: NDArray[np.float64], k: int) -> float:
+    """Return the expected test score of the try that is best on dev among k.
+
+    Args:
+        dev: the score by which a try is picked, shape (tries,).
+        test: outcomes on test, shape (tries, items), tries in the order of ``dev``.
+    """
+    return float(pick_weights(dev, k) @ test.mean(axis=1))

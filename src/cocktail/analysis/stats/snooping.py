@@ -31,7 +31,6 @@ class Snooping:
 
     p: float
     better: tuple[int, ...]
-    n_clusters: int
 
 
 def snooping_test(
@@ -65,7 +64,7 @@ def snooping_test(
     gains = shares[:, 1:] - shares[:, :1]
     varied = np.flatnonzero(gains.std(axis=0) > 0)  # a copy of the benchmark is no candidate
     if not len(varied) or gains.mean(axis=0).max() <= 0:
-        return Snooping(p=1.0, better=(), n_clusters=len(shares))
+        return Snooping(p=1.0, better=())
     # StepM of arch 8.0 fails when it finds all candidates better in several steps: a hopeless one is left
     # over, which never decides a maximum. Remove it when arch does not need it.
     losses = -np.column_stack([shares[:, 1 + varied], shares[:, 0] - shares.max() - 1])
@@ -74,7 +73,7 @@ def snooping_test(
     step.spa.compute()  # of all candidates again, from the same samples
     p = (float(step.spa.pvalues["consistent"]) * reps + 1) / (reps + 1)  # finitely many show no zero
     better = varied[np.asarray(step.superior_models, dtype=int)]
-    return Snooping(p=p, better=tuple(better.tolist()), n_clusters=len(shares))
+    return Snooping(p=p, better=tuple(better.tolist()))
 
 
 def _cluster_shares(outcomes: NDArray[np.float64], ids: NDArray[np.generic]) -> NDArray[np.float64]:

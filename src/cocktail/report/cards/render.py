@@ -8,13 +8,12 @@ from typing import Any
 
 import pandas as pd
 from huggingface_hub import DatasetCard, DatasetCardData, EvalResult, ModelCard, ModelCardData
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from cocktail.config import Params
-from cocktail.files.records import fresh_file
+from cocktail.files.records import write_text
 from cocktail.report.cards.facts import RunFacts
-from cocktail.report.provenance import data_note
+from cocktail.report.provenance import data_note, templates
 from cocktail.report.table import Table, to_markdown
 
 ADAPTERS = ("lora", "qlora", "prompt_tuning")
@@ -79,12 +78,7 @@ def make_cards(facts: RunFacts, *, params: Params, changed: Sequence[str]) -> di
 
 def write_cards(cards: dict[str, str], out: Path) -> list[Path]:
     """Write each card as ``<kind>/README.md`` below ``out``; return the files."""
-    paths = []
-    for kind, text in cards.items():
-        paths.append(out / kind / "README.md")
-        with fresh_file(paths[-1]) as draft:
-            draft.write_text(text, encoding="utf-8")
-    return paths
+    return [write_text(out / kind / "README.md", text) for kind, text in cards.items()]
 
 
 def _licence(facts: RunFacts) -> dict[str, Any]:
@@ -100,15 +94,8 @@ def _tags(facts: RunFacts, method: str) -> list[str]:
 
 
 def _body(template: str, facts: RunFacts, **more: Any) -> str:
-    environment = Environment(
-        loader=PackageLoader("cocktail.report.cards"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template(template).render(
+    found = templates("cocktail.report.cards").get_template(template)
+    return found.render(
         facts=facts,
         note=_escaped(data_note(more["params"])),
         sources_table=_sources_table(facts),

@@ -6,21 +6,35 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from cocktail.config import Params
-from cocktail.files.records import fresh_file
-from cocktail.report.page.answer import answer, plainly
-from cocktail.report.page.claims import NOT_TESTED
+from cocktail.files.records import write_text
+from cocktail.report.page.claims import NOT_TESTED, Claims, Verdict
 from cocktail.report.page.content import Inputs, Page, gather
 from cocktail.report.page.figures import breakable, slug
 from cocktail.report.page.forest import claim_forest, effect_text, headline_forest, row_label
 from cocktail.report.page.studies import side_by_side
 from cocktail.report.page.traces import cell_trace
+from cocktail.report.provenance import templates
 from cocktail.report.table import MISSING, p_text
 from cocktail.report.verdicts import RULE
 
+SENTENCES = {
+    "supported": "It holds here: {effect} points.",
+    "contradicted": "The opposite was found: {effect} points.",
+    "negligible": "There is a difference, too small to matter: {effect} points.",
+    "not supported": "There is no difference that matters: {effect} points.",
+    "under-powered": "This study cannot tell: {effect} points{seen}.",
+    NOT_TESTED: "It was not tested here{why}.",
+}
+TOLD = {  # of the study: which claims held, and which did not, before what is open
+    "supported": "Held",
+    "contradicted": "The opposite was found for",
+    "negligible": "Too small to matter",
+    "not supported": "No difference that matters",
+    "under-powered": "Undecided",
+}
 GLYPHS = {
     "supported": "▲",
     "contradicted": "▼",
@@ -35,14 +49,12 @@ FOLD = 12  # longer tables are folded
 
 def write_page(inputs: Inputs, out: Path, *, params: Params) -> None:
     """Write the page to ``out``; equal inputs give equal bytes."""
-    text = render_page(gather(inputs, params=params))
-    with fresh_file(out) as draft:
-        draft.write_text(text, encoding="utf-8")
+    write_text(out, render_page(gather(inputs, params=params)))
 
 
 def render_page(page: Page) -> str:
     """Return the page as HTML; every text is escaped, only the figures and our own marks are not."""
-    environment = make_environment()
+    environment = templates("cocktail.report.page")
     environment.globals |= {
         "run_ref": lambda model, run: _run_ref(page, model, run),
         "cell_trace": lambda *where: cell_trace(page.traces, *where),
@@ -67,16 +79,26 @@ def render_page(page: Page) -> str:
     return environment.get_template("report.html.j2").render(page=page, params=page.params)
 
 
-def make_environment() -> Environment:
-    """Return the templates of this package: all is escaped, an unknown name is an error."""
-    return Environment(
-        loader=PackageLoader("cocktail.report.page"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+def plainly(row: Verdict) -> str:
+    """Return what a row says, in a sentence."""
+    seen = "" if row.detectable is None else f"; about {row.detectable:.0f} would have been seen"
+    why = f": {row.reason}" if row.reason else ""
+    return SENTENCES[row.verdict].format(effect=effect_text(row), seen=seen, why=why)
+
+
+def answer(claims: Claims) -> str:
+    """Return what came out of a study, by its headlines: effects with their claims, untested ones counted."""
+    heads = [(claim, row) for claim in claims.claims for row in claim.headlines()]
+    tested = [(claim, row) for claim, row in heads if row.verdict != NOT_TESTED]
+    parts = [f"Of {len(heads)} headline statements {len(tested)} could be tested."]
+    for verdict, words in TOLD.items():
+        mine = [
+            f"{claim.title} ({effect_text(row).split(' ')[0]})"
+            for claim, row in tested
+            if row.verdict == verdict
+        ]
+        parts += [f"{words}: {'; '.join(mine)}."] if mine else []
+    return " ".join(parts)
 
 
 def _run_ref(page: Page, model: str, run: str) -> Markup:

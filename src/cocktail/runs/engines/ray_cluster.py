@@ -21,13 +21,13 @@ HELP = "https://docs.ray.io/en/latest/ray-security/token-auth.html"
 
 
 @contextmanager
-def cluster(environment: Mapping[str, str] | None = None) -> Iterator[Any]:
+def cluster() -> Iterator[Any]:
     """Yield ``ray``, connected to a cluster; leave it, and end one that was started here, afterwards.
 
     Raises:
         RunError: the address is of no use, nobody answers there, or authentication is off or fails.
     """
-    address = check_address(os.environ if environment is None else environment)
+    address = check_address(os.environ)
     os.environ.setdefault(MODE, "token")
     if address is None:
         os.environ.setdefault(TOKEN, secrets.token_hex(32))  # of a cluster that lives as long as this stage

@@ -11,7 +11,8 @@ from typing import Any
 import datasets
 import evaluate
 
-from cocktail.scoring.outcome import Code, Kind, Tolerance, judge, share
+from cocktail.scoring.outcome import Code, Tolerance, judge, share
+from cocktail.tasks.base import Kind
 
 
 class AnswerMatch(evaluate.Metric):  # type: ignore[misc]  # evaluate publishes no types

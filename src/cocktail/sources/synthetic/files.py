@@ -11,7 +11,7 @@ import pandas as pd
 
 from cocktail.config import RawFile
 from cocktail.errors import SourceError, near
-from cocktail.files.records import fresh_file, write_table
+from cocktail.files.records import fresh_file, write_table, write_text
 from cocktail.sources.synthetic import (
     agreements,
     arithmetic,
@@ -89,8 +89,7 @@ def write_source(source: str, folder: Path, *, files: Sequence[RawFile], world: 
             with fresh_file(target) as draft:
                 pd.DataFrame(rows).to_csv(draft, index=False, lineterminator="\n", encoding="utf-8")
         else:
-            with fresh_file(target) as draft:
-                draft.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+            write_text(target, "".join(json.dumps(row) + "\n" for row in rows))
 
 
 def world_keys() -> list[str]:

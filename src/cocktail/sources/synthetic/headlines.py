@@ -69,7 +69,7 @@ def rows(*, seed: int, split: str, count: int) -> list[dict[str, str]]:
     """
     rng = stream(seed, "headline", split)
     made: list[dict[str, str]] = []
-    for text, aspects in _headlines(rng, seed=seed, split=split):
+    for text, aspects in _headlines(rng, split=split):
         made += [
             {"input": text, "output": "Yes" if key in aspects else "No", "instruction": question}
             for key, question in zip(ASPECTS, QUESTIONS, strict=True)
@@ -79,7 +79,7 @@ def rows(*, seed: int, split: str, count: int) -> list[dict[str, str]]:
     return made[:count]
 
 
-def _headlines(rng: np.random.Generator, *, seed: int, split: str) -> Iterator[tuple[str, frozenset[str]]]:
+def _headlines(rng: np.random.Generator, *, split: str) -> Iterator[tuple[str, frozenset[str]]]:
     """Headlines without end; one in 25 training headlines comes twice, sometimes with other answers."""
     drawn = draw_distinct(lambda: headline(rng), text=lambda made: made[0], test=split == "test")
     for text, aspects in drawn:

@@ -19,7 +19,7 @@ from typing import Any
 import pandas as pd
 
 from cocktail.errors import RecordError, near
-from cocktail.files.records import canonical_json, digest_file, fresh_file, read_json, read_table
+from cocktail.files.records import digest_file, read_json, read_table, write_json, write_text
 from cocktail.studies.exchange.aggregates import READINGS, SCHEMA, Exported, aggregate
 
 WITHHELD = "not in the record: the licence of the data keeps it out; sample_id names split and row"
@@ -41,8 +41,7 @@ def export_every_eval_ever(record: Path, out: Path, *, runs: Sequence[str] = ())
     for one in _runs(record, runs):
         lines = list(_samples(one, created))
         samples = f"{one.folder()}/{one.uuid}_samples.jsonl"
-        with fresh_file(out / samples) as draft:
-            draft.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        write_text(out / samples, "".join(f"{line}\n" for line in lines))
         facts = aggregate(one, created) | {
             "detailed_evaluation_results": {
                 "format": "jsonl",
@@ -53,8 +52,7 @@ def export_every_eval_ever(record: Path, out: Path, *, runs: Sequence[str] = ())
             }
         }
         path = out / one.folder() / f"{one.uuid}.json"
-        with fresh_file(path) as draft:
-            draft.write_text(canonical_json(facts), encoding="utf-8")
+        write_json(path, facts)
         paths += [path, out / samples]
     return paths
 

@@ -24,7 +24,7 @@ from cocktail.config import Params
 from cocktail.data.prompts import items_of
 from cocktail.data.table import read_split
 from cocktail.errors import CocktailError, DataError
-from cocktail.files.records import fresh_file, read_json
+from cocktail.files.records import read_json, write_text
 from cocktail.tasks import task_groups
 
 GROUP, MODULE = "finance", "cocktail_items"
@@ -81,12 +81,12 @@ def export_lm_eval(prepared: Path, out: Path, *, params: Params) -> list[Path]:
     for name in names:
         for split, rows in _splits(prepared, name):
             lines = _lines(rows, settings[name])
-            paths.append(_put(out / name / f"{SPLITS[split]}.jsonl", "".join(lines)))
+            paths.append(write_text(out / name / f"{SPLITS[split]}.jsonl", "".join(lines)))
         splits = [path.stem for path in paths if path.parent.name == name]
-        paths.append(_put(out / f"cocktail_{name}.yaml", task_yaml(name, settings[name], splits)))
+        paths.append(write_text(out / f"cocktail_{name}.yaml", task_yaml(name, settings[name], splits)))
     tolerance = params.score
     text = MODULE_TEXT.format(relative=tolerance.relative_tolerance, absolute=tolerance.absolute_tolerance)
-    return [*paths, _put(out / f"{MODULE}.py", text)]
+    return [*paths, write_text(out / f"{MODULE}.py", text)]
 
 
 def _splits(prepared: Path, name: str) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -132,12 +132,6 @@ def task_yaml(name: str, facts: Mapping[str, Any], splits: list[str]) -> str:
     for key in ("custom_dataset", "process_results"):
         text = text.replace(f"{key}: {MODULE}", f"{key}: !function {MODULE}")
     return text
-
-
-def _put(path: Path, text: str) -> Path:
-    with fresh_file(path) as draft:
-        draft.write_text(text, encoding="utf-8")
-    return path
 
 
 def _git_takes(folder: Path) -> bool:

@@ -16,7 +16,7 @@ from cocktail.config import FILLER, RawFile, check_params, evaluated_tasks, mixa
 from cocktail.config.compose import compose, known_studies
 from cocktail.data.load import load_source
 from cocktail.errors import CocktailError, ConfigError, DataError, near
-from cocktail.files.records import digest_file, fresh_file, write_json
+from cocktail.files.records import digest_file, write_json, write_text
 from cocktail.studies.new_task.columns import Ask, Columns, Rows, find_columns, label_names
 from cocktail.studies.new_task.read import Given, split_rows
 from cocktail.studies.new_task.texts import Wanted, golden, study_text, task_text
@@ -140,8 +140,8 @@ def _write(
     with all_or_none(places.values()):
         for split in ("train", "test"):
             lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in parts[split])
-            _put(places[split], "".join(lines))
-        _put(places["task"], task_text(wanted, columns, labels, origin=origin))
+            write_text(places[split], "".join(lines))
+        write_text(places["task"], task_text(wanted, columns, labels, origin=origin))
         importlib.invalidate_caches()
         task = load_task(wanted.name)
         write_json(places["golden"], golden(task, columns, labels))
@@ -150,7 +150,7 @@ def _write(
         models = compose(root / "conf", "tiny", [f"model=[{wanted.model}]"])["models"]
         mini = models[wanted.model]["kind"] == "scratch"
         capped = replace(wanted, cap=wanted.cap or (MINI_CAP if mini else CAP))
-        _put(places["study"], study_text(capped, source, evaluated=evaluated, mini=mini))
+        write_text(places["study"], study_text(capped, source, evaluated=evaluated, mini=mini))
         check_params(compose(root / "conf", wanted.name), where=str(places["study"]), root=root)
         return Made(task, columns, parts, names, tuple(places.values()))
 
@@ -181,11 +181,6 @@ def _source(
             "characters": round(sum(lengths) / max(1, len(lengths)), 1) or 1.0,
         },
     }
-
-
-def _put(path: Path, text: str) -> None:
-    with fresh_file(path) as draft:
-        draft.write_text(text, encoding="utf-8")
 
 
 @contextmanager

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
-from cocktail.config import Backend, FetchConfig, ModelConfig, Params
+from cocktail.config import Backend, FetchConfig, ModelConfig, Params, Section
 from cocktail.errors import DataError
 
 SIZES = Path("data/reference/sizes.yaml")
@@ -20,13 +20,7 @@ Origin = Annotated[str, Field(min_length=10)]
 Amount = Annotated[float, Field(gt=0)]
 
 
-class Fact(BaseModel):
-    """Base: no unknown key, no silent conversion."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class SourceSize(Fact):
+class SourceSize(Section):
     """Raw rows of a source by split (None: ``fetch.world`` says), and how long its rows are."""
 
     backend: Backend
@@ -37,7 +31,7 @@ class SourceSize(Fact):
     characters_from: Origin
 
 
-class ModelSize(Fact):
+class ModelSize(Section):
     """Parameters of a model of the Hub, and whether its keeper asks who downloads it."""
 
     repo: str
@@ -46,7 +40,7 @@ class ModelSize(Fact):
     origin: Origin
 
 
-class Gpu(Fact):
+class Gpu(Section):
     """The GPU that hours are counted on."""
 
     name: str
@@ -55,14 +49,14 @@ class Gpu(Fact):
     origin: Origin
 
 
-class Assumption(Fact):
+class Assumption(Section):
     """A number that is no measurement, with the sentence that is printed with the plan."""
 
     value: Amount
     says: Origin
 
 
-class Assumptions(Fact):
+class Assumptions(Section):
     characters_a_token: Assumption
     training_utilisation: Assumption
     answering_utilisation: Assumption
@@ -70,7 +64,7 @@ class Assumptions(Fact):
     checkpoints: Assumption
 
 
-class Sizes(Fact):
+class Sizes(Section):
     """All of sizes.yaml."""
 
     sources: list[SourceSize]

@@ -1,8 +1,14 @@
-"""The designs of studies on which the rule of verdicts is tried."""
+"""The designs of studies on which the rule of verdicts is tried: made up, or of a recorded study's size."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+
+from cocktail.errors import RecordError
+from cocktail.files.records import read_json
 
 MEAN_CLUSTER = 2.0  # items; sizes are geometric
 DEV_ITEMS = 150
@@ -81,3 +87,33 @@ DESIGNS = (
     Design(1000, 3, 1.0),
     Design(1000, 5, 1.0, tasks=4),
 )
+
+
+def recorded_design(record: Path) -> Design:
+    """Return items and clusters a task, dev items, seeds, seed SD and tasks of what a study confirmed.
+
+    The seed SD is the root mean square over all confirmed arms, a run's luck on its items included. Tasks of
+    different sizes, and of clusters of different sizes, count as equal, of their mean. Not taken from the
+    record: the number of candidates, the mean score, how difficult items are, and what runs have in common
+    (three seeds do not tell a correlation): nothing, which makes pairing look worse than it is.
+
+    Raises:
+        RecordError: there is no such record, or it confirmed nothing with more than one seed.
+    """
+    arms = [
+        row
+        for row in read_json(record / "comparison.json")["arms"]
+        if row["stage"] == "confirm" and row["n_seeds"] > 1
+    ]
+    if not arms:
+        raise RecordError("no arm was confirmed with more than one seed", where=str(record))
+    items = {row["task"]: row["n_items"] for row in arms}
+    clusters = {row["task"]: row["n_clusters"] for row in arms}
+    return Design(
+        items=round(mean(items.values())),
+        seeds=min(row["n_seeds"] for row in arms),
+        seed_sd=round(100 * math.sqrt(mean(row["seed_sd"] ** 2 for row in arms)), 2),
+        tasks=len(items),
+        mean_cluster=round(mean(items[task] / clusters[task] for task in items), 2),
+        dev_items=read_json(record / "manifest.json")["params"]["prepare"]["dev_rows"],
+    )

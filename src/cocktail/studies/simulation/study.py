@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from cocktail.errors import RecordError
-from cocktail.files.records import fresh_file, write_json
-from cocktail.report.pictures import STYLE
+from cocktail.files.records import write_json, write_text
+from cocktail.report.pictures import STYLE, save_figure
 from cocktail.report.table import to_markdown
 from cocktail.studies.simulation.agreement import compared
 from cocktail.studies.simulation.designs import DESIGNS, Design
@@ -70,8 +70,7 @@ def simulate_designs(
         "agreement": agreement,
     }
     write_json(out / "simulation.json", result)
-    with fresh_file(out / "table.md") as draft:
-        draft.write_text("\n".join(map(to_markdown, all_tables(result))), encoding="utf-8")
+    write_text(out / "table.md", "\n".join(map(to_markdown, all_tables(result))))
     _write_figure(out, result)
     return result
 
@@ -102,5 +101,4 @@ def _write_figure(out: Path, result: dict[str, Any]) -> None:
         figure = Figure(figsize=(10, height_of(result)), layout="constrained")
         draw_rates(figure.subplots(1, 2, sharey=True), result)
         figure.supxlabel(f"{result['command']}. {LEGEND}", fontsize=7, x=0.01, ha="left")
-        with fresh_file(out / "simulation.svg") as draft:
-            figure.savefig(draft, format="svg", metadata={"Date": None})
+        save_figure(out, "simulation", figure)

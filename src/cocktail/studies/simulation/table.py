@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from cocktail.report.error_rates import DETECTABLE, NULL, RULE
 from cocktail.report.table import Table
 from cocktail.studies.simulation.agreement_table import agreement_tables
 
@@ -38,10 +39,10 @@ OTHERS = (
     "task's best explored mixture on test against the explored single, as if it had been the only one."
 )
 DESIGN = {"tasks": "tasks", "items": "items", "clusters": "clusters", "seeds": "seeds", "seed_sd": "seed SD"}
-NULL, DETECTABLE, MARGIN = "no difference", "detectable difference", "difference of the margin"
+MARGIN = "difference of the margin"
 THREE, FIVE = "three points", "five points"
 PICKED = "picked on test, one seed"
-RULE, NO_GAIN, UNPAIRED = "the rule", "the rule, no gain claimed", "seeds unpaired"
+NO_GAIN, UNPAIRED = "the rule, no gain claimed", "seeds unpaired"
 MADE_WITH = ("tasks", "items", "seeds", "seed_sd", "correlation", "over_tasks", "collapse", "treatment")
 
 Rows = Mapping[tuple[str, str], Mapping[str, Any]]

@@ -32,11 +32,6 @@ def lenient_label(text: str, labels: Sequence[str]) -> str | None:
     return named.pop() if len(named) == 1 else None
 
 
-def strict_choice(text: str, labels: Sequence[str] = "ABCD") -> str | None:
-    """Return the letter that the whole answer is."""
-    return strict_label(text, labels)
-
-
 def lenient_choice(text: str, labels: Sequence[str] = "ABCD") -> str | None:
     """Return the one letter that is marked as a choice: "(B)", "B.", "answer is B", or B as the first word.
 
@@ -50,20 +45,8 @@ def lenient_choice(text: str, labels: Sequence[str] = "ABCD") -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
-def strict_number(text: str) -> float | None:
-    """Return the number that the whole answer is, or that ends it after "=" or "####" (percent / 100)."""
-    number = strict_quantity(text)
-    return None if number is None else number.value
-
-
-def lenient_number(text: str) -> float | None:
-    """Return the number after the last "####", "=", "answer is" or "boxed", else the only number."""
-    number = lenient_quantity(text)
-    return None if number is None else number.value
-
-
 def strict_quantity(text: str) -> Number | None:
-    """As :func:`strict_number`, with the unit kept apart.
+    """Return the number that the whole answer is, or that ends it after "=" or "####", its unit kept apart.
 
     Worked answers end in "7 - 3 = 4" or "#### 4": both are formats of the training data, hence strict.
     """
@@ -71,7 +54,7 @@ def strict_quantity(text: str) -> Number | None:
 
 
 def lenient_quantity(text: str) -> Number | None:
-    """As :func:`lenient_number`, with the unit kept apart."""
+    """Return the number after the last "####", "=", "answer is" or "boxed", else the only number."""
     results = [find_numbers(part) for part in _RESULT.split(text)[1:]]
     if results and results[-1]:
         return results[-1][0]
