@@ -29,12 +29,12 @@ KILLS = int(os.environ.get("COCKTAIL_KILLS", "4"))
 SEED = int(os.environ.get("COCKTAIL_KILL_SEED", "5"))
 BLOWS = (
     ("worker", signal.SIGKILL),
+    ("everything", signal.SIGTERM),
+    ("stage", signal.SIGKILL),
+    ("worker", signal.SIGTERM),
     ("stage", signal.SIGTERM),
     ("everything", signal.SIGKILL),
     ("dvc", signal.SIGTERM),
-    ("stage", signal.SIGKILL),
-    ("everything", signal.SIGTERM),
-    ("worker", signal.SIGTERM),
 )
 LATEST = 8  # checkpoints and entries after the workers came; several blows fall into one study
 ENDED = "had ended"

@@ -55,10 +55,16 @@ def test_a_task_survives_its_files(tokenizer: Any, base: Path, tmp_path: Path) -
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["full", "lora"])
-def test_two_processes_learn_what_one_does(tokenizer: Any, base: Path, tmp_path: Path, method: str) -> None:
-    """Rows of unequal answer length: only a mean over the tokens of both processes gives the same."""
-    changes = {"method": method, "lora": LoraShape(2, 4, 0.0) if method == "lora" else None}
+@pytest.mark.parametrize(("method", "tree_tokens"), [("full", 0), ("lora", 0), ("full", 45)])
+def test_two_processes_learn_what_one_does(
+    tokenizer: Any, base: Path, tmp_path: Path, method: str, tree_tokens: int
+) -> None:
+    """Rows of unequal answer length: only a mean over the tokens of both processes gives the same.
+
+    In trees, the processes have unequally many of them.
+    """
+    lora = LoraShape(2, 4, 0.0) if method == "lora" else None
+    changes = {"method": method, "lora": lora, "tree_tokens": tree_tokens}
     torch.set_num_threads(1)
     alone, training = fine_tune(
         load_model(base, bf16=False),

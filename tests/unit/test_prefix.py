@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -170,20 +171,25 @@ def test_a_learned_prompt_stands_before_the_tree() -> None:
     assert found.gradient < 1e-6
 
 
-def test_flex_attention_is_given_the_same_mask() -> None:
+@pytest.mark.parametrize(
+    ("name", "kinds"),
+    [("llama", 1), ("a window", 1), ("two kinds of layers", 2), ("a window in some layers", 2)],
+)
+def test_flex_attention_is_given_the_same_masks(name: str, kinds: int) -> None:
     (tree,) = plant(ROWS, max_tokens=1000)
-    inputs = tree_inputs(tree)
-    for name in ("llama", "a window"):
-        config = MODELS[name]
-        config._attn_implementation = "sdpa"
-        dense = tree_mask(config, inputs["position_ids"], inputs["ends"])
-        config._attn_implementation = "flex_attention"
-        blocks = tree_mask(config, inputs["position_ids"], inputs["ends"])
-        total = len(tree.input_ids)
-        order = torch.arange(total)
-        flex = blocks.mask_mod(torch.tensor(0), torch.tensor(0), order[:, None], order[None, :])
-        assert torch.equal(flex, dense[0, 0])
-        assert blocks.shape[-2:] == (total, total)
+    inputs, config, order = tree_inputs(tree), deepcopy(MODELS[name]), torch.arange(len(tree.input_ids))
+    masks: dict[str, dict[str, Any]] = {}
+    for attention in ("sdpa", "flex_attention"):
+        config._attn_implementation = attention
+        given = tree_mask(config, inputs["position_ids"], inputs["ends"])
+        masks[attention] = given if isinstance(given, dict) else {"all": given}
+    dense, flex = masks.values()
+    assert dense.keys() == flex.keys()
+    assert len(dense) == kinds == len({str(mask.tolist()) for mask in dense.values()})
+    for kind, blocks in flex.items():
+        seen = blocks.mask_mod(torch.tensor(0), torch.tensor(0), order[:, None], order[None, :])
+        assert torch.equal(seen, dense[kind][0, 0])
+        assert blocks.shape[-2:] == (len(order), len(order))
 
 
 def tuned(tokenizer: Any, folder: Path, **changes: Any) -> tuple[dict[str, torch.Tensor], Training]:

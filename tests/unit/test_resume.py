@@ -34,6 +34,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "lora": LORA,
     "prompt_tuning": PROMPT,
     "matched steps": {"max_steps": 35},
+    "shared prefixes": {"tree_tokens": 30},
 }
 
 

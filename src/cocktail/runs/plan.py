@@ -19,7 +19,7 @@ from cocktail.files.store import Store
 from cocktail.runs.jobs import RunJob
 from cocktail.runs.rounds import Job
 from cocktail.training.environment import device_name
-from cocktail.training.keys import answers_key, training_key
+from cocktail.training.keys import ANSWERING_RULES, answers_key, training_key
 from cocktail.training.recipe import LoraShape, Recipe
 
 ADAPTER_PART = 20  # an adapter is smaller than this part of its base by far
@@ -133,7 +133,7 @@ class Planner:
         if evaluate is None or not dev:
             return None
         sets = [self._evaluation_set(asked, NO_SHOTS).digest() for asked in dev]
-        return [evaluate.points, evaluate.keep, longest, sets]
+        return [evaluate.points, evaluate.keep, longest, sets, max(ANSWERING_RULES)]
 
     def _rows_digest(self, mixture: Mixture | None) -> str:
         """The digest of the rows' contents in training order; "" for the base."""

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import torch
 from peft import PeftModel, PeftType
 from torch.nn import functional
+from torch.nn.parallel import DistributedDataParallel
 
 from cocktail.training.prefix import plant, tree_inputs, tree_mask
 from cocktail.training.rows import IGNORED
@@ -83,7 +84,8 @@ def _read(model: Any, inputs: dict[str, Any], positions: torch.Tensor) -> torch.
     """Return logits at ``positions``, (rows, positions, vocabulary)."""
     ends = inputs.pop("ends", None)
     if ends is not None:
-        inputs["attention_mask"] = tree_mask(model.config, inputs["position_ids"], ends)
+        whole = model.module if isinstance(model, DistributedDataParallel) else model
+        inputs["attention_mask"] = tree_mask(whole.config, inputs["position_ids"], ends)
     prompted = isinstance(model, PeftModel) and model.peft_type == PeftType.PROMPT_TUNING
     if not prompted:
         read: torch.Tensor = model(**inputs, use_cache=False, logits_to_keep=positions).logits

@@ -30,7 +30,7 @@ class Recipe:
             memory does not suffice without. It changes no number.
         group_by_length: batches of rows of like length: less padding where rows are not packed.
         attention: what computes attention; all isolate packed rows. auto: what this machine does best.
-        compile, liger: ``torch.compile``, Liger kernels; other last bits, so part of the recipe.
+        compile, liger: ``torch.compile``, Liger kernels; other last bits: facts of the receipt, as attention
         virtual_tokens: length of the learned prompt of method prompt_tuning.
         devices: processes that share each batch, one per GPU; their order of sums is another than one's.
         tree_tokens: what rows of a step begin with is read once, in trees of at most so many tokens; 0: each
