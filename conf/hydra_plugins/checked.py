@@ -22,6 +22,8 @@ _load = ConfigLoaderImpl.load_configuration
 
 def load_configuration(self: Any, config_name: Any, overrides: list[str], *args: Any, **more: Any) -> Any:
     """Compose, check, and hand on what was composed; a refusal is a ``DvcException``, which DVC prints."""
+    from cocktail.claims.coverage import warning
+    from cocktail.claims.schema import read_claims
     from cocktail.config import check_params
     from cocktail.config.compose import refused
     from cocktail.data.grid import explore_runs
@@ -39,6 +41,8 @@ def load_configuration(self: Any, config_name: Any, overrides: list[str], *args:
             raise refused(error, CONF, overrides) from None
         params = check_params(raw, where=f"conf with {' '.join(overrides)}", root=CONF.parent)
         explore_runs(params)
+        if said := warning(read_claims(CONF.parent / "data/reference/claims.yaml"), params):
+            print(said, file=sys.stderr)
         _tell_cost(params.study.name, overrides)
     except ConfigError as error:
         raise DvcException(f"{error}\n  params.yaml is as it was") from None

@@ -42,3 +42,4 @@ def test_the_cost_is_said_before_anything_starts(clone: Clone) -> None:
     assert re.search(
         r"^study smoke: \d+ runs, [\d.]+ M tokens, about \d+ minutes on", result.stderr, re.MULTILINE
     )
+    assert re.search(r"^\d+ claims will not be tested on all their tasks", result.stderr, re.MULTILINE)

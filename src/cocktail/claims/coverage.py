@@ -41,6 +41,16 @@ def lacking(claims: Sequence[Claim], params: Params) -> dict[str, list[str]]:
     return found
 
 
+def warning(claims: Sequence[Claim], params: Params) -> str:
+    """Return a line on claims that the study cannot test on all their tasks; "" if it can test all."""
+    untested = {claim for names in lacking(claims, params).values() for claim in names}
+    return (
+        f"{len(untested)} claims will not be tested on all their tasks; `cocktail plan` says why"
+        if untested
+        else ""
+    )
+
+
 def _planned(model: str, params: Params) -> ModelScores:
     """The runs that a study will make of a model, without a score."""
     chosen = {target: candidates(params, target) for target in params.study.targets}

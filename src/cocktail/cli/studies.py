@@ -30,7 +30,7 @@ def init(arguments: argparse.Namespace) -> None:
 )
 def params(arguments: argparse.Namespace) -> None:
     """Write params.yaml for a study."""
-    from cocktail.claims.coverage import lacking
+    from cocktail.claims.coverage import warning
     from cocktail.claims.schema import read_claims
     from cocktail.config import check_params
     from cocktail.config.compose import compose, write_params
@@ -39,9 +39,8 @@ def params(arguments: argparse.Namespace) -> None:
     found = check_params(composed, where=f"conf/ with study={arguments.study}")
     write_params(PARAMS, composed)
     print(f"{PARAMS} is now study {arguments.study}; `dvc repro` runs it")
-    untested = {claim for claims in lacking(read_claims(CLAIMS), found).values() for claim in claims}
-    if untested:
-        print(f"{len(untested)} claims will not be tested on all their tasks; `cocktail plan` says why")
+    if said := warning(read_claims(CLAIMS), found):
+        print(said)
 
 
 @command()
