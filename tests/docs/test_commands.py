@@ -210,3 +210,11 @@ def test_every_command_says_what_it_takes(command: str, capsys: pytest.CaptureFi
     said = capsys.readouterr().out
     assert left.value.code == 0 and said.startswith(f"usage: cocktail {command}")
     assert all(one.name in said for one in KNOWN[command][1])
+
+
+def test_make_help_shows_each_comment_whole() -> None:
+    """Also one that holds a pipe: such lines were once cut there."""
+    comments = re.findall(r"^([a-z-]+):.*?## (.*)$", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    assert len(comments) == len(TARGETS - {"packages"}) and any("|" in comment for _, comment in comments)
+    done = subprocess.run([*MAKE, "help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert [line.split(maxsplit=2)[1:] for line in done.stdout.splitlines()] == [*map(list, comments)]

@@ -60,6 +60,14 @@ def test_decisions_are_short_listed_and_name_what_is_there() -> None:
             assert (ROOT / name).exists() or (ROOT / "src/cocktail" / name).exists(), (path.name, name)
 
 
+def test_the_decision_on_trees_names_its_neighbours() -> None:
+    """Who reads it shall know what others share, and that it is not the same."""
+    text = (ROOT / "docs/decisions/trees.md").read_text(encoding="utf-8")
+    _, _, told = text.partition("\nNeighbours: ")
+    named = ("TRL's pull request 7328", "arXiv 2511.00413", "2506.05433", "branches of one prompt")
+    assert [one for one in named if one not in told] == []
+
+
 def test_every_document_is_linked_in_the_readme() -> None:
     targets = {link.partition("#")[0] for link in LINK.findall(README)}
     assert {path.relative_to(ROOT).as_posix() for path in DOCUMENTS[1:]} | {RESULTS} <= targets

@@ -1,4 +1,4 @@
-"""The claims stage on a made-up study: rows that follow from the items, and what forbids a test."""
+"""Verdicts on a made-up study: rows that follow from the items, and what forbids a test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The compare stage on a made-up study: arms, effects, transfer, and metrics that DVC can show."""
+"""Stage analyze on a made-up study: arms, effects, transfer, and metrics that DVC can show."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ def test_a_verdict_is_one_of_two_words(text: str, verdict: str) -> None:
     assert read_verdict(text) == verdict
 
 
-def obedient(body: dict[str, Any], count: int) -> Said:
+def compliant(body: dict[str, Any], count: int) -> Said:
     """As a model that does what an answer tells it."""
     shown = given(body)
     told = "CORRECT" in shown["given answer"] or shown["given answer"] == shown["reference answer"]
@@ -128,12 +128,12 @@ def test_a_judge_that_obeys_the_answers_is_found_out(
     assert counts["canaries"] == {"planted": PLANTED, "fallen_for": 0}
     assert sum(answer in ORDERS for answer in planted) == PLANTED
     assert counts["rows"] == len(read_table(tmp_path / "firm/verdicts.parquet"))
-    with serve(obedient) as other:
+    with serve(compliant) as other:
         monkeypatch.setenv("COCKTAIL_ENDPOINT", other.url)
         monkeypatch.setenv("COCKTAIL_STORE", str(tmp_path / "other"))
-        counts = judge(study, tmp_path / "obedient", ASKING)
+        counts = judge(study, tmp_path / "compliant", ASKING)
     assert counts["canaries"] == {"planted": PLANTED, "fallen_for": 15}  # three of the four orders name it
-    table = judge_tables(tmp_path / "obedient", note="Study x.")[0]
+    table = judge_tables(tmp_path / "compliant", note="Study x.")[0]
     assert set(table.frame["fooled"]) == {75.0} and "fooled" in table.note
 
 

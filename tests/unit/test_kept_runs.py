@@ -213,7 +213,7 @@ def keep(root: Path, params: Params = PARAMS) -> int:
 
 
 def score(root: Path, *, given: Tolerance | None = None) -> dict[str, bytes]:
-    """What the stages select and score write."""
+    """What the stages choose and score write."""
     prepared, answers = root / "data/prepared", root / "artifacts/answers"
     selected, scores = root / f"artifacts/selected/{MODEL}.json", root / "artifacts/scores"
     score_study(prepared, answers, scores, models=[MODEL], tolerance=given or tolerance(PARAMS))

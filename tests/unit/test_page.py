@@ -147,6 +147,21 @@ def test_the_page_opens_with_the_answer(render: Render, reports: Path) -> None:
         assert (claim in tested) == ("Source, numbers, runs" not in section.text)
 
 
+def test_the_page_explains_its_signs_and_its_words(render: Render) -> None:
+    page = render()
+    notes = [node.text for node in page.by_id("verdicts").all("p")]
+    assert notes == [
+        "An effect is the first side of a title minus the second: to the right of zero the first is better."
+    ]
+    assert "#glossary" in [link.attributes["href"] for link in next(page.all("nav")).all("a")]
+    terms = [one.text for one in page.by_id("glossary").all("dt")]
+    words = {word for term in terms for word in term.split(", ")}
+    header = {node.text for node in next(page.by_id("table-verdicts").all("thead")).all("th")}
+    assert {"adjusted p", "detectable", "n"} <= header & words
+    assert {"chosen mixture", "floor", "locked", "macro", "margin", "steps matched", "size matched"} <= words
+    assert len(list(page.by_id("glossary").all("dd"))) == len(terms)
+
+
 def verdict_rows(page: Node) -> list[Node]:
     """The rows of the tables of verdicts, without their heads."""
     table = page if page.tag == "details" else page.by_id("table-verdicts")

@@ -1,7 +1,7 @@
 """Where label decoding and the free answer name one label: what the knowledge column can be trusted for.
 
 Where a model writes a label freely, greedy generation has taken the best token at every step, so label
-decoding must come to the same label, but for rounding and for spellings that no training row had. Looked
+decoding must come to the same label, but for rounding and for verbalizers that no training row had. Looked
 at are runs trained on the task: others hardly write labels.
 """
 

@@ -180,8 +180,8 @@ def confirmed_arms(scores: ModelScores, target: str) -> dict[str, list[str]]:
             matched = run.matches.removesuffix(f"-s{run.seed}")
             names = [
                 f"{run.kind}_as_{arm}"
-                for arm, like in (("chosen", chosen), ("all", "all"))
-                if like == matched
+                for arm, mixture in (("chosen", chosen), ("all", "all"))
+                if mixture == matched
             ]
         elif run.matches:
             continue

@@ -1,4 +1,4 @@
-"""The compare stage: one pass over the scores of a study."""
+"""Arms, effects and numbers for stage ``analyze``: one pass over the scores of a study."""
 
 from __future__ import annotations
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cocktail.errors import RecordError
 from cocktail.files.records import read_json
+from cocktail.files.text import pipe_table, with_interval
 
 if TYPE_CHECKING:  # a review installs what this file needs, and no more
     from cocktail.claims.rows import VerdictRow, Verdicts
 
 OPPOSITES = {"supported", "contradicted"}
 ABSENT = "not there"
+HEAD = ("claim", "model", "on", "reading", "was", "is", "effect was", "effect is")
 
 
 @dataclass(frozen=True)
@@ -75,13 +77,14 @@ def changes_markdown(old: Verdicts, new: Verdicts) -> str:
     total = len(dict(_rows(new)))
     lines = [f"### Verdicts: {len(changes) or 'none'} of {total} changed", ""]
     if changes:
-        lines += ["| claim | model | on | reading | was | is | effect was | effect is |", "|---" * 8 + "|"]
-    for one in changes:
-        claim = f"**{one.claim}**" if one.headline else one.claim
-        now = f"**{one.now}**" if one.flipped else one.now
-        cells = (claim, one.model, one.scope, one.reading, one.was, now, one.effect_was, one.effect_now)
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        lines += pipe_table(HEAD, map(_cells, changes), rule="---")
     return "\n".join([*lines, ""])
+
+
+def _cells(one: Change) -> Sequence[str]:
+    claim = f"**{one.claim}**" if one.headline else one.claim
+    now = f"**{one.now}**" if one.flipped else one.now
+    return claim, one.model, one.scope, one.reading, one.was, now, one.effect_was, one.effect_now
 
 
 def _rows(claims: Verdicts) -> Iterator[tuple[tuple[str, str, str, str], tuple[bool, VerdictRow]]]:
@@ -107,6 +110,6 @@ def _verdict(side: tuple[bool, VerdictRow] | None) -> str:
 
 
 def _effect(row: VerdictRow | None) -> str:
-    if row is None or row["effect"] is None:
-        return "–"
-    return "{:+.1f} [{:+.1f}, {:+.1f}]".format(*(row[name] for name in ("effect", "low", "high")))
+    if row is None:
+        return with_interval(None)
+    return with_interval(row["effect"], row["low"], row["high"], minus="-")

@@ -1,4 +1,4 @@
-"""The claims stage: every claim of claims.yaml against the scores of a study, with one verdict a row.
+"""Verdicts for stage ``analyze``: each claim of claims.yaml against a study's scores, one verdict a row.
 
 A row is drafted first (effect, p, or why nothing is tested); then the p-values of each model's primary rows
 are adjusted together, and the rule of :mod:`cocktail.claims.verdict` is applied.

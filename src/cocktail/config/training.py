@@ -132,7 +132,7 @@ class ScoreConfig(Section):
 class EndpointConfig(Section):
     """Asking an OpenAI-compatible endpoint; its URL and key come from the environment alone."""
 
-    max_tokens: Positive  # of an external model's answer: generous, so that none is cut for its manners
+    max_tokens: Positive  # of an external model's answer: generous, since many explain before they answer
     concurrency: Positive  # questions under way at a time
     tries: Positive  # of one question, where the server is busy, broken or slow
     timeout_seconds: Rate

@@ -53,7 +53,7 @@ def confirm_runs(params: Params, chosen: Mapping[str, Mapping[str, str]], *, mod
             best = {role: _seeded(grid[run], seed) for role, run in chosen[target].items() if run}
             known = {**best, "all": everything}
             matched = [known[name] for name in params.study.confirm_matched if name in known]
-            controls = [_matched(kind, single, like) for like in matched for kind in ("steps", "size")]
+            controls = [_matched(kind, single, other) for other in matched for kind in ("steps", "size")]
             for run in (single, *best.values(), everything, *controls):
                 _ask(runs, run, (Asked(target, False, None),))
         for mixture in (*([every] if params.study.targets else []), *also):
@@ -100,14 +100,14 @@ def _seeded(run: Run, seed: int) -> Run:
     return replace(run, id=f"{run.id}-s{seed}", seed=seed)
 
 
-def _matched(kind: Literal["steps", "size"], run: Run, like: Run) -> Run:
+def _matched(kind: Literal["steps", "size"], run: Run, matches: Run) -> Run:
     """The run's rows (and for ``size`` filler rows), with the steps or the rows of ``matches``."""
-    mine, mixture = (one.id.removesuffix(f"-s{like.seed}") for one in (run, like))
+    mine, mixture = (one.id.removesuffix(f"-s{matches.seed}") for one in (run, matches))
     return replace(
         run,
-        id=f"{kind}_{mine.removeprefix('single_')}_as_{mixture}-s{like.seed}",
+        id=f"{kind}_{mine.removeprefix('single_')}_as_{mixture}-s{matches.seed}",
         kind=kind,
-        epochs=like.epochs,
-        warmup_steps=like.warmup_steps,
-        matches=like.id,
+        epochs=matches.epochs,
+        warmup_steps=matches.warmup_steps,
+        matches=matches.id,
     )

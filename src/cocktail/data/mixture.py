@@ -97,10 +97,10 @@ def plan(run: Run, *, sizes: Counts, available: Mapping[str, int], runs: Sequenc
     asked = {name: sizes[name] for name in run.sources}
     if run.kind != "size":
         return asked
-    like = next((other for other in runs if other.id == run.matches), None)
-    if like is None:
+    matched = next((other for other in runs if other.id == run.matches), None)
+    if matched is None:
         raise RunError(f"the matched run {run.matches!r} is not there", where=run.id)
-    rows = _got(plan(like, sizes=sizes, available=available, runs=runs), available)
+    rows = _got(plan(matched, sizes=sizes, available=available, runs=runs), available)
     return asked | {FILLER: max(0, sum(rows.values()) - sum(_got(asked, available).values()))}
 
 

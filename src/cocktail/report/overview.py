@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from cocktail.files.text import pipe_table
 from cocktail.report.methods import Record
 from cocktail.report.side_by_side import (
     ClaimLine,
@@ -66,13 +67,11 @@ def claims_table(
     records: Sequence[Record], claims: Sequence[ClaimLine], text: Callable[[Told], str]
 ) -> Iterator[str]:
     """Yield a table of one row a claim, one column a study; ``text`` returns what follows a verdict."""
-    yield "| " + " | ".join(["claim", *(record.folder.name for record in records)]) + " |"
-    yield "| --- " * (len(records) + 1) + "|"
-    yield "| " + " | ".join(["tier, lock", *map(standing_of, records)]) + " |"
+    rows = [["tier, lock", *map(standing_of, records)]]
     for claim in claims:
         cells = ["<br>".join(_line(one, text(one)) for one in told) or MISSING for told in claim.cells]
-        shown = [f"{claim.number}. {claim.title}", *cells]
-        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in shown) + " |"
+        rows.append([f"{claim.number}. {claim.title}", *cells])
+    yield from pipe_table(["claim", *(record.folder.name for record in records)], rows)
 
 
 def _line(told: Told, text: str) -> str:

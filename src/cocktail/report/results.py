@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from cocktail.files.text import with_interval
 from cocktail.report.published import Published, published_cell
 from cocktail.report.table import Table, p_text
 
@@ -146,8 +147,7 @@ def contrasts_table(effects: Mapping[str, Any], *, note: str) -> Table:
     rows: dict[tuple[str, str], dict[str, str]] = {}
     for row in effects["rows"]:
         if row["reading"] == "strict":
-            points = [100 * row[name] for name in ("estimate", "low", "high")]
-            shown = "{:+.1f} [{:+.1f}, {:+.1f}]".format(*points).replace("-", "−")
+            shown = with_interval(*(100 * row[name] for name in ("estimate", "low", "high")))
             where = {name: row[name] for name in ("model", "target", "chosen", "flag")}
             rows.setdefault((row["model"], row["target"]), where)[row["contrast"]] = shown
     frame = pd.DataFrame(list(rows.values()), columns=None if rows else ["model", "target", "chosen", "flag"])

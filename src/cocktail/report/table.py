@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from cocktail.files.records import read_json, write_json, write_text
+from cocktail.files.text import pipe_table
 
 TABLES = "tables.json"
 MISSING = "–"
@@ -67,8 +68,7 @@ def p_text(value: float | None, *, missing: str = "") -> str:
 def to_markdown(table: Table) -> str:
     """Return the table with its title and note."""
     shown = table.shown()
-    rows = [list(shown.columns), ["---"] * len(shown.columns), *shown.to_numpy().tolist()]
-    lines = ["| " + " | ".join(map(markdown_cell, row)) + " |" for row in rows]
+    lines = pipe_table(list(shown.columns), shown.to_numpy().tolist(), cell=markdown_cell)
     return "\n".join([f"**{table.title}**", "", table.note, "", *lines, ""])
 
 

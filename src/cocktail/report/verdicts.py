@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from cocktail.claims.rows import ClaimVerdicts, VerdictRow, Verdicts
+from cocktail.files.text import with_interval
 from cocktail.report.standing import standing_text
 from cocktail.report.table import Table, p_text
 
@@ -111,11 +112,7 @@ def _runs(judged: str, model: str, runs: Sequence[str]) -> list[str]:
 
 def effect_text(row: VerdictRow) -> str:
     """Return effect and interval in points; empty where nothing was measured."""
-    if row["effect"] is None:
-        return ""
-    text = "{:+.1f} [{:+.1f}, {:+.1f}]".format(*(row[name] for name in ("effect", "low", "high")))
-    weights = " (these weights)" if row["interval"] == "these weights" else ""
-    return text.replace("-", "−") + weights
+    return with_interval(row["effect"], row["low"], row["high"], about=row["interval"], missing="")
 
 
 def _count(value: int | None) -> int | str:

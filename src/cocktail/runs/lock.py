@@ -34,7 +34,7 @@ FREE = (
     "endpoint.timeout_seconds",
     "endpoint.backoff_seconds",
     "fetch.mirror",  # a folder; what lies in it is named and digested under fetch.sources
-    "train.batch_size",  # with accumulation: rows_per_step is locked in their place
+    "train.batch_size",  # with gradient_accumulation_steps: rows_per_step is locked in their place
     "train.gradient_accumulation_steps",
     "train.checkpointing",
     "train.attention",
@@ -127,8 +127,8 @@ def read_lock(path: Path) -> Lock:
 def present_lock(locks: Path, params: Params) -> str:
     """Return the digest of the study's lock, or "" if it has none: what explore and confirm note.
 
-    Whether the lock fits is not asked: claims, rule and params may change later, and the lock with them. The
-    claims stage asks, of the very file that is noted.
+    Whether the lock fits is not asked: claims, rule and params may change later, and the lock with them.
+    Stage ``analyze`` asks, of the very file that is noted.
 
     Raises:
         RecordError: the lock is broken.

@@ -61,14 +61,14 @@ def run_jobs(
         if not gpus:
             start_fork_server()
         with TemporaryDirectory(prefix="cocktail-") as signs:
-            hired = [Worker(held[n % len(held)], Path(signs, str(n)), silence) for n in range(count)]
-            return _shared_out(jobs, work, hired, label=label)
+            pool = [Worker(held[n % len(held)], Path(signs, str(n)), silence) for n in range(count)]
+            return _shared_out(jobs, work, pool, label=label)
 
 
 def _shared_out(
     jobs: Sequence[Job[Payload]],
     work: Callable[[Payload, bool], None],
-    hired: Sequence[Worker],
+    pool: Sequence[Worker],
     *,
     label: str,
 ) -> dict[str, str]:
@@ -82,9 +82,9 @@ def _shared_out(
         finally:
             free.put(worker)
 
-    for worker in hired:
+    for worker in pool:
         free.put(worker)
-    with ThreadPoolExecutor(len(hired)) as threads:
+    with ThreadPoolExecutor(len(pool)) as threads:
 
         def hand_out(ordered: Sequence[Job[Payload]], wait: bool) -> Iterator[tuple[Job[Payload], Outcome]]:
             pending = {threads.submit(do, job, wait): job for job in ordered}
@@ -94,12 +94,12 @@ def _shared_out(
         try:
             return in_two_rounds(jobs, hand_out, label=label)
         except BaseException:
-            for worker in hired:
+            for worker in pool:
                 worker.stop()
             raise
         finally:
             threads.shutdown(cancel_futures=True)  # after an error: start nothing more
-            for worker in hired:
+            for worker in pool:
                 worker.leave()
 
 

@@ -50,5 +50,8 @@ class Summariser:
             scores = self.answer_match.shares(items["strict"].tolist(), items["lenient"].tolist())
             accuracies = {name: scores[name] for name in ("accuracy_strict", "accuracy_lenient")}
             f1 = {"macro_f1": float("nan"), "weighted_f1": float("nan")}
-        invalid = {f"invalid_{way}": int((items[way] == "invalid").sum()) for way in ("strict", "lenient")}
+        invalid = {
+            f"invalid_{reading}": int((items[reading] == "invalid").sum())
+            for reading in ("strict", "lenient")
+        }
         return {**invalid, **accuracies, **f1}

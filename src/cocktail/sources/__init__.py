@@ -1,1 +1,1 @@
-"""Three ways to the same raw layout: the Hub, a mirror folder, or generated data."""
+"""Three backends, one raw layout: the Hub, a mirror folder, or generated data."""

@@ -135,7 +135,7 @@ def label_at(row: Row, column: str, labels: Sequence[str]) -> str:
 
 
 def label_named(row: Row, column: str, labels: Sequence[str]) -> str:
-    """Return the label in the spelling of ``labels``; an empty field stays empty, for cleaning to count.
+    """Return the label as ``labels`` writes it; an empty field stays empty, for cleaning to count.
 
     Raises:
         BadRow: it is none of them.

@@ -41,16 +41,16 @@ class _Float32Products(TorchDispatchMode):  # type: ignore[no-untyped-call]  # t
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         given = (tuple(args), dict(kwargs or {}))
-        if func not in PRODUCTS or not any(map(_is_half, args)):
+        if func not in PRODUCTS or not any(map(_is_bf16, args)):
             return func(*given[0], **given[1])
-        whole = tree_map_only(torch.Tensor, lambda value: value.float() if _is_half(value) else value, given)
+        whole = tree_map_only(torch.Tensor, lambda value: value.float() if _is_bf16(value) else value, given)
         found = func(*whole[0], **whole[1])
         if func is LOG_SUMS:
             return found[0].bfloat16(), found[1]
         return tree_map_only(torch.Tensor, lambda value: value.bfloat16(), found)
 
 
-def _is_half(value: Any) -> bool:
+def _is_bf16(value: Any) -> bool:
     return isinstance(value, torch.Tensor) and value.dtype == torch.bfloat16 and value.device.type == "cpu"
 
 

@@ -138,11 +138,11 @@ def copy_probe(model: PreTrainedModel, tokenizer: Tokenizer, *, seed: int) -> fl
         if token[0] == "Ġ" and token[1:].isalpha() and len(token) > 3
     )
     lists = np.stack([generator.choice(words, PROBE_LENGTH, replace=False) for _ in range(PROBES)])
-    half = PROBE_LENGTH // 2
-    ids = torch.from_numpy(np.concatenate([lists, lists[:, :half]], axis=1)).to(model.device)
+    middle = PROBE_LENGTH // 2
+    ids = torch.from_numpy(np.concatenate([lists, lists[:, :middle]], axis=1)).to(model.device)
     model.eval()
     best = model(input_ids=ids, use_cache=False).logits[:, -1].argmax(dim=-1).cpu().numpy()
-    return float((best == lists[:, half]).mean())
+    return float((best == lists[:, middle]).mean())
 
 
 def _pretrain_arguments(config: PretrainConfig, *, steps: int, workdir: Path) -> TrainingArguments:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from cocktail.analysis.advice.following import next_runs
 from cocktail.analysis.advice.scores import Outcomes, answered_by_all, explored_items, grid_of
 from cocktail.analysis.stats.crossed import crossed_effect
+from cocktail.files.text import with_interval
 
 LEAST_NOISE = 0.5  # points; a score of 0 or 100 is no certainty
 
@@ -34,8 +35,8 @@ def standing_lines(outcomes: Outcomes, *, target: str, model: str = "") -> Itera
         for other in (f"single_{target}", "all"):
             if other in means and other != best and len(set(clusters)) > 1:
                 effect = crossed_effect(values.loc[[best]], values.loc[[other]], clusters)
-                low, high = 100 * effect.low, 100 * effect.high
-                yield f"  minus {other}: {100 * effect.estimate:+.1f} [{low:+.1f}, {high:+.1f}]"
+                points = (100 * effect.estimate, 100 * effect.low, 100 * effect.high)
+                yield f"  minus {other}: {with_interval(*points, minus='-')}"
     missing = [run for run in grid if run not in measured]
     yield f"What is missing: {', '.join(missing) or 'no run of the grid'}."
     if not missing:

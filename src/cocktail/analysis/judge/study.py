@@ -103,7 +103,7 @@ def _judged(
     rows: pd.DataFrame, planted: list[Question], *, params: Params
 ) -> tuple[pd.DataFrame, dict[str, Reply]]:
     """Ask about each distinct answer and the planted ones; note the verdict in every row that gives it."""
-    from cocktail.inference.endpoint.ask import ask_all  # the rules' way needs no HTTP library
+    from cocktail.inference.endpoint.ask import ask_all  # with judge.backend rules no HTTP library is needed
 
     texts = zip(rows["question"], rows["gold"], rows["answer"], strict=True)
     model, limit = str(params.judge.model), params.judge.max_tokens

@@ -163,13 +163,13 @@ def effect_of_parts(
     variance = sum(part for part, _ in every)
     df = variance**2 / sum(part**2 / freedom for part, freedom in every) if variance > 0 else math.inf
     estimate, se = float(np.mean([mine.mean() for mine in values])), math.sqrt(variance)
-    half = float(stats.t.ppf((1 + confidence) / 2, df)) * se
+    reach = float(stats.t.ppf((1 + confidence) / 2, df)) * se
     # Without any variance the difference is exact: it is there, or it is not.
     p = 2 * float(stats.t.sf(abs(estimate) / se, df)) if se > 0 else float(estimate == 0)
     return Effect(
         estimate=estimate,
-        low=estimate - half,
-        high=estimate + half,
+        low=estimate - reach,
+        high=estimate + reach,
         se=se,
         df=df,
         p=p,

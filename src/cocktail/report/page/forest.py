@@ -12,11 +12,11 @@ from itertools import accumulate
 
 from matplotlib.ticker import MaxNLocator
 
+from cocktail.files.text import with_interval
 from cocktail.report.page.claims import Claim, Verdict
 
 LINE, ROW, AXIS = 16, 30, 30  # heights in px: a line of the label, the rest of a row, the axis
 LABEL = 44  # characters of a label's line: what the narrowest phones hold
-ONE_SEED = "these weights"  # what the interval of one seed is about
 _INSET = 2.0  # percent at either side: a mark at the end of the axis stays whole
 
 
@@ -136,10 +136,4 @@ def row_label(row: Verdict) -> str:
 
 def effect_text(row: Verdict) -> str:
     """Return effect and interval in points, as the report's tables write them."""
-    if row.effect is None:
-        return "–"
-    text = f"{row.effect:+.1f}"
-    if row.low is not None and row.high is not None:
-        text += f" [{row.low:+.1f}, {row.high:+.1f}]"
-    text += f" ({ONE_SEED})" if row.interval == ONE_SEED else ""
-    return text.replace("-", "−")
+    return with_interval(row.effect, row.low, row.high, about=row.interval)

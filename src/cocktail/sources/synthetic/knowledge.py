@@ -80,9 +80,9 @@ def _market_words() -> list[Fact]:
     facts = []
     for kind, opposite in OPPOSITES.items():
         for word in LEXICON[kind]:
-            like = tuple(other for other in LEXICON[kind] if other != word)
-            facts.append(Fact(f"Which word is closest to {word}?", like, LEXICON[opposite]))
-            facts.append(Fact(f"Which word is the opposite of {word}?", tuple(LEXICON[opposite]), like))
+            synonyms = tuple(other for other in LEXICON[kind] if other != word)
+            facts.append(Fact(f"Which word is closest to {word}?", synonyms, LEXICON[opposite]))
+            facts.append(Fact(f"Which word is the opposite of {word}?", tuple(LEXICON[opposite]), synonyms))
     return facts
 
 

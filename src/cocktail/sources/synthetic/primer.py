@@ -76,9 +76,9 @@ def words(rng: np.random.Generator) -> str:
     lines = []
     for _ in range(6):
         kind = pick(rng, tuple(_MEANINGS))
-        word, like = pick_some(rng, LEXICON[kind], 2)
+        word, synonym = pick_some(rng, LEXICON[kind], 2)
         other = pick(rng, LEXICON[OPPOSITES[kind]])
-        notes = (f"means {_MEANINGS[kind]}", f"is close to {like}", f"is the opposite of {other}")
+        notes = (f"means {_MEANINGS[kind]}", f"is close to {synonym}", f"is the opposite of {other}")
         lines.append(f"{word} {pick(rng, notes)}.")
     return " ".join(lines)
 

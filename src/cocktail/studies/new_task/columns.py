@@ -74,7 +74,7 @@ def label_names(
     Args:
         rows: of the file.
         column: of the labels.
-        names: what was given, as {"0": "hawkish"}; what it lacks keeps its own spelling.
+        names: what was given, as {"0": "hawkish"}; what it lacks is called as the file writes it.
         where: the file, for messages.
         ask: asks a person what a number is called; None: nobody is there.
 

@@ -32,7 +32,7 @@ class SourceSize(Section):
 
 
 class ModelSize(Section):
-    """Parameters of a model of the Hub, and whether its keeper asks who downloads it."""
+    """Parameters of a model of the Hub, and whether it is given only to accounts that asked for access."""
 
     repo: str
     parameters: Annotated[int, Field(gt=0)]
@@ -150,7 +150,7 @@ def raw_rows(size: SourceSize, fetch: FetchConfig) -> dict[Split, int]:
 def scratch_parameters(model: ModelConfig) -> int:
     """Return the parameters of a model from scratch: tied embedding, attention, gated MLP, norms.
 
-    0 for an endpoint, whose parameters are its keeper's matter.
+    0 for an endpoint, whose parameters are not known.
     """
     if model.kind != "scratch":
         return 0

@@ -114,9 +114,9 @@ def _expected(params: Params, sizes: Sizes) -> dict[str, SourceRows]:
         found[name] = _rows(params, sizes, raw=train, kept=kept, characters=size.characters)
     if params.prepare.filler_from != FILLER:  # half of it is set aside
         whole = found[params.prepare.filler_from]
-        half = whole.train // 2
-        found[FILLER] = replace(whole, train=half)
-        found[params.prepare.filler_from] = replace(whole, train=whole.train - half)
+        set_aside = whole.train // 2
+        found[FILLER] = replace(whole, train=set_aside)
+        found[params.prepare.filler_from] = replace(whole, train=whole.train - set_aside)
     return found
 
 

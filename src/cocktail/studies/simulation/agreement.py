@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import pandas as pd
 
 from cocktail.analysis.stats.crossed import Effect, TaskOutcomes, crossed_macro
 from cocktail.analysis.stats.variances import Arm
 from cocktail.claims.draft import MACRO, SOME
+from cocktail.claims.rows import VerdictRow
 from cocktail.claims.verdict import RULES, find
 from cocktail.errors import RecordError
 from cocktail.files.records import read_json, read_table
@@ -19,9 +20,43 @@ from cocktail.report.standing import rule_of
 from cocktail.studies.simulation.oracle import CONTROL, TREATMENT, SecondRoad, second_road
 from cocktail.studies.simulation.rates import CONFIDENCE
 
-Row = dict[str, Any]
 ARMS: tuple[Arm, Arm] = ("treatment", "control")
 GIVEN = "base"  # the run of an untuned model: one, no draw of training
+
+
+class Roads(TypedDict):
+    """One effect by the rule and by the second road: shares, and standard errors of them.
+
+    Columns:
+        fewest_clusters: of any of its tasks.
+        estimate, se: by the rule; second, summed, two_way, pigeonhole: of ``SecondRoad``.
+    """
+
+    fewest_clusters: int
+    estimate: float
+    second: float
+    se: float
+    summed: float
+    two_way: float
+    pigeonhole: float
+
+
+class RoadsRow(Roads):
+    """A recorded contrast by both roads.
+
+    Columns:
+        headline: whether it is a claim's macro mean; verdict, verdict_now: of one under an older rule, and
+            by the rule as it is; else "".
+        recorded: the estimate in the record.
+    """
+
+    record: str
+    contrast: str
+    tasks: list[str]
+    headline: bool
+    verdict: str
+    verdict_now: str
+    recorded: float
 
 
 @dataclass(frozen=True)
@@ -49,9 +84,9 @@ class Contrast:
         return list(self.runs["treatment"])
 
 
-def compared(records: Sequence[Path]) -> list[Row]:
+def compared(records: Sequence[Path]) -> list[RoadsRow]:
     """Return one row a contrast of each record: both estimates, and the standard errors beside each other."""
-    rows = []
+    rows: list[RoadsRow] = []
     for record in records:
         contrasts = list(recorded_contrasts(record))
         items = read_table(record / "items.parquet") if contrasts else pd.DataFrame()
@@ -73,7 +108,7 @@ def compared(records: Sequence[Path]) -> list[Row]:
     return rows
 
 
-def both_roads(answers: pd.DataFrame, ours: Effect, theirs: SecondRoad) -> Row:
+def both_roads(answers: pd.DataFrame, ours: Effect, theirs: SecondRoad) -> Roads:
     """Return the numbers of a comparison that are held against each other."""
     return {
         "fewest_clusters": int(answers.groupby("task")["cluster"].nunique().min()),
@@ -109,7 +144,7 @@ def recorded_contrasts(record: Path) -> Iterator[Contrast]:
                 yield replace(found, verdict=told, margin=claim["margin"])
 
 
-def _headline(claim: str, head: Row, rows: Sequence[Row], *, where: Path) -> Contrast:
+def _headline(claim: str, head: VerdictRow, rows: Sequence[VerdictRow], *, where: Path) -> Contrast:
     """The tasks of a macro mean are those whose own rows are tested with the same models."""
     opponent = head["scope"].removeprefix(MACRO)
     mine = [
@@ -121,15 +156,16 @@ def _headline(claim: str, head: Row, rows: Sequence[Row], *, where: Path) -> Con
         and row["model"] == head["model"]
         and row["verdict"] != "not tested"
     ]
-    if sum(row["n_items"] for row in mine) != head["n_items"]:
+    if head["effect"] is None or sum(row["n_items"] or 0 for row in mine) != head["n_items"]:
         raise RecordError(
             f"the tasks of claim {claim} have other items than its macro mean of {head['n_items']}",
             where=str(where / "claims.json"),
             fix="make record",
         )
-    models: dict[Arm, str] = {arm: head[f"{arm}_model"] for arm in ARMS}
+    models: dict[Arm, str] = {"treatment": head["treatment_model"], "control": head["control_model"]}
     runs: dict[Arm, Mapping[str, Sequence[str]]] = {
-        arm: {row["scope"].removesuffix(opponent): row[f"{arm}_runs"] for row in mine} for arm in ARMS
+        "treatment": {row["scope"].removesuffix(opponent): row["treatment_runs"] for row in mine},
+        "control": {row["scope"].removesuffix(opponent): row["control_runs"] for row in mine},
     }
     return Contrast(claim, models, runs, head["effect"] / 100, rounded=True)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from statistics import median
-from typing import Any, Literal
+from typing import Literal, TypedDict
 
 import numpy as np
 
@@ -16,7 +16,6 @@ from cocktail.studies.simulation.rates import MARGIN, Rates, Way, judge_studies
 Truth = Literal[
     "no difference", "three points", "five points", "detectable difference", "difference of the margin"
 ]
-Row = dict[str, Any]
 BOUND = 0.05  # of false findings
 ASKED = 200  # studies whose detectable effect is printed
 # What is bounded: where this is the truth, this way must come to this verdict so seldom, or so often.
@@ -43,7 +42,38 @@ IN_FULL: tuple[Truth, ...] = ("no difference", "detectable difference")  # the o
 EXPLORED: Way = "picked on test, one seed"
 
 
-def design_rows(design: Design, num_studies: int, seeds: np.random.SeedSequence) -> list[Row]:
+class RateRow(TypedDict):
+    """How often one way of judging comes to each verdict, of one design and truth.
+
+    Columns:
+        tasks, items, clusters, seeds, seed_sd, correlation, over_tasks, collapse, treatment: of the design;
+            items and clusters of one task.
+        effect: the true one, in points.
+        studies: that were simulated.
+        shares, errors: by verdict, 0..1, and the Monte-Carlo standard error of each.
+        bounds, held: what a share is held to, and whether it holds ("yes", "no", "within error").
+    """
+
+    tasks: int
+    items: int
+    clusters: float
+    seeds: int
+    seed_sd: float
+    correlation: float
+    over_tasks: float
+    collapse: float
+    treatment: str
+    truth: Truth
+    effect: float
+    way: Way
+    studies: int
+    shares: dict[Verdict, float]
+    errors: dict[Verdict, float]
+    bounds: dict[Verdict, float]
+    held: dict[Verdict, str]
+
+
+def design_rows(design: Design, num_studies: int, seeds: np.random.SeedSequence) -> list[RateRow]:
     """Judge all truths of one design; the detectable effect is what its null studies print."""
     rng = np.random.default_rng(seeds)
     effects: dict[Truth, float] = {"no difference": 0.0, "three points": 3.0, "five points": 5.0}
@@ -76,7 +106,7 @@ def _ways(truth: Truth, design: Design) -> tuple[Way, ...]:
     return tuple(way for way in COMPARED[truth] if way != EXPLORED or design.null_times == 1)
 
 
-def _row(design: Design, truth: Truth, effect: float, rates: Rates, way: Way) -> Row:
+def _row(design: Design, truth: Truth, effect: float, rates: Rates, way: Way) -> RateRow:
     shares = rates.shares[way]
     judged = [verdict for verdict in VERDICTS if verdict != "not tested"]
     bounds = {

@@ -23,7 +23,7 @@ from cocktail.studies.simulation.designs import DESIGNS, Design
 from cocktail.studies.simulation.figure import LEGEND, draw_rates, height_of
 from cocktail.studies.simulation.generator import CANDIDATES
 from cocktail.studies.simulation.rates import CONFIDENCE, MARGIN
-from cocktail.studies.simulation.rows import Row, design_rows, studies_of
+from cocktail.studies.simulation.rows import RateRow, design_rows, studies_of
 from cocktail.studies.simulation.table import all_tables
 
 
@@ -51,7 +51,7 @@ def simulate_designs(
         raise RecordError(f"{num_studies} simulated studies tell nothing", fix="--studies 1000")
     named = f" --study {study}" if study else ""
     agreement = compared(records)
-    rows: dict[int, list[Row]] = {}
+    rows: dict[int, list[RateRow]] = {}
     sizes = [studies_of(design, num_studies) for design in designs]
     console = Console(stderr=True)
     with Progress(console=console, disable=not console.is_terminal) as bar:
@@ -77,7 +77,7 @@ def simulate_designs(
 
 def _all_rows(
     designs: Sequence[Design], num_studies: int, seed: int, processes: int
-) -> Iterator[tuple[int, list[Row]]]:
+) -> Iterator[tuple[int, list[RateRow]]]:
     """Yield the rows of each design with its place, as they are made; each design has its own stream."""
     streams = np.random.SeedSequence(seed).spawn(len(designs))
     if processes == 1 or len(designs) == 1:
