@@ -6,9 +6,8 @@ predicts to be best, measured or not. Where it cannot tell mixtures apart it lea
 k = 0 it advises all. Runs come in the order of ``cocktail advise --next``, each picked once the ones before
 it are known, or in random order.
 
-Test scores are looked at once all is advised: regret is the test score of the best mixture there minus that
-of the advised one. That best is the highest of many noisy scores, so even a perfect choice seems to fall
-short of it; how far, the regret of choosing the best on dev with every run known tells.
+Test scores are looked at once all is advised: regret is the best mixture's test score minus the advised
+one's. That best is the highest of many noisy scores, so no choice on dev comes to it (``best_fitted``).
 """
 
 from __future__ import annotations
@@ -89,11 +88,10 @@ def advice_curve(found: TargetScores, tasks: Sequence[str], *, target: str, orde
 
 def mean_curve(curves: Sequence[Curve]) -> Curve:
     """Return the mean over targets that were asked of the same runs; of each random order by itself."""
-    picked = np.mean([one.picked for one in curves], axis=0)
-    random = np.mean([one.random for one in curves], axis=0)
+    picked, random = [one.picked for one in curves], [one.random for one in curves]
     rules = [(one.always_all, one.always_single, one.best_fitted) for one in curves]
     means = [float(mean) for mean in np.mean(rules, axis=0)]
-    return Curve((), (), picked, random, *means)
+    return Curve((), (), np.mean(picked, axis=0), np.mean(random, axis=0), *means)
 
 
 def _picked_order(
