@@ -7,7 +7,7 @@ k = 0 it advises all. Runs come in the order of ``cocktail advise --next``, each
 it are known, or in random order.
 
 Test scores are looked at once all is advised: regret is the best mixture's test score minus the advised
-one's. That best is the highest of many noisy scores, so no choice on dev comes to it (``best_fitted``).
+one's. That best is the highest of many noisy scores, so even a perfect choice seems to fall short of it.
 """
 
 from __future__ import annotations
