@@ -36,8 +36,9 @@ TABLES += (
     "runs",
     "data",
 )
-TABLES += ("budget", "advice", "pretraining")
+TABLES += ("budget", "advice", "advice_curve", "pretraining")
 FIGURES = ("bars", "transfer", "leave_one_out", "loss", "winners_curse", "budget", "pretraining")
+FIGURES += ("advice_curve",)
 
 
 def table(**columns: list[object]) -> Table:

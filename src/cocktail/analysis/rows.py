@@ -182,6 +182,32 @@ class AdviceRow(TypedDict):
     verdict: str
 
 
+class AdviceCurveRow(TypedDict):
+    """Regret of the advice after k = 0, 1, ... explored runs: lists in the order of k; in points.
+
+    Columns:
+        task: a target, or "mean": over those with ``live``, that is, not at the floor; fitted_on: dev, test.
+        picked: runs in the order of ``order``, which ``cocktail advise --next`` picks; advised: run ids.
+        random, low, high: mean, 10th and 90th percentile of ``orders`` random orders.
+        always_all, always_single: of rules that need no run; best_fitted: of the best measured, all known.
+    """
+
+    model: str
+    task: str
+    live: bool
+    fitted_on: str
+    picked: list[float]
+    orders: int
+    random: list[float]
+    low: list[float]
+    high: list[float]
+    always_all: float
+    always_single: float
+    best_fitted: float
+    order: list[str]
+    advised: list[str]
+
+
 class Agreement(TypedDict):
     """Free answers held against label decoding.
 
@@ -220,4 +246,5 @@ class Comparison(TypedDict):
     curse: list[CurseRow]
     budget: list[BudgetRow]
     advice: list[AdviceRow]
+    advice_curve: list[AdviceCurveRow]
     label_agreement: list[AgreementRow]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from cocktail.analysis.advised import advice_rows
+from cocktail.analysis.advised import advice_curve_rows, advice_rows
 from cocktail.analysis.agreement import agreement_rows
 from cocktail.analysis.budget import budget_rows
 from cocktail.analysis.effects import effect_rows
@@ -38,6 +38,7 @@ def compare_study(
         curse=[],
         budget=[],
         advice=[],
+        advice_curve=[],
         label_agreement=[],
     )
     effects: list[EffectRow] = []
@@ -50,6 +51,7 @@ def compare_study(
         tables["curse"] += curse_rows(model, params=params)
         tables["budget"] += budget_rows(model, params=params)
         tables["advice"] += advice_rows(model, evaluations, params=params)
+        tables["advice_curve"] += advice_curve_rows(model, evaluations, params=params)
         tables["label_agreement"] += agreement_rows(model, params=params)
         flags = {row["task"]: row["flag"] for row in arms if row["stage"] == "confirm"}
         effects += effect_rows(model, flags, params=params)

@@ -1,4 +1,4 @@
-"""Tables of choices: the winner's curse, the budget curve, and advice with its held-out record."""
+"""Tables of choices: winner's curse, budget curve, advice with its held-out record and its curve."""
 
 from __future__ import annotations
 
@@ -25,6 +25,18 @@ ADVICE = (
     "(Holm). It advises where the adjusted p is at most 0.05 and its pick beats both rules, always all and "
     "always single. floor: neither the single nor a mixture that it ranks beats a blind guess."
 )
+
+ADVICE_CURVE = (
+    "Regret: test score of the best mixture with the target (or the single), minus that of the advised one; "
+    "mean over targets that are not at the floor. The advice knows the untuned base and k runs (scores on "
+    "the split “fitted on”), and names the mixture that the model of gain predicts to be best; with k = 0 it "
+    "names all. picked: runs in the order of `cocktail advise --next`; random: mean of {orders} random "
+    "orders, with the 10th and 90th percentile. best measured: the best on “fitted on”, all runs known. The "
+    "best on test is the highest of many noisy scores, so every regret is somewhat too high. Last, the "
+    "regret of each target, picked."
+)
+
+MEAN = "mean"  # in place of a target
 
 
 def curse_table(comparison: Mapping[str, Any], *, note: str) -> Table:
@@ -84,3 +96,23 @@ def advice_table(comparison: Mapping[str, Any], *, note: str) -> Table:
     frame = pd.DataFrame(comparison["advice"], columns=list(names)).rename(columns=names)
     title = "Which tasks to mix: does advice beat simple rules on mixtures it never saw?"
     return Table(name="advice", title=title, note=f"{note} {ADVICE}", frame=frame, digits=2)
+
+
+def advice_curve_table(comparison: Mapping[str, Any], *, note: str) -> Table:
+    """What the advice costs after k explored runs: one row a k; the mean, then each target."""
+    columns = ["model", "fitted on", "k", "picked", "random", "random 10 %", "random 90 %"]
+    columns += ["always all", "always single", "best measured"]
+    curves = comparison["advice_curve"]
+    rows = []
+    for mean in (row for row in curves if row["task"] == MEAN):
+        targets = [row for row in curves if row["model"] == mean["model"] and row["task"] != MEAN]
+        rules = [mean[name] for name in ("always_all", "always_single", "best_fitted")]
+        known = zip(*(mean[name] for name in ("picked", "random", "low", "high")), strict=True)
+        for k, regrets in enumerate(known):
+            cells = zip(columns, (mean["model"], mean["fitted_on"], k, *regrets, *rules), strict=True)
+            rows.append({**dict(cells), **{row["task"]: row["picked"][k] for row in targets}})
+    frame = pd.DataFrame(rows, columns=None if rows else columns)
+    orders = curves[0]["orders"] if curves else "some"
+    title = "How good is the advice once k runs are explored? Regret on test (points)"
+    told = f"{note} {ADVICE_CURVE.format(orders=orders)}"
+    return Table(name="advice_curve", title=title, note=told, frame=frame)

@@ -1,4 +1,4 @@
-"""Figures of choices: the budget curve and the winner's curse. Each takes an ``ax`` and returns it."""
+"""Figures of choices: budget curve, winner's curse, advice curve. Each takes an ``ax`` and returns it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ from matplotlib.ticker import MaxNLocator
 
 ARMS = {"singles": ("tuned singles", "#56B4E9", "o"), "mixtures": ("mixtures", "#E69F00", "s")}
 DEV, TEST = "#0072B2", "#D55E00"
+RULES = {
+    "always_single": ("always the single task", "#56B4E9", ":"),
+    "always_all": ("always all sources", "#009E73", "--"),
+    "best_fitted": ("best measured, all runs known", "#CC79A7", "-."),
+}
 
 
 def draw_budget(ax: Axes, rows: Sequence[Mapping[str, Any]]) -> Axes:
@@ -66,4 +71,25 @@ def draw_curse(ax: Axes, rows: Sequence[Mapping[str, Any]]) -> Axes:
     ax.invert_yaxis()
     ax.set_xlabel("gain on test over the single task (strict, points)")
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, 1.16), ncols=2, frameon=False, fontsize=8)
+    return ax
+
+
+def draw_advice(ax: Axes, row: Mapping[str, Any], *, targets: int) -> Axes:
+    """Regret of the advice over the number of runs that it knows, beside rules that need no model.
+
+    Args:
+        row: of the mean over as many targets: picked, random, low, high by k, and the rules.
+    """
+    runs = range(len(row["picked"]))
+    ax.fill_between(runs, row["low"], row["high"], color="#dddddd", lw=0, label="random order, 10–90 %")
+    ax.plot(runs, row["random"], color="#666666", lw=1.3, label="random order, mean")
+    ax.plot(runs, row["picked"], color=DEV, lw=2, marker="o", ms=3, label="most telling run next")
+    for name, (label, colour, style) in RULES.items():
+        ax.axhline(row[name], color=colour, ls=style, lw=1.5, label=label)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=12, steps=[1, 5, 10]))
+    ax.set_xlim(0, max(1, len(runs) - 1))
+    ax.set_ylim(bottom=-0.02 * ax.get_ylim()[1])  # a line at zero is seen whole
+    ax.set_xlabel("number of explored runs k that the advice knows")
+    ax.set_ylabel(f"regret: points below the best on test\n(strict; mean over targets, n = {targets})")
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, 1.2), ncols=3, frameon=False, fontsize=8)
     return ax

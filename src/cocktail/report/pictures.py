@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 
 from cocktail.config import general_tasks
 from cocktail.files.records import fresh_file
-from cocktail.report.curves import draw_budget, draw_curse
+from cocktail.report.choices import MEAN
+from cocktail.report.curves import draw_advice, draw_budget, draw_curse
 from cocktail.report.figures import BARS, draw_bars, draw_heat_map, draw_losses, draw_pretraining
 from cocktail.report.results import arms_frame
 
@@ -84,7 +85,7 @@ def _figures(
 
 
 def _choices(model: str, comparison: Mapping[str, Any]) -> dict[str, Figure]:
-    """The winner's curse of all tasks, and a budget curve for each target with tuned singles."""
+    """Winner's curse of all tasks, advice curve of their mean, budget curve of each with tuned singles."""
     curse, budget = (
         [row for row in comparison[name] if row["model"] == model] for name in ("curse", "budget")
     )
@@ -92,6 +93,11 @@ def _choices(model: str, comparison: Mapping[str, Any]) -> dict[str, Figure]:
     if curse:
         figures["winners_curse"], ax = _canvas(7.5, 1.6 + 0.35 * len(curse))
         draw_curse(ax, curse)
+    for row in comparison["advice_curve"]:
+        if (row["model"], row["task"]) == (model, MEAN):
+            figures["advice_curve"], ax = _canvas(7.5, 4.2)
+            curves = (one for one in comparison["advice_curve"] if one["model"] == model and one["live"])
+            draw_advice(ax, row, targets=len(list(curves)) - 1)
     tasks = list(dict.fromkeys(row["task"] for row in budget))
     if tasks:
         figures["budget"] = Figure(figsize=(1 + 4 * len(tasks), 4), layout="constrained")

@@ -84,6 +84,7 @@ def study_tables(
         choices.curse_table(comparison, note=one_seed),
         choices.budget_table(comparison, note=one_seed),
         choices.advice_table(comparison, note=one_seed),
+        choices.advice_curve_table(comparison, note=one_seed),
         provenance.mixtures_table(inputs.mixtures, note=note),
         provenance.runs_table(receipts, note=note),
         provenance.data_table(inputs.raw, inputs.prepared, note=note),

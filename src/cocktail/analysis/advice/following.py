@@ -19,6 +19,7 @@ from cocktail.analysis.advice.gain import Sources, feature_row, partners_of
 
 Array = NDArray[np.float64]
 
+LEAST_NOISE = 0.5  # points; a score of 0 or 100 is no certainty
 SPREAD = 10.0  # points: how far apart gains of sources are thought to lie before anything is measured
 BASE_SPREAD = 50.0  # the same of the base's score, and of what the target's own rows give
 
@@ -45,33 +46,57 @@ def next_runs(
         count: how many.
     """
     candidates = [one for one in grid if one and (target not in tasks or target in one)]
-    wide = np.array([_row(one, tasks, target) for one in candidates])
-    spreads = [BASE_SPREAD, *(BASE_SPREAD if task == target else SPREAD for task in tasks)]
-    spreads += [SPREAD] * len(partners_of(tasks, target))
-    mean, covariance = np.zeros(wide.shape[1]), np.diag(np.square(spreads))
-    centre = float(np.mean(list(measured.values()))) if measured else 0.0
-    for sources, score in measured.items():
-        row = _row(sources, tasks, target)
-        gain = covariance @ row / (row @ covariance @ row + noise**2)
-        mean = mean + gain * (score - centre - row @ mean)
-        covariance = covariance - np.outer(gain, row @ covariance)
+    wide, known = (design(sets, tasks, target) for sets in (candidates, list(measured)))
+    mean, covariance = posterior(
+        known, np.array(list(measured.values())), np.array(noise), spreads_of(tasks, target)
+    )
     left = [one for one in grid if one not in measured]
     picked: list[tuple[Sources, float]] = []
     while left and len(picked) < count:
         differences, weights = _rivals(wide, mean, covariance)
-        worth = [_narrowed(_row(one, tasks, target), differences, weights, covariance, noise) for one in left]
+        rows = design(left, tasks, target)
+        worth = [_narrowed(row, differences, weights, covariance, noise) for row in rows]
         place = int(np.argmax(np.round(worth, 9)))  # equal ones: the first of the grid, on any CPU
-        sources = left.pop(place)
-        picked.append((sources, float(np.sqrt(max(worth[place], 0.0)))))
-        row = _row(sources, tasks, target)
+        picked.append((left.pop(place), float(np.sqrt(max(worth[place], 0.0)))))
+        row = rows[place]
         covariance = covariance - np.outer(covariance @ row, row @ covariance) / (
             row @ covariance @ row + noise**2
         )
     return picked
 
 
-def _row(sources: Sources, tasks: Sequence[str], target: str) -> Array:
-    return np.concatenate([[1.0], feature_row(sources, tasks, target)])
+def design(sets: Sequence[Sources], tasks: Sequence[str], target: str) -> Array:
+    """Return one row for each set of sources: 1 for base, then its columns of the model of gain."""
+    columns = 1 + len(tasks) + len(partners_of(tasks, target))
+    rows = [np.concatenate([[1.0], feature_row(one, tasks, target)]) for one in sets]
+    return np.array(rows, dtype=np.float64).reshape(len(sets), columns)
+
+
+def spreads_of(tasks: Sequence[str], target: str) -> Array:
+    """Return how far apart, in points, each column of :func:`design` is thought to lie beforehand."""
+    alone = [BASE_SPREAD if task == target else SPREAD for task in tasks]
+    return np.array([BASE_SPREAD, *alone, *(SPREAD for _ in partners_of(tasks, target))])
+
+
+def score_noise(scores: Array, items: int) -> Array:
+    """Return the standard error of one score, in points, from scores of as many items along the last axis."""
+    shares = scores / 100
+    spread: Array = 100 * np.sqrt(np.mean(shares * (1 - shares), axis=-1) / max(1, items))
+    return np.maximum(LEAST_NOISE, spread)
+
+
+def posterior(rows: Array, scores: Array, noise: Array, spreads: Array) -> tuple[Array, Array]:
+    """Return mean and covariance of what the columns give once runs with these rows and scores are known.
+
+    Of many sets of runs at once where the arrays have leading axes; ``noise`` has these only. The mean is
+    that of scores minus their own mean, so it ranks mixtures; it is not their score.
+    """
+    centred = scores - scores.mean(axis=-1, keepdims=True) if scores.shape[-1] else scores
+    across, variance = np.swapaxes(rows, -1, -2), np.square(noise)[..., None, None]
+    precision: Array = np.diag(1 / np.square(spreads)) + across @ rows / variance
+    covariance: Array = np.linalg.inv(precision).astype(np.float64)
+    mean: Array = covariance @ (across @ centred[..., None]) / variance
+    return mean[..., 0], covariance
 
 
 def _rivals(wide: Array, mean: Array, covariance: Array) -> tuple[Array, Array]:

@@ -107,7 +107,7 @@ def held_out_record(
     predicted = [round(model.predict(sources), 6) for sources in candidates]  # ties are ties on any CPU
     measured = [test[sources] for sources in candidates]
     pick = candidates[int(np.argmax(predicted))]
-    single = (target,) if target in tasks else max(((task,) for task in tasks), key=lambda one: fitted[one])
+    single = always_single(fitted, tasks, target=target)
     best = max(*measured, test[single])
     spearman, kendall, p = _rank_correlation(predicted, measured)
     return HeldOut(
@@ -125,6 +125,11 @@ def held_out_record(
         regret_single=best - test[single],
         floor=not any(sources in above_guess for sources in (single, *candidates)),
     )
+
+
+def always_single(fitted: Mapping[Sources, float], tasks: Sequence[str], *, target: str) -> Sources:
+    """Return what the rule "always single" trains: the target, or the single with the best fitted score."""
+    return (target,) if target in tasks else max(((task,) for task in tasks), key=lambda one: fitted[one])
 
 
 def _rank_correlation(

@@ -44,6 +44,7 @@ class TargetScores:
         test: on the test split.
         model: whose scores they are.
         split: the split of ``fitted``: dev, or test where there are no dev outcomes of the target.
+        items: how many items of that split each run was asked.
         above_guess: the sources of the runs that beat a blind guess on test.
     """
 
@@ -51,6 +52,7 @@ class TargetScores:
     test: dict[Sources, float]
     model: str
     split: str
+    items: int
     above_guess: frozenset[Sources]
 
 
@@ -72,6 +74,7 @@ def target_scores(outcomes: Outcomes, *, target: str, model: str = "") -> Target
         test=_by_sources(test, outcomes.tasks),
         model=name,
         split=fitted_on,
+        items=fitted["item"].nunique(),
         above_guess=_above_guess(test, outcomes.tasks, guess=outcomes.guesses[target]),
     )
 

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cocktail.analysis.advice.following import next_runs
+from cocktail.analysis.advice.following import next_runs, score_noise
 from cocktail.analysis.advice.scores import Outcomes, answered_by_all, explored_items, grid_of
 from cocktail.analysis.stats.crossed import crossed_effect
 from cocktail.files.text import with_interval
 
-LEAST_NOISE = 0.5  # points; a score of 0 or 100 is no certainty
+NOISE = 5.0  # points: of a score, where none is known yet
 
 
 def standing_lines(outcomes: Outcomes, *, target: str, model: str = "") -> Iterator[str]:
@@ -53,9 +53,8 @@ def following(outcomes: Outcomes, *, target: str, model: str = "", count: int) -
     values, _ = _outcomes(outcomes, target=target, model=model)
     asked = [run for run in grid if run in values.index]
     means = {grid[run]: 100 * float(np.mean(values.loc[run].to_numpy())) for run in asked}
-    shares = np.array(list(means.values())) / 100
-    spread = 100 * np.sqrt(np.mean(shares * (1 - shares)) / max(1, values.shape[1])) if len(shares) else 5.0
-    noise = max(LEAST_NOISE, float(spread))
+    known = np.array(list(means.values()))
+    noise = float(score_noise(known, values.shape[1])) if means else NOISE
     picked = next_runs(means, tasks, list(grid.values()), target=target, noise=noise, count=count)
     ids = {sources: run for run, sources in grid.items()}
     return [(ids[sources], settles) for sources, settles in picked]

@@ -60,6 +60,12 @@ FIGURES = {
         "For each target two lines over the number of tries k: the expected test accuracy of the best of k "
         "tuned single tasks and of the best of k mixtures, each chosen on dev.",
     ),
+    "advice_curve": Caption(
+        "Regret of the advice after k explored runs",
+        "Over the number of explored runs k, points below the best mixture: a line for runs picked as the "
+        "most telling ones, a line with a band for random order, and level lines for always all sources, "
+        "always the single task and the best measured mixture. The numbers stand in the table of the curve.",
+    ),
     "winners_curse": Caption(
         "Winner's curse: picked on test against picked on dev",
         "For each task the gain over the single task that picking the mixture on test would have claimed, "
@@ -111,8 +117,10 @@ RESULTS = (
         "advice",
         "Which tasks to mix",
         "A model fitted on base, singles and pairs predicts mixtures that it has not seen. Its record on "
-        "them comes first; where it does not beat simple rules there is no advice.",
-        tables=("advice",),
+        "them comes first; where it does not beat simple rules there is no advice. The curve tells how many "
+        "explored runs such advice needs, and whether it pays to choose them.",
+        figures=("advice_curve",),
+        tables=("advice", "advice_curve"),
     ),
     Section(
         "agreement",
