@@ -94,7 +94,8 @@ def explore_runs(params: Params, *, model: str = "") -> list[Run]:
         Run(id="base", kind="base", sources=(), seed=params.study.seed, asked=asked_whole(params, general))
     ]
     if params.answer.shots:
-        bases += [replace(bases[0], id="base_shots", kind="shots", shots=params.answer.shots)]
+        asked = tuple(one for one in bases[0].asked if one.task not in general)  # these have no train rows
+        bases += [replace(bases[0], id="base_shots", kind="shots", shots=params.answer.shots, asked=asked)]
     explored = [replace(run, asked=_asked_explored(params, run, general)) for run in wanted]
     return [*bases, *([] if untuned else explored)]
 

@@ -18,6 +18,7 @@ from cocktail.report.side_by_side import (
     data_text,
     floor_text,
     models_text,
+    with_verdicts,
 )
 from cocktail.report.table import read_tables, to_markdown
 from cocktail.report.verdicts import verdict_tables
@@ -29,6 +30,7 @@ reached, and what its words mean: [docs/method.md](../../docs/method.md). What w
 what failed: [reports/LOG.md](../LOG.md).
 """
 NONE = "No study is recorded yet.\n"
+UNTUNED = "Its models are untuned: no claim is tested."
 RULE = (
     "Effects in points of accuracy on test, with {level} intervals over seeds and items. k of n tasks: as "
     "many were confirmed and can be tested. floor: nothing explored beats a blind guess. A claim that a "
@@ -39,7 +41,7 @@ RULE = (
 def render_results(studies: Path) -> str:
     """Return the document: all studies side by side, with reasons; then each study with its tables."""
     found = ordered_studies(studies)
-    records = [one for group in found.values() for one in group if one.method == FULL]
+    records = with_verdicts([one for group in found.values() for one in group if one.method == FULL])
     claims = claim_lines(records)
     sections = [_study(name, group, claims, records) for name, group in found.items()]
     return "\n".join([HEAD, *_all_claims(records, claims), *sections]) if found else f"{HEAD}\n{NONE}"
@@ -53,13 +55,23 @@ def _all_claims(records: Sequence[Record], claims: Sequence[ClaimLine]) -> Itera
 
 def _study(name: str, group: Sequence[Record], claims: Sequence[ClaimLine], columns: Sequence[Record]) -> str:
     """Full fine-tuning with its tables, folded; then, where there are other methods, all side by side."""
-    full = [_full(one, claims, columns.index(one)) for one in group if one.method == FULL]
+    full = [
+        _full(one, claims, columns.index(one) if one in columns else None)
+        for one in group
+        if one.method == FULL
+    ]
     return "\n".join([f"## Study {name}", "", *full, *filter(None, [methods_block(group)])])
 
 
-def _full(record: Record, claims: Sequence[ClaimLine], place: int) -> str:
+def _full(record: Record, claims: Sequence[ClaimLine], place: int | None) -> str:
+    """What a study is and found; ``place``: its column of the claims, None: it has no verdicts."""
     folder, here = record.folder, record.folder.name
     tables = read_tables(folder / "tables")
+    if place is None:
+        found, verdicts, shown, what = UNTUNED, list[str](), ["base"], "accuracy"
+    else:
+        found, verdicts = " ".join(_findings(claims, place)), _verdicts(folder / "claims.json")
+        shown, what = ["main", "contrasts"], "every claim, accuracy, contrasts"
     lines = [
         _description(record),
         "",
@@ -68,12 +80,13 @@ def _full(record: Record, claims: Sequence[ClaimLine], place: int) -> str:
         "",
         f"**At floor** (nothing is shown to beat a blind guess): {floor_text(record)}.",
         "",
-        *[" ".join(_findings(claims, place)), ""],
-        *_figures(folder),
-        f"<details><summary>Tables of study {here}: every claim, accuracy, contrasts</summary>",
+        found,
         "",
-        *_verdicts(folder / "claims.json"),
-        *(to_markdown(tables[name]) for name in ("main", "contrasts") if name in tables),
+        *_figures(folder),
+        f"<details><summary>Tables of study {here}: {what}</summary>",
+        "",
+        *verdicts,
+        *(to_markdown(tables[name]) for name in shown if name in tables),
         "</details>",
         "",
     ]

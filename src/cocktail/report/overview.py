@@ -15,6 +15,7 @@ from cocktail.report.side_by_side import (
     floor_text,
     models_text,
     standing_of,
+    with_verdicts,
 )
 from cocktail.report.table import MISSING
 
@@ -38,8 +39,9 @@ UNIT = (
 
 def outcome(records: Sequence[Record]) -> str:
     """Return what came out, in two sentences: how many statements with which verdict, study by study."""
-    claims = claim_lines(records)
-    told = [f"**{one.folder.name}** {_counts(claims, place)}" for place, one in enumerate(records)]
+    columns = with_verdicts(records)
+    claims = claim_lines(columns)
+    told = [f"**{one.folder.name}** {_counts(claims, place)}" for place, one in enumerate(columns)]
     small = f" {MINIATURES}" if any(map(_miniature, records)) else ""
     return f"What came out, counted in verdicts: {'; '.join(told)}.{small}\n"
 
@@ -48,12 +50,13 @@ def overview(records: Sequence[Record]) -> str:
     """Return one row a claim with verdict, effect and interval by study, then one line a study.
 
     Args:
-        records: of full fine-tuning, in the order of the columns.
+        records: of full fine-tuning, in the order of the columns; one without verdicts has a line, no column.
     """
-    claims, lines = claim_lines(records), []
+    columns = with_verdicts(records)
+    claims, lines = claim_lines(columns), []
     if claims:
-        unit = UNIT.format(level=levels(records))
-        lines = [*claims_table(records, claims, lambda told: told.effect), "", unit, ""]
+        unit = UNIT.format(level=levels(columns))
+        lines = [*claims_table(columns, claims, lambda told: told.effect), "", unit, ""]
     return "\n".join([*lines, *map(_study, records), ""])
 
 

@@ -17,6 +17,7 @@ from cocktail.report.side_by_side import (
     floor_text,
     models_text,
     standing_of,
+    with_verdicts,
 )
 from cocktail.report.table import MISSING
 
@@ -45,7 +46,9 @@ class Findings:
 
 def findings(studies: Path) -> Findings:
     """Return what each recorded study found, side by side."""
-    records = [one for found in read_studies(studies).values() for one in found if one.method == FULL]
+    records = with_verdicts(
+        [one for found in read_studies(studies).values() for one in found if one.method == FULL]
+    )
     names = tuple(one.folder.name for one in records)
     return Findings(names, tuple(map(standing_of, records)), tuple(claim_lines(records)))
 

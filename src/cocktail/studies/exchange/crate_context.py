@@ -63,9 +63,11 @@ def models(manifest: Mapping[str, Any]) -> Iterator[Entity]:
 
 
 def verdicts(record: Path) -> Iterator[Entity]:
-    """The first verdict of each claim and model: the row that its headline is."""
+    """The first verdict of each claim, which is its headline; a claim of which nothing was tuned has none."""
     path = record / "claims.json"
     for claim in read_json(path)["claims"] if path.is_file() else ():
+        if not claim["verdicts"]:
+            continue
         head = claim["verdicts"][0]
         effect, low, high = (head.get(key) for key in ("effect", "low", "high"))
         measured = "" if effect is None else f"effect {effect:+.2f} points [{low:+.2f}, {high:+.2f}]; "
