@@ -153,7 +153,7 @@ def read_scores(scores: Path, selected: Path, *, params: Params) -> list[ModelSc
 
 
 def explored_arms(scores: ModelScores, task: str) -> dict[str, str]:
-    """Return the explored run of each arm: base (also with shots), single, chosen, all, if it has one."""
+    """Return the explored run of each arm that was asked a task: base (also with shots), single, chosen, all."""
     wanted = {
         "base": "base",
         "base_shots": "base_shots",
@@ -161,8 +161,8 @@ def explored_arms(scores: ModelScores, task: str) -> dict[str, str]:
         "chosen": scores.selected[task]["chosen"] if task in scores.selected else "",
         "all": "all",
     }
-    known = {run.id for run in scores.explored}
-    return {arm: run for arm, run in wanted.items() if run in known}
+    asked = {run.id for run in scores.explored if task in (one.task for one in run.asked)}
+    return {arm: run for arm, run in wanted.items() if run in asked}
 
 
 def confirmed_arms(scores: ModelScores, target: str) -> dict[str, list[str]]:
