@@ -251,3 +251,19 @@ def test_documents_put_small_before_tiny_and_change_with_a_verdict(studies: Path
 
 def test_the_order_of_records_is_the_order_of_columns(studies: Path) -> None:
     assert "| claim | tiny | small |" in overview(records(studies, "tiny", "small"))
+
+
+def test_a_study_that_tunes_nothing_has_a_line_and_no_column(studies: Path) -> None:
+    before = outcome(records(studies, "small", "tiny"))
+    claims = [claim("four", 4, "Counts models", [row(None, "not tested", reason="needs 2 models")])]
+    keep(studies, "untuned", claims, models={"large": LARGE})
+    found = records(studies, "small", "tiny", "untuned")
+    assert outcome(found) == before
+    lines = overview(found).splitlines()
+    assert not any("untuned" in line for line in lines if line.startswith("|"))
+    (line,) = (line for line in lines if line.startswith("- **[untuned]"))
+    assert "floor" not in line
+    text = render_results(studies).partition("## Study untuned")[2].partition("## Study")[0]
+    assert "no claim is tested" in text
+    assert "Counts models" not in text
+    assert "floor" not in text

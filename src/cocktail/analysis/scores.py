@@ -153,7 +153,7 @@ def read_scores(scores: Path, selected: Path, *, params: Params) -> list[ModelSc
 
 
 def explored_arms(scores: ModelScores, task: str) -> dict[str, str]:
-    """Return the explored run of each arm that was asked a task: base (also with shots), single, chosen, all."""
+    """Return the explored run of each arm: base (also with shots), single, chosen, all, if it was asked."""
     wanted = {
         "base": "base",
         "base_shots": "base_shots",

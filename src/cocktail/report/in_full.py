@@ -18,7 +18,7 @@ from cocktail.report.side_by_side import (
     data_text,
     floor_text,
     models_text,
-    with_verdicts,
+    tunes,
 )
 from cocktail.report.table import read_tables, to_markdown
 from cocktail.report.verdicts import verdict_tables
@@ -41,7 +41,7 @@ RULE = (
 def render_results(studies: Path) -> str:
     """Return the document: all studies side by side, with reasons; then each study with its tables."""
     found = ordered_studies(studies)
-    records = with_verdicts([one for group in found.values() for one in group if one.method == FULL])
+    records = [one for group in found.values() for one in group if one.method == FULL and tunes(one)]
     claims = claim_lines(records)
     sections = [_study(name, group, claims, records) for name, group in found.items()]
     return "\n".join([HEAD, *_all_claims(records, claims), *sections]) if found else f"{HEAD}\n{NONE}"
@@ -64,13 +64,15 @@ def _study(name: str, group: Sequence[Record], claims: Sequence[ClaimLine], colu
 
 
 def _full(record: Record, claims: Sequence[ClaimLine], place: int | None) -> str:
-    """What a study is and found; ``place``: its column of the claims, None: it has no verdicts."""
+    """What a study is and found; ``place``: its column of the claims, None: it tunes nothing."""
     folder, here = record.folder, record.folder.name
     tables = read_tables(folder / "tables")
     if place is None:
-        found, verdicts, shown, what = UNTUNED, list[str](), ["base"], "accuracy"
+        found, verdicts, shown, what = [UNTUNED, ""], list[str](), ["base"], "accuracy"
     else:
-        found, verdicts = " ".join(_findings(claims, place)), _verdicts(folder / "claims.json")
+        floor = f"**At floor** (nothing is shown to beat a blind guess): {floor_text(record)}."
+        found = [floor, "", " ".join(_findings(claims, place)), ""]
+        verdicts = _verdicts(folder / "claims.json")
         shown, what = ["main", "contrasts"], "every claim, accuracy, contrasts"
     lines = [
         _description(record),
@@ -78,10 +80,7 @@ def _full(record: Record, claims: Sequence[ClaimLine], place: int | None) -> str
         f"{cost_text(record.manifest)}. "
         f"All tables: [tables]({here}/tables); how it was made: [manifest]({here}/manifest.json).",
         "",
-        f"**At floor** (nothing is shown to beat a blind guess): {floor_text(record)}.",
-        "",
-        found,
-        "",
+        *found,
         *_figures(folder),
         f"<details><summary>Tables of study {here}: {what}</summary>",
         "",

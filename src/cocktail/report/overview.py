@@ -15,7 +15,7 @@ from cocktail.report.side_by_side import (
     floor_text,
     models_text,
     standing_of,
-    with_verdicts,
+    tunes,
 )
 from cocktail.report.table import MISSING
 
@@ -39,7 +39,7 @@ UNIT = (
 
 def outcome(records: Sequence[Record]) -> str:
     """Return what came out, in two sentences: how many statements with which verdict, study by study."""
-    columns = with_verdicts(records)
+    columns = list(filter(tunes, records))
     claims = claim_lines(columns)
     told = [f"**{one.folder.name}** {_counts(claims, place)}" for place, one in enumerate(columns)]
     small = f" {MINIATURES}" if any(map(_miniature, records)) else ""
@@ -50,9 +50,9 @@ def overview(records: Sequence[Record]) -> str:
     """Return one row a claim with verdict, effect and interval by study, then one line a study.
 
     Args:
-        records: of full fine-tuning, in the order of the columns; one without verdicts has a line, no column.
+        records: of full fine-tuning, in the order of the columns; one that tunes nothing has a line only.
     """
-    columns = with_verdicts(records)
+    columns = list(filter(tunes, records))
     claims, lines = claim_lines(columns), []
     if claims:
         unit = UNIT.format(level=levels(columns))
@@ -114,6 +114,6 @@ def _study(record: Record) -> str:
         data_kind(manifest["params"]),
         models_text(manifest, pretraining=False),
         cost_text(manifest),
-        f"at the floor: {floor_text(record)}",
+        *([f"at the floor: {floor_text(record)}"] if tunes(record) else []),
     ]
     return f"- **[{record.folder.name}]({RESULTS}#study-{record.study})**: {'; '.join(facts)}."

@@ -39,15 +39,14 @@ class ClaimLine:
     cells: tuple[tuple[Told, ...], ...]
 
 
-def with_verdicts(records: Sequence[Record]) -> list[Record]:
-    """Return the records but those whose claims have no rows: of untuned models alone no claim speaks."""
-    silent = [claims and not any(one["verdicts"] for one in claims) for claims in map(_claims, records)]
-    return [record for record, none in zip(records, silent, strict=True) if not none]
+def tunes(record: Record) -> bool:
+    """Return whether a study tunes a model: of untuned models alone no claim speaks."""
+    return not all(map(_untuned, record.manifest["params"]["models"].values()))
 
 
 def claim_lines(records: Sequence[Record]) -> list[ClaimLine]:
     """Return one line a primary claim, and of a number without any its first; one cell a record."""
-    studies = [{claim["id"]: claim for claim in _claims(record)} for record in records]
+    studies = [_read_claims(record) for record in records]
     every = [claim for claims in studies for claim in claims.values()]
     primary = {claim["number"] for claim in every if claim["family"] == "primary"}
     shown: dict[str, ClaimVerdicts] = {}
@@ -131,9 +130,9 @@ def _statuses(params: Mapping[str, Any]) -> list[str]:
     return sorted(tasks_by_status(params), key=lambda status: (status == "original", status))
 
 
-def _claims(record: Record) -> list[ClaimVerdicts]:
-    found: list[ClaimVerdicts] = _claims_file(record).get("claims", [])
-    return found
+def _read_claims(record: Record) -> dict[str, ClaimVerdicts]:
+    """The claims of a record by id."""
+    return {claim["id"]: claim for claim in _claims_file(record).get("claims", ())}
 
 
 def _claims_file(record: Record) -> Mapping[str, Any]:

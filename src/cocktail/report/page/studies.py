@@ -17,7 +17,7 @@ from cocktail.report.side_by_side import (
     floor_text,
     models_text,
     standing_of,
-    with_verdicts,
+    tunes,
 )
 from cocktail.report.table import MISSING
 
@@ -46,9 +46,8 @@ class Findings:
 
 def findings(studies: Path) -> Findings:
     """Return what each recorded study found, side by side."""
-    records = with_verdicts(
-        [one for found in read_studies(studies).values() for one in found if one.method == FULL]
-    )
+    every = (one for found in read_studies(studies).values() for one in found if one.method == FULL)
+    records = list(filter(tunes, every))
     names = tuple(one.folder.name for one in records)
     return Findings(names, tuple(map(standing_of, records)), tuple(claim_lines(records)))
 
@@ -95,7 +94,7 @@ def _facts(record: Record) -> list[Fact]:
         Fact("tier, lock", standing_of(record)),
         Fact("data", data_text(manifest["params"])),
         Fact("models", models_text(manifest)),
-        Fact("tasks at floor", floor_text(record)),
+        *([Fact("tasks at floor", floor_text(record))] if tunes(record) else []),
         Fact("processor", f"{hardware['cores']} cores of {hardware['cpu']}"),
         Fact("GPUs", ", ".join(hardware["gpus"]) or "none"),
         Fact("memory of the machine", _gigabytes(hardware["memory_bytes"])),
