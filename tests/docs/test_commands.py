@@ -79,7 +79,7 @@ RUN_HERE = (
     "make params STUDY=tiny",  # last: the clone has another study then
 )
 # Run by other tests: the file, and the words that show it.
-SMOKE = ("tests/pipeline/conftest.py", 'clone.done("dvc", "repro")')
+SMOKE = ("tests/pipeline/conftest.py", 'made.done("dvc", "repro")')
 RUN_ELSEWHERE = {
     "make repro": SMOKE,
     "make smoke": SMOKE,
