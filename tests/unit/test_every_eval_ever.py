@@ -17,7 +17,12 @@ from cocktail.files.records import digest_file
 from cocktail.studies.exchange.every_eval_ever import WITHHELD, export_every_eval_ever
 
 STUDIES = ROOT / "reports/studies"
-RECORDS = sorted(path.parent.name for path in STUDIES.glob("*/items.parquet"))
+# Of untuned models there is no run of all sources.
+RECORDS = sorted(
+    path.parent.name
+    for path in STUDIES.glob("*/items.parquet")
+    if "all" in set(pd.read_parquet(path, columns=["run"])["run"])
+)
 
 
 def exported(record: str, out: Path, *runs: str) -> list[tuple[dict[str, Any], list[dict[str, Any]]]]:
