@@ -29,7 +29,8 @@ LINES = shown_lines()
 COMMANDS = {command: line for line in LINES for command in line.commands}
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-MAKE = ("make", "--old-file=.venv/.ready")  # without its set-up
+# Without its set-up; and without "Entering directory", which it says where make itself runs the tests.
+MAKE = ("make", "--no-print-directory", "--old-file=.venv/.ready")
 
 # Marked in the documents with the reason: a GPU, a server, the data, another commit.
 NOT_RUN = {
