@@ -5,19 +5,38 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from cocktail.claims.reasons import older_reasons
+from cocktail.claims.rows import VerdictRow, Verdicts
+
 NOTE = "MADE UP for a test: none of these verdicts was measured."
 VERDICTS = ("supported", "contradicted", "not supported", "under-powered")
 
 
-def verdict(scope: str, *, model: str, effect: float | None, verdict: str, **more: Any) -> dict[str, Any]:
+def with_words(row: VerdictRow) -> dict[str, Any]:
+    """A row as a dict, with its reasons in words, and the larger model in its scope."""
+    return row.model_dump() | {"reason": row.reason, "scope": row.on}
+
+
+def as_told(verdicts: Verdicts) -> dict[str, Any]:
+    """All verdicts as dicts, each row with words."""
+    claims = [
+        claim.model_dump() | {"verdicts": list(map(with_words, claim.verdicts))} for claim in verdicts.claims
+    ]
+    return verdicts.model_dump() | {"claims": claims}
+
+
+def verdict(
+    scope: str, *, model: str, effect: float | None, verdict: str, reason: str = "", **more: Any
+) -> dict[str, Any]:
     """One row; without an effect nothing was measured."""
     measured = effect is not None
     row = {
         "model": model,
         "scope": scope,
         "reading": "strict",
+        "headline": False,
         "verdict": verdict,
-        "reason": "",
+        "reasons": [one.model_dump() for one in older_reasons(reason)],
         "effect": effect,
         "low": effect - 3.25 if measured else None,
         "high": effect + 3.25 if measured else None,
@@ -38,7 +57,12 @@ def verdict(scope: str, *, model: str, effect: float | None, verdict: str, **mor
 
 
 def claim(name: str, number: int, title: str, rows: Sequence[dict[str, Any]], **more: Any) -> dict[str, Any]:
-    """One claim with its rows."""
+    """One claim with its rows; the first of a model and of the larger one beside it is the headline."""
+    first: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in rows:
+        first.setdefault((row["model"], row["control_model"]), row)
+    heads = list(map(id, first.values()))
+    rows = [row | {"headline": id(row) in heads} for row in rows]
     facts = {
         "id": name,
         "number": number,

@@ -189,7 +189,7 @@ def test_both_arms_of_every_claim_are_asked_the_same_items(study: Study) -> None
             arm_runs(arm, study.scores, study.reference, task=task, params=study.params)
             for arm in (test.treatment, test.control)
         ]
-        missing = [arm.missing for arm in arms if arm.missing]
+        missing = [str(arm.missing) for arm in arms if arm.missing]
         assert all(LEFT_OUT.fullmatch(one) for one in missing)
         if not missing:
             sizes = {
@@ -210,7 +210,7 @@ def test_every_claim_is_tested_or_says_what_the_study_leaves_out(study: Study) -
     claims = read_claims(CLAIMS)
     rows = judged_rows(claims, [study.scores, study.reference], study.answers)
     for claim in claims:
-        reasons = [row["reason"] for row in rows[claim.id] if row["verdict"] == "not tested"]
+        reasons = [row.reason for row in rows[claim.id] if row.verdict == "not tested"]
         if isinstance(claim.test, CellsTest):
             reasons = [one for one in reasons if one.startswith("needs")]  # others are exploratory
         parts = {part for one in reasons for part in one.split("; ")}
@@ -245,10 +245,10 @@ def test_arms_that_were_asked_other_items_are_not_contrasted(study: Study) -> No
     other = items.assign(item=items["item"].mask(mine & (items["item"] == TEST_ITEMS[0]), "row:99"))
     (claim,) = (one for one in read_claims(CLAIMS) if one.id == "mixture_vs_single")
     rows = judged_rows([claim], [replace(study.scores, items=other)], study.answers)[claim.id]
-    refused = [row for row in rows if row["scope"] == "fpb"]
-    assert [row["reason"] for row in refused] == ["needs both arms to be asked the same items"]
-    assert {row["verdict"] for row in refused} == {"not tested"}
-    assert not [row for row in rows if row["scope"] == "twitter_sa" and "same items" in row["reason"]]
+    refused = [row for row in rows if row.scope == "fpb"]
+    assert [row.reason for row in refused] == ["needs both arms to be asked the same items"]
+    assert {row.verdict for row in refused} == {"not tested"}
+    assert not [row for row in rows if row.scope == "twitter_sa" and "same items" in row.reason]
 
 
 @pytest.mark.slow
@@ -261,14 +261,14 @@ def test_a_seed_that_lacks_an_arm_is_left_out_and_named(lost: tuple[int, ...], s
     study = Study(params, replace(scores, confirmed=there), scores)
     (claim,) = (one for one in read_claims(CLAIMS) if one.id == "mixture_vs_single")
     row = next(
-        row for row in judged_rows([claim], [study.scores], study.answers)[claim.id] if row["scope"] == "fpb"
+        row for row in judged_rows([claim], [study.scores], study.answers)[claim.id] if row.scope == "fpb"
     )
-    assert row["n_seeds"] == seeds
-    assert [run[-3:] for run in row["control_runs"]] == [run[-3:] for run in row["treatment_runs"]]
-    assert len(row["control_runs"]) == seeds
+    assert row.n_seeds == seeds
+    assert [run[-3:] for run in row.control_runs] == [run[-3:] for run in row.treatment_runs]
+    assert len(row.control_runs) == seeds
     named = f"seeds that lack an arm: {', '.join(map(str, lost))}"
-    assert (named in row["reason"]) == bool(lost)
-    assert row["reason"].startswith("seeds: fewer than 3") == (seeds < 3)
+    assert (named in row.reason) == bool(lost)
+    assert row.reason.startswith("seeds: fewer than 3") == (seeds < 3)
 
 
 def test_items_that_only_some_runs_were_asked_are_left_out() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from answers_fixture import CLAIMS, study_params, tolerance, write_study
+from claims_fixture import as_told
+from claims_fixture import verdict as made_up
 from statsmodels.stats.multitest import multipletests
 
-from cocktail.claims.draft import SOME, joined_reasons
+from cocktail.claims.arms import FLOOR
+from cocktail.claims.draft import SOME
 from cocktail.claims.evaluate import consistency_row, evaluate_claims
 from cocktail.claims.numbers import headline_metrics
+from cocktail.claims.reasons import Reason, most_telling, needs, told
+from cocktail.claims.rows import VerdictRow, read_verdicts
 from cocktail.claims.schema import ConsistencyTest
 from cocktail.config import Params
 from cocktail.data.grid import Run
@@ -65,7 +69,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def evaluate(root: Path, params: Params, *, scores: Path | None = None, out: Path) -> Result:
-    return evaluate_claims(
+    found = evaluate_claims(
         root / "data/prepared",
         scores or root / "artifacts/scores",
         root / "artifacts/selected",
@@ -75,13 +79,13 @@ def evaluate(root: Path, params: Params, *, scores: Path | None = None, out: Pat
         note="made up",
         lock=LockState(),
     )
+    assert found == read_verdicts(out / "claims.json")  # what is written is what is read
+    return as_told(found)
 
 
 @pytest.fixture(scope="module")
 def result(study: Path) -> Result:
-    evaluate(study, study_params("smoke", *ARRANGED), out=study / "reports")
-    found: Result = read_json(study / "reports/claims.json")
-    return found
+    return evaluate(study, study_params("smoke", *ARRANGED), out=study / "reports")
 
 
 @pytest.fixture
@@ -163,13 +167,14 @@ def test_controls_are_those_that_the_claim_names(result: Result) -> None:
     assert larger["control_runs"] == ["base"] and larger["primary"]
 
 
-def test_each_side_says_whose_runs_it_has(result: Result) -> None:
+def test_each_side_says_whose_runs_it_has(study: Path, result: Result) -> None:
     against = [one for claim in ("small_beats_larger", "single_beats_larger") for one in rows(result, claim)]
     others = [one for claim in ("mixture_vs_steps", "transfer") for one in rows(result, claim)]
     assert against and others
     for found, control in ((against, LARGER), (others, MODEL)):
         assert {(one["treatment_model"], one["control_model"]) for one in found} == {(MODEL, control)}
-    frame = next(table for table in verdict_tables(result) if table.name == "verdict_rows").frame
+    tables = verdict_tables(read_verdicts(study / "reports/claims.json"))
+    frame = next(table for table in tables if table.name == "verdict_rows").frame
     shown = frame[frame["on"] == f"fpb vs {LARGER}"]
     assert len(shown) and all(runs == [f"{LARGER}/base"] for runs in shown["control runs"])
     assert all(not run.startswith(MODEL) for runs in shown["treatment runs"] for run in runs)
@@ -298,17 +303,18 @@ def test_cells_are_a_map_with_false_discovery_rates(result: Result) -> None:
     assert own == []
 
 
-def test_metrics_for_dvc_are_few_and_true(result: Result) -> None:
+def test_metrics_for_dvc_are_few_and_true(study: Path, result: Result) -> None:
     scores = {"single": 50.0, "chosen": 61.004, "all": 70.0}
     confirmed = {"fpb": scores, "finqa": {**scores, "single": 60.0}}
-    mine = headline_metrics({MODEL: {"confirmed": confirmed}, "absent": {}}, result)[MODEL]
+    verdicts = read_verdicts(study / "reports/claims.json")
+    mine = headline_metrics({MODEL: {"confirmed": confirmed}, "absent": {}}, verdicts)[MODEL]
     assert mine["accuracy"] == {"single": 55.0, "chosen": 61.0, "all": 70.0}
     heads = [row for claim in result["claims"] if (row := claim["verdicts"][0])["model"] == MODEL]
     alone = [row for row in heads if row["control_model"] == MODEL]
     assert 0 < len(alone) < len(heads)
-    verdicts = [row["verdict"] for row in alone]
-    assert mine["verdicts"]["supported"] == verdicts.count("supported") > 0
-    assert mine["verdicts"]["not_tested"] == verdicts.count("not tested") > 0
+    found = [row["verdict"] for row in alone]
+    assert mine["verdicts"]["supported"] == found.count("supported") > 0
+    assert mine["verdicts"]["not_tested"] == found.count("not tested") > 0
     assert sum(mine["verdicts"].values()) == len(alone)
     effects = {claim["id"]: claim["verdicts"][0]["effect"] for claim in result["claims"]}
     assert mine["effect"]["mixture_vs_single"] == pytest.approx(effects["mixture_vs_single"], abs=0.005)
@@ -317,8 +323,10 @@ def test_metrics_for_dvc_are_few_and_true(result: Result) -> None:
     assert len(leaves) <= 15 and all(type(number) in (int, float) for number in leaves)
 
 
-def test_a_model_without_targets_has_no_number_that_says_nothing(result: Result) -> None:
-    assert headline_metrics({"absent": {"count": {"runs_explored": 1}}}, result) == {"absent": {}}
+def test_a_model_without_targets_has_no_number_that_says_nothing(study: Path, result: Result) -> None:
+    assert result["claims"]
+    verdicts = read_verdicts(study / "reports/claims.json")
+    assert headline_metrics({"absent": {"count": {"runs_explored": 1}}}, verdicts) == {"absent": {}}
 
 
 def answered(code: str, task: str, **where: Any) -> Callable[[Tables], Tables]:
@@ -480,30 +488,33 @@ def test_dev_and_test_that_are_the_same_are_refused(study: Path, tmp_path: Path)
 
 
 def test_what_scores_forbid_is_told_before_what_the_study_lacks() -> None:
-    assert joined_reasons(["needs a", "floor", "needs b", "floor"]) == "floor; needs a; and 1 more"
-    assert joined_reasons(["needs a", "floor"]) == "floor; needs a"
+    found = most_telling([needs("a"), FLOOR, needs("b"), FLOOR])
+    assert found == [FLOOR, needs("a"), needs("b")]
+    assert told(found) == "floor; needs a; and 1 more" and told(found[:2]) == "floor; needs a"
+    shown = Reason(code="shown", detail="shown: fpb")
+    assert told([*found, shown]) == "floor; needs a; and 1 more; shown: fpb"
 
 
-def head_of(model: str, verdict: str) -> dict[str, Any]:
-    return {"model": model, "verdict": verdict}
+def head_of(model: str, verdict: str, *, headline: bool = True) -> VerdictRow:
+    row = made_up("macro", model=model, effect=None, verdict=verdict, headline=headline)
+    return VerdictRow.model_validate(row)
 
 
 def test_a_claim_about_several_models_needs_them() -> None:
     test = ConsistencyTest(kind="consistency", of="mixture_vs_single", min_models=4, min_runs=0)
     four = [head_of(model, "supported") for model in "abcd"]
-    second_rows = [head_of(model, "contradicted") for model in "abcd"]  # not the headlines
+    second_rows = [head_of(model, "contradicted", headline=False) for model in "abcd"]
     mixed = [one for pair in zip(four, second_rows, strict=True) for one in pair]
-    assert all(one["model"] == other["model"] for one, other in pairwise(mixed[:2]))
     found = consistency_row(test, mixed, [])
-    assert (found["verdict"], found["reason"]) == ("supported", "supported with 4 of 4 models")
-    assert consistency_row(test, [*four[:3], head_of("d", "contradicted")], [])["verdict"] == "contradicted"
+    assert found.headline and (found.verdict, found.reason) == ("supported", "supported with 4 of 4 models")
+    assert consistency_row(test, [*four[:3], head_of("d", "contradicted")], []).verdict == "contradicted"
     untested = consistency_row(test, [*four[:3], head_of("d", "not tested")], [])
-    assert (untested["verdict"], untested["reason"]) == (
+    assert (untested.verdict, untested.reason) == (
         "not tested",
         "needs 4 models that are tested, has 3",
     )
     many = test.model_copy(update={"min_runs": 200})
-    assert consistency_row(many, four, [])["reason"] == "needs 200 training runs, has 0"
+    assert consistency_row(many, four, []).reason == "needs 200 training runs, has 0"
 
 
 def share_of_items(task: str, share: float, *, run: str) -> Callable[[Tables], Tables]:

@@ -16,10 +16,11 @@ from answers_fixture import ROOT, study_params
 from claims_fixture import made_up_claims, verdict
 from html_tree import Node, read_html
 
+from cocktail.claims.cells import EXPLORATORY
+from cocktail.claims.rows import VerdictRow
 from cocktail.errors import RecordError
 from cocktail.files.records import read_json, write_json
-from cocktail.report.page.claims import Verdict, read_claims
-from cocktail.report.page.content import Inputs
+from cocktail.report.page.content import Inputs, page_claims
 from cocktail.report.page.figures import inline_svg, slug
 from cocktail.report.page.forest import draw_forest, effect_text
 from cocktail.report.page.render import SENTENCES, write_page
@@ -119,14 +120,14 @@ def test_the_verdict_table_is_that_of_claims_json(render: Render, reports: Path)
     folded = page.by_id("table-verdicts").all("details")
     assert [len(verdict_rows(one)) for one in folded] == [1]
     assert len(rows) == len(claims) == 6
-    for row, claim in zip(rows, claims, strict=True):
+    for shown, claim in zip(rows, claims, strict=True):
         head = claim["verdicts"][0]
-        cells = texts(row)
+        cells = texts(shown)
         assert cells[0] == f"{claim['number']}. {claim['title']}"
-        reason = f": {head['reason']}" if head["reason"] else ""
-        assert cells[1][2:] == head["verdict"] + reason
+        row = VerdictRow.model_validate(head)
+        assert cells[1][2:] == row.verdict + (f": {row.reason}" if row.reason else "")
         measured = head["effect"] is not None
-        assert cells[2] == (effect_text(Verdict.model_validate(head)) if measured else "–")
+        assert cells[2] == (effect_text(row) if measured else "–")
         assert cells[4:7] == (["0.012", "120 / 60 / 3", "5.5"] if measured else ["–", "–", "–"])
     assert texts(rows[0])[2:4] == ["+6.5 [+3.2, +9.8]", f"macro, strict, {MODEL}"]
     assert texts(rows[4])[7] == f"{len(claims[4]['verdicts'])} under-powered"
@@ -174,7 +175,14 @@ def page_rows(page: Node, name: str) -> list[Node]:
 
 def test_two_models_have_a_verdict_each(render: Render, reports: Path) -> None:
     claims = read_json(reports / "claims.json")
-    extra = verdict("macro", model="other", effect=1.0, verdict="under-powered", interval="these weights")
+    extra = verdict(
+        "macro",
+        model="other",
+        effect=1.0,
+        verdict="under-powered",
+        interval="these weights",
+        headline=True,
+    )
     claims["claims"][1]["verdicts"].append(extra)
     write_json(reports / "claims.json", claims)
     page = render()
@@ -191,7 +199,7 @@ def test_two_models_have_a_verdict_each(render: Render, reports: Path) -> None:
 def test_reasons_that_are_the_same_are_told_once(render: Render, reports: Path) -> None:
     claims = read_json(reports / "claims.json")
     for row in claims["claims"][5]["verdicts"]:
-        row |= {"verdict": "not tested", "reason": "seeds: exploratory"}
+        row |= {"verdict": "not tested", "reasons": [EXPLORATORY.model_dump()]}
     write_json(reports / "claims.json", claims)
     listed = [item.text for item in render().by_id("not-run").all("li")]
     assert listed == [
@@ -327,7 +335,7 @@ def broken(claims: dict[str, Any], **changes: Any) -> dict[str, Any]:
 def test_broken_verdicts_are_refused(tmp_path: Path) -> None:
     claims = made_up_claims("smoke", MODEL, ["fpb", "finqa"])
     path = tmp_path / "claims.json"
-    assert read_claims(path, study="smoke") is None
+    assert page_claims(path, study="smoke") is None
     row = {**verdict("fpb", model=MODEL, effect=1.0, verdict="supported"), "verdict": "proven"}
     for wrong in (
         broken(claims, verdicts=None),
@@ -336,16 +344,16 @@ def test_broken_verdicts_are_refused(tmp_path: Path) -> None:
         [],
     ):
         write_json(path, wrong)
-        with pytest.raises(RecordError, match="not the verdicts of a study"):
-            read_claims(path, study="smoke")
+        with pytest.raises(RecordError, match=r"not the verdicts of a study|no claims\.json"):
+            page_claims(path, study="smoke")
     write_json(path, broken(claims, verdicts=[]))
-    untuned = read_claims(
+    untuned = page_claims(
         path, study="smoke"
     )  # no model of the study is tuned: no rows, and nothing is broken
     assert untuned is not None and untuned.claims[0].headlines() == []
     write_json(path, claims)
     with pytest.raises(RecordError, match="verdicts are of study 'smoke'"):
-        read_claims(path, study="tiny")
+        page_claims(path, study="tiny")
 
 
 @pytest.mark.slow
@@ -395,7 +403,10 @@ def test_recorded_studies_stand_side_by_side(
     claims = read_json(other / "claims.json")
     claims["claims"] = claims["claims"][1:]
     claims |= {"tier": "paper", "lock": {"state": "locked", "date": "2030-01-31", "commit": "c" * 40}}
-    claims["claims"][0]["verdicts"][0] |= {"verdict": "contradicted", "reason": "made up"}
+    claims["claims"][0]["verdicts"][0] |= {
+        "verdict": "contradicted",
+        "reasons": [{"code": "note", "detail": "made up"}],
+    }
     write_json(other / "claims.json", claims)
     write_page(Inputs(reports, ROOT / "conf/study"), reports / "report.html", params=PARAMS)
     page = read_html((reports / "report.html").read_text(encoding="utf-8"))
@@ -455,7 +466,7 @@ def test_a_forest_puts_effects_where_they_belong() -> None:
         verdict("b", model=MODEL, effect=-5.0, verdict="contradicted", low=None, high=None),
         verdict("c", model=MODEL, effect=None, verdict="not tested"),
     ]
-    plot = draw_forest([(row["scope"], Verdict.model_validate(row), 2.0) for row in rows])
+    plot = draw_forest([(row["scope"], VerdictRow.model_validate(row), 2.0) for row in rows])
     assert plot is not None
     assert plot.left_out == 1 and [mark.label for mark in plot.marks] == ["a", "b"]
     right, left = plot.marks
@@ -465,7 +476,7 @@ def test_a_forest_puts_effects_where_they_belong() -> None:
     assert right.margin is not None
     assert right.margin[1] - plot.zero == pytest.approx((right.effect - plot.zero) * 2 / 5, abs=0.02)
     assert (left.effect, "−5") in plot.ticks and (right.effect, "5") in plot.ticks
-    assert draw_forest([("c", Verdict.model_validate(rows[2]), None)]) is None
+    assert draw_forest([("c", VerdictRow.model_validate(rows[2]), None)]) is None
 
 
 def test_two_figures_share_no_id(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from html_tree import read_html
 from lock_fixture import write_lock
 
 from cocktail.analysis.scores import read_scores
+from cocktail.claims.rows import read_verdicts
 from cocktail.config import Params, check_params
 from cocktail.data.confirmation import confirm_runs
 from cocktail.data.grid import explore_runs
@@ -28,7 +29,6 @@ from cocktail.files.records import read_digested, read_json, read_table
 from cocktail.report.page.content import Inputs, gather
 from cocktail.report.page.render import render_page
 from cocktail.report.table import read_tables
-from cocktail.report.verdicts import headlines
 from cocktail.runs.endpoint_answers import answer_all
 from cocktail.runs.lock import present_lock
 from cocktail.studies.manifest import make_manifest
@@ -169,23 +169,23 @@ def test_every_table_holds_what_there_is_of_them(study: tuple[Path, FakeEndpoint
 def test_a_claim_about_larger_models_has_a_verdict_for_each(study: tuple[Path, FakeEndpoint]) -> None:
     """Headlines, numbers and the page tell the larger models apart, and lead to their own runs."""
     root, _ = study
-    claims = read_json(root / "reports/claims.json")
-    (claim,) = (one for one in claims["claims"] if one["id"] == "small_beats_larger")
-    assert [row["control_model"] for row in headlines(claim)] == [REFERENCE, EXTERNAL]
-    assert [row["scope"] for row in headlines(claim)] == [f"macro vs {REFERENCE}", f"macro vs {EXTERNAL}"]
+    claims = read_verdicts(root / "reports/claims.json")
+    (claim,) = (one for one in claims.claims if one.id == "small_beats_larger")
+    assert [row.control_model for row in claim.headlines()] == [REFERENCE, EXTERNAL]
+    assert [row.on for row in claim.headlines()] == [f"macro vs {REFERENCE}", f"macro vs {EXTERNAL}"]
     page = render_page(gather(Inputs(root / "reports", ROOT / "conf/study"), params=PARAMS))
     html = read_html(page)
     heads = [node.text for node in html.by_id("table-verdicts").all("tr")]
-    assert sum(claim["title"] in text for text in heads) == 2
+    assert sum(claim.title in text for text in heads) == 2
     _, *rows = html.by_id("claim-small_beats_larger").all("tr")
     seen = set()
-    for row, found in zip(rows, claim["verdicts"], strict=True):
+    for row, found in zip(rows, claim.verdicts, strict=True):
         links = [link.attributes["href"] for link in row.all("a")]
-        assert len(links) == len(found["treatment_runs"]) + len(found["control_runs"])
+        assert len(links) == len(found.treatment_runs) + len(found.control_runs)
         if links:
-            assert links[-1] == f"#run:{found['control_model']}:base"
+            assert links[-1] == f"#run:{found.control_model}:base"
             assert all(link.startswith(f"#run:{TUNED}:") for link in links[:-1])
-            seen.add(found["control_model"])
+            seen.add(found.control_model)
     assert seen == {REFERENCE, EXTERNAL}
 
 

@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 
 from cocktail.analysis.floor import beats_guess, guess_share
 from cocktail.analysis.scores import ModelScores, Outcomes, OutcomeTable, Reading, confirmed_arms
+from cocktail.claims.reasons import Reason, needs
 from cocktail.claims.schema import TARGET_ARMS, TUNED_ARMS, UNTUNED_ARMS
 from cocktail.config import Params
 from cocktail.scoring.answers import Evaluation
 
 Array = NDArray[np.float64]
+FLOOR = Reason(code="floor", detail="floor")
 COLLAPSED_INVALID = 0.2  # share of INVALID answers above which a run counts as collapsed
 
 
@@ -31,7 +33,7 @@ class ArmRuns:
     stage: str = "confirm"
     runs: tuple[str, ...] = ()
     fixed: bool = False
-    missing: str = ""
+    missing: Reason | None = None
 
 
 @dataclass
@@ -72,11 +74,11 @@ class Answers:
         return not any(beats_guess(base.values, base.clusters, guess=guess, confidence=confidence))
 
 
-def extreme(scores: ModelScores, task: str, outcomes: Array) -> str:
-    """Return "floor" where nothing explored beats a blind guess, "ceiling" where all outcomes are right."""
+def extreme(scores: ModelScores, task: str, outcomes: Array) -> Reason | None:
+    """Return floor where nothing explored beats a blind guess, ceiling where all outcomes are right."""
     if scores.at_floor(task):
-        return "floor"
-    return "ceiling" if bool((outcomes == 1).all()) else ""
+        return FLOOR
+    return Reason(code="ceiling", detail="ceiling") if bool((outcomes == 1).all()) else None
 
 
 def arm_runs(
@@ -84,11 +86,11 @@ def arm_runs(
 ) -> ArmRuns:
     """Return the runs of an arm on a task, or what is missing."""
     if task not in params.study.evaluations:
-        return ArmRuns(scores, missing=f"needs {task} in study.evaluations")
+        return ArmRuns(scores, missing=needs(f"{task} in study.evaluations"))
     found = _arm_runs(arm, scores, reference, task=task, params=params)
     asked = found.scores.asked(found.stage, task)
     if lost := [run for run in found.runs if run not in asked]:
-        return ArmRuns(scores, missing=f"needs {lost[0]} to be asked {task}")
+        return ArmRuns(scores, missing=needs(f"{lost[0]} to be asked {task}"))
     return found
 
 
@@ -98,20 +100,20 @@ def _arm_runs(
     if arm in UNTUNED_ARMS:
         owner = scores if arm == "base" else reference
         if owner is None:
-            return ArmRuns(scores, missing="needs a larger untuned model (reference: true)")
+            return ArmRuns(scores, missing=needs("a larger untuned model (reference: true)"))
         return ArmRuns(owner, "explore", ("base",), fixed=True)
     if arm in TARGET_ARMS:
         if task not in params.study.targets:
-            return ArmRuns(scores, missing=f"needs {task} in study.targets")
+            return ArmRuns(scores, missing=Reason(code="target", detail=f"{task} in study.targets"))
         if scores.at_floor(task):
-            return ArmRuns(scores, missing="floor")
+            return ArmRuns(scores, missing=FLOOR)
         if arm in TUNED_ARMS and not params.study.tries:
-            return ArmRuns(scores, missing="needs study.tries of 1 or more, and tuned in study.include")
+            return ArmRuns(scores, missing=needs("study.tries of 1 or more, and tuned in study.include"))
         found = confirmed_arms(scores, task).get(arm, [])
         matched = arm.partition("_as_")[2]
         lacks = matched and matched not in params.study.confirm_matched
         key = f"{matched} in study.confirm_matched" if lacks else "study.confirm_seeds"
-        return ArmRuns(scores, runs=tuple(found), missing="" if found else f"needs {key}")
+        return ArmRuns(scores, runs=tuple(found), missing=None if found else needs(key))
     return _of_mixture(arm, scores, params)
 
 
@@ -119,7 +121,7 @@ def _of_mixture(mixture: str, scores: ModelScores, params: Params) -> ArmRuns:
     wanted = [f"{mixture}-s{seed}" for seed in params.study.confirm_seeds]
     confirmed = {run.id for run in scores.confirmed}
     if not wanted or not confirmed.issuperset(wanted):
-        return ArmRuns(scores, missing=f"needs confirm runs of {mixture}")
+        return ArmRuns(scores, missing=needs(f"confirm runs of {mixture}"))
     return ArmRuns(scores, runs=tuple(wanted))
 
 

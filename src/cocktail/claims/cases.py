@@ -10,6 +10,7 @@ from cocktail.analysis.scores import ModelScores, Reading
 from cocktail.analysis.stats.crossed import MIN_SEEDS, TaskOutcomes
 from cocktail.analysis.stats.variances import Arm
 from cocktail.claims.arms import Answers, ArmRuns, arm_runs, extreme, invalid_share
+from cocktail.claims.reasons import Reason, needs
 from cocktail.claims.schema import Claim, ContrastTest
 
 
@@ -38,7 +39,7 @@ class Case:
     treatment: ArmRuns
     control: ArmRuns
     outcomes: TaskOutcomes | None = None
-    blocked: str = ""
+    blocked: Reason | None = None
     left_out: tuple[int, ...] = ()
     partial: str = ""
 
@@ -62,16 +63,16 @@ def case_of(setting: Setting, task: str) -> Case:
     if missing := treatment.missing or control.missing:
         return Case(task, treatment, control, blocked=missing)
     if reading == "decoded" and not answers.evaluations[task].labels:
-        return Case(task, treatment, control, blocked="needs labels")
+        return Case(task, treatment, control, blocked=needs("labels"))
     treatment, control, left_out = _of_common_seeds(treatment, control)
     if not all(answers.knows(arm, task=task, reading=reading) for arm in (treatment, control)):
         what = {"decoded": "decoded labels", "logprob": "reference_logprob"}.get(reading, "answers")
-        return Case(task, treatment, control, blocked=f"needs {what} of both arms")
+        return Case(task, treatment, control, blocked=needs(f"{what} of both arms"))
     ours, theirs = (answers.of_arm(arm, task=task, reading=reading) for arm in (treatment, control))
     if not np.array_equal(ours.items, theirs.items):
-        return Case(task, treatment, control, blocked="needs both arms to be asked the same items")
+        return Case(task, treatment, control, blocked=needs("both arms to be asked the same items"))
     if len(set(ours.clusters)) < 2:
-        return Case(task, treatment, control, blocked="needs items of two clusters")
+        return Case(task, treatment, control, blocked=needs("items of two clusters"))
     outcomes = TaskOutcomes(ours.values, theirs.values, ours.clusters, treatment.runs, control.runs)
     case = Case(task, treatment, control, outcomes, left_out=left_out, partial=_partial(setting, task))
     return replace(case, blocked=_forbidden(setting, case, outcomes))
@@ -102,14 +103,14 @@ def _partial(setting: Setting, task: str) -> str:
     return f"chosen among {found} of {possible}" if found < possible else ""
 
 
-def _forbidden(setting: Setting, case: Case, outcomes: TaskOutcomes) -> str:
-    """Return why a task with all its runs is not tested: seeds, format, floor or ceiling; empty: it is."""
+def _forbidden(setting: Setting, case: Case, outcomes: TaskOutcomes) -> Reason | None:
+    """Return why a task with all its runs is not tested: seeds, format, floor or ceiling; None: it is."""
     test, answers, reading = setting.test, setting.answers, setting.reading
     arms = (case.treatment, case.control)
     if any(not arm.fixed and len(arm.runs) < MIN_SEEDS for arm in arms):
-        return f"seeds: fewer than {MIN_SEEDS} that both arms have"
+        return Reason(code="seeds", detail=f"seeds: fewer than {MIN_SEEDS} that both arms have")
     if reading == "logprob":  # neither format nor chance decides how likely a reference answer is
-        return ""
+        return None
     # A tuned model that gives up the format loses to a larger one; it is not equal to what it was before.
     held = arms if test.kind == "non_superiority" else [arm for arm in arms if arm.fixed]
     if (
@@ -117,8 +118,8 @@ def _forbidden(setting: Setting, case: Case, outcomes: TaskOutcomes) -> str:
         and reading != "decoded"
         and any(invalid_share(arm, task=case.task, reading=reading) > test.invalid_limit for arm in held)
     ):
-        return "format"
+        return Reason(code="format", detail="format")
     if test.base_above_chance and answers.at_chance(setting.scores, case.task):
-        return "base at chance"
+        return Reason(code="base_at_chance", detail="base at chance")
     both = np.concatenate([np.asarray(outcomes.treatment), np.asarray(outcomes.control)])
     return extreme(setting.scores, case.task, both)

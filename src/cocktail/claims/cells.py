@@ -14,9 +14,10 @@ from cocktail.analysis.stats.crossed import crossed_effect
 from cocktail.analysis.stats.multiplicity import benjamini_hochberg
 from cocktail.claims.arms import Answers, extreme
 from cocktail.claims.draft import Draft
+from cocktail.claims.reasons import Reason, needs
 from cocktail.claims.schema import CellsTest
 
-EXPLORATORY = "seeds: exploratory"
+EXPLORATORY = Reason(code="exploratory", detail="seeds: exploratory")
 FOUND = 0.05  # the share of false ones among the cells that are counted as found
 OPEN_ORCA = "open_orca"
 ALL_CELLS = "all cells"
@@ -50,9 +51,10 @@ def _count(model: str, drafts: Sequence[Draft]) -> Draft:
     tested = [draft for draft in drafts if draft.p_adjusted is not None]
     found = [draft.effect for draft in tested if draft.effect and (draft.p_adjusted or 0.0) < FOUND]
     ups = sum(effect.estimate > 0 for effect in found)
-    told = f"{len(found)} of {len(tested)} cells with q < {FOUND:g}: {ups} up, {len(found) - ups} down"
-    blocked = f"{EXPLORATORY}; {told}" if drafts else "needs the explored runs of its cells"
-    return Draft(model=model, scope=ALL_CELLS, reading="strict", blocked=blocked)
+    words = f"{len(found)} of {len(tested)} cells with q < {FOUND:g}: {ups} up, {len(found) - ups} down"
+    counted = (EXPLORATORY, Reason(code="cells", detail=words))
+    blocked = counted if drafts else (needs("the explored runs of its cells"),)
+    return Draft(model=model, scope=ALL_CELLS, reading="strict", headline=True, blocked=blocked)
 
 
 def _cells(table: str, scores: ModelScores, answers: Answers) -> Iterator[Cell]:
@@ -81,14 +83,14 @@ def _draft(cell: Cell, scores: ModelScores, answers: Answers) -> Draft:
         model=scores.model,
         scope=cell.name,
         reading="strict",
-        blocked=EXPLORATORY,
+        blocked=(EXPLORATORY,),
         treatment_runs=(cell.more,),
         control_runs=(cell.less,),
     )
     if len(set(clusters)) < 2:
-        return replace(draft, blocked=f"{EXPLORATORY}; needs items of two clusters")
+        return replace(draft, blocked=(EXPLORATORY, needs("items of two clusters")))
     confidence = answers.params.compare.confidence
     effect = crossed_effect(both.values[:1], both.values[1:], clusters, confidence=confidence)
     if known := extreme(scores, cell.task, both.values):
-        return replace(draft, effect=effect, blocked=f"{EXPLORATORY}; {known}")
+        return replace(draft, effect=effect, blocked=(EXPLORATORY, known))
     return replace(draft, effect=effect, p=effect.p)

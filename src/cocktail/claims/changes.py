@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from cocktail.errors import RecordError
-from cocktail.files.records import read_json
+from cocktail.claims.rows import VerdictRow, Verdicts
 from cocktail.files.text import pipe_table, with_interval
-
-if TYPE_CHECKING:  # a review installs what this file needs, and no more
-    from cocktail.claims.rows import VerdictRow, Verdicts
 
 OPPOSITES = {"supported", "contradicted"}
 ABSENT = "not there"
+Key = tuple[str, str, str, str]  # claim, model, on, reading
 HEAD = ("claim", "model", "on", "reading", "was", "is", "effect was", "effect is")
 
 
@@ -24,7 +19,7 @@ class Change:
     """One row whose verdict differs, or that only one side has.
 
     Attributes:
-        headline: whether it is the first row of its claim, model and control's model.
+        headline: whether it is what its claim says of the model.
         was, now: verdicts, or "not there".
         effect_was, effect_now: with interval, in points; a dash where there is none.
     """
@@ -45,24 +40,9 @@ class Change:
         return {self.was, self.now} == OPPOSITES
 
 
-def read_verdicts(path: Path) -> Verdicts:
-    """Read a claims.json as far as changes need it.
-
-    Raises:
-        RecordError: the file is missing, is not JSON, or holds no claims with verdicts.
-    """
-    claims = read_json(path)
-    try:
-        dict(_rows(claims))
-    except (KeyError, TypeError):
-        raise RecordError("this is no claims.json", where=str(path), fix="dvc repro analyze") from None
-    found: Verdicts = claims
-    return found
-
-
 def verdict_changes(old: Verdicts, new: Verdicts) -> list[Change]:
     """Return what changed between two claims.json: flipped rows first, then headlines, then others."""
-    before, after = dict(_rows(old)), dict(_rows(new))
+    before, after = _rows(old), _rows(new)
     found = [
         _change(key, before.get(key), after.get(key))
         for key in dict.fromkeys([*before, *after])
@@ -74,7 +54,7 @@ def verdict_changes(old: Verdicts, new: Verdicts) -> list[Change]:
 def changes_markdown(old: Verdicts, new: Verdicts) -> str:
     """Return the changed verdicts as a section of a review's comment."""
     changes = verdict_changes(old, new)
-    total = len(dict(_rows(new)))
+    total = len(_rows(new))
     lines = [f"### Verdicts: {len(changes) or 'none'} of {total} changed", ""]
     if changes:
         lines += pipe_table(HEAD, map(_cells, changes), rule="---")
@@ -87,29 +67,22 @@ def _cells(one: Change) -> Sequence[str]:
     return claim, one.model, one.scope, one.reading, one.was, now, one.effect_was, one.effect_now
 
 
-def _rows(claims: Verdicts) -> Iterator[tuple[tuple[str, str, str, str], tuple[bool, VerdictRow]]]:
-    for claim in claims["claims"]:
-        seen: set[tuple[str, str]] = set()
-        for row in claim["verdicts"]:
-            key = (claim["id"], row["model"], row["scope"], row["reading"])
-            models = (row["model"], row["control_model"])
-            yield key, (models not in seen, row)
-            seen.add(models)
+def _rows(claims: Verdicts) -> dict[Key, VerdictRow]:
+    return {
+        (claim.id, row.model, row.on, row.reading): row for claim in claims.claims for row in claim.verdicts
+    }
 
 
-def _change(
-    key: tuple[str, str, str, str], old: tuple[bool, VerdictRow] | None, new: tuple[bool, VerdictRow] | None
-) -> Change:
-    headline = any(side is not None and side[0] for side in (old, new))
-    effects = [_effect(side[1] if side else None) for side in (old, new)]
-    return Change(*key, headline, _verdict(old), _verdict(new), *effects)
+def _change(key: Key, old: VerdictRow | None, new: VerdictRow | None) -> Change:
+    headline = any(row is not None and row.headline for row in (old, new))
+    return Change(*key, headline, _verdict(old), _verdict(new), _effect(old), _effect(new))
 
 
-def _verdict(side: tuple[bool, VerdictRow] | None) -> str:
-    return side[1]["verdict"] if side else ABSENT
+def _verdict(row: VerdictRow | None) -> str:
+    return row.verdict if row else ABSENT
 
 
 def _effect(row: VerdictRow | None) -> str:
     if row is None:
         return with_interval(None)
-    return with_interval(row["effect"], row["low"], row["high"], minus="-")
+    return with_interval(row.effect, row.low, row.high, minus="-")

@@ -12,7 +12,8 @@ from cocktail.analysis.stats.multiplicity import holm
 from cocktail.analysis.stats.power import power_at
 from cocktail.claims.arms import Answers, collapsed
 from cocktail.claims.cases import Case, Setting, case_of
-from cocktail.claims.draft import MACRO, SOME, VERSUS, Draft, joined_reasons
+from cocktail.claims.draft import MACRO, SOME, Draft
+from cocktail.claims.reasons import LACKING, Reason, most_telling, needs
 from cocktail.claims.schema import Claim, ContrastTest, all_tasks_of, tasks_of
 from cocktail.claims.verdict import find, find_some
 
@@ -30,9 +31,9 @@ def contrast_drafts(
     opponents: Sequence[ModelScores | None] = (references or [None]) if asks_reference else [None]
     tasks = tasks_of(test, answers.params.study.evaluations)
     if not tasks:
-        needs = f"needs a task of group {test.tasks} in study.evaluations"
+        blocked = (needs(f"a task of group {test.tasks} in study.evaluations"),)
         primary = claim.family == "primary"
-        return [Draft(scores.model, MACRO, "strict", primary=primary, blocked=needs)]
+        return [Draft(scores.model, MACRO, "strict", headline=True, primary=primary, blocked=blocked)]
     heads: list[Draft] = []
     others: list[Draft] = []
     for reference in opponents:
@@ -40,7 +41,8 @@ def contrast_drafts(
             setting = Setting(claim, test, scores, reference, answers, reading)
             cases = [case_of(setting, task) for task in tasks]
             head = _draft(setting, cases, scope=MACRO if len(cases) > 1 else cases[0].task)
-            heads.append(replace(head, primary=claim.family == "primary" and reading == "strict"))
+            first = reading == READINGS[0]
+            heads.append(replace(head, headline=first, primary=first and claim.family == "primary"))
             alone = [_draft(setting, [case], scope=case.task) for case in cases if len(cases) > 1]
             some = [_some(setting, alone)] if alone and test.some and reading == "strict" else []
             others += [*some, *alone]
@@ -52,15 +54,16 @@ def _draft(setting: Setting, cases: Sequence[Case], *, scope: str) -> Draft:
     tested = [case for case in cases if not case.blocked]
     shown = tested or [case for case in cases if len(cases) == 1 and case.outcomes]
     effect = _effect(setting, shown) if shown else None
-    power = _power(setting, effect) if effect and tested else ""
+    notes = (_note(setting, cases, tested), _left_out(shown), _power(setting, effect) if tested else None)
     return Draft(
         model=setting.scores.model,
-        scope=_scope(setting, scope),
+        scope=scope,
+        control_model=_control_model(setting),
         reading=setting.reading,
         effect=effect,
         p=_p(setting, effect) if effect and tested else None,
-        blocked="" if tested else joined_reasons(case.blocked for case in cases),
-        note="; ".join(filter(None, (_note(setting, cases, tested), _left_out(shown), power))),
+        blocked=() if tested else tuple(most_telling(case.blocked for case in cases if case.blocked)),
+        notes=tuple(filter(None, notes)),
         treatment_runs=tuple(dict.fromkeys(run for case in shown for run in case.treatment.runs)),
         control_runs=tuple(dict.fromkeys(run for case in shown for run in case.control.runs)),
         partial="; ".join(dict.fromkeys(filter(None, (case.partial for case in shown)))),
@@ -69,17 +72,23 @@ def _draft(setting: Setting, cases: Sequence[Case], *, scope: str) -> Draft:
     )
 
 
-def _scope(setting: Setting, scope: str) -> str:
-    return f"{scope}{VERSUS}{setting.reference.model}" if setting.reference else scope
+def _control_model(setting: Setting) -> str:
+    return (setting.reference or setting.scores).model
 
 
 def _some(setting: Setting, alone: Sequence[Draft]) -> Draft:
     """Whether at least one task gains, from the tasks' own rows; it shows the one that gains most surely."""
     tested = [draft for draft in alone if draft.p is not None and draft.effect]
-    scope, confidence = _scope(setting, SOME), setting.answers.params.compare.confidence
+    confidence = setting.answers.params.compare.confidence
     if not tested:
-        blocked = joined_reasons(draft.blocked for draft in alone)
-        return Draft(setting.scores.model, scope, setting.reading, blocked=blocked)
+        blocked = tuple(most_telling(reason for draft in alone for reason in draft.blocked))
+        return Draft(
+            setting.scores.model,
+            SOME,
+            setting.reading,
+            control_model=_control_model(setting),
+            blocked=blocked,
+        )
     margin = setting.claim.margin
     adjusted = dict(zip((draft.scope for draft in tested), holm([d.p or 0.0 for d in tested]), strict=True))
     findings = {
@@ -99,9 +108,9 @@ def _some(setting: Setting, alone: Sequence[Draft]) -> Draft:
     )
     return replace(
         best,
-        scope=scope,
+        scope=SOME,
         p_adjusted=adjusted[best.scope],
-        note=f"shown: {best.scope}",
+        notes=(Reason(code="shown", detail=f"shown: {best.scope}"),),
         finding=find_some(findings, highs, margin=margin),
     )
 
@@ -123,29 +132,29 @@ def _p(setting: Setting, effect: Effect) -> float:
     return tested.p_beyond if effect.estimate > margin else min(1.0, 2 * tested.p_gain)
 
 
-def _power(setting: Setting, effect: Effect) -> str:
+def _power(setting: Setting, effect: Effect | None) -> Reason | None:
     """Say how surely a non-superiority would be shown if there were no difference at all."""
-    if setting.test.kind != "non_superiority":
-        return ""
+    if setting.test.kind != "non_superiority" or effect is None:
+        return None
     alpha = 1 - setting.answers.params.compare.confidence
     power = power_at(effect, setting.claim.margin / 100, alpha=alpha)
-    return f"power {100 * power:.0f} % if nothing differs"
+    return Reason(code="power", detail=f"power {100 * power:.0f} % if nothing differs")
 
 
-def _left_out(cases: Sequence[Case]) -> str:
-    seeds = sorted({seed for case in cases for seed in case.left_out})
-    return f"seeds that lack an arm: {', '.join(map(str, seeds))}" if seeds else ""
+def _left_out(cases: Sequence[Case]) -> Reason | None:
+    seeds = ", ".join(map(str, sorted({seed for case in cases for seed in case.left_out})))
+    return Reason(code="left_out", detail=f"seeds that lack an arm: {seeds}") if seeds else None
 
 
-def _note(setting: Setting, cases: Sequence[Case], tested: Sequence[Case]) -> str:
+def _note(setting: Setting, cases: Sequence[Case], tested: Sequence[Case]) -> Reason | None:
     """Say of how many tasks a macro mean is, and which were left out for what their scores are."""
     known = all_tasks_of(setting.test, setting.answers.params.sources())
     total = len(known) if len(cases) > 1 else len(cases)
     if not tested or len(tested) == total:
-        return ""
-    left_out: dict[str, list[str]] = {}
+        return None
+    left_out: dict[Reason, list[str]] = {}
     for case in cases:
-        if case.blocked and not case.blocked.startswith("needs"):
+        if case.blocked and case.blocked.code not in LACKING:
             left_out.setdefault(case.blocked, []).append(case.task)
     told = [f"{reason}: {' '.join(tasks)}" for reason, tasks in left_out.items()]
-    return ", ".join([f"{len(tested)} of {total} tasks", *told])
+    return Reason(code="tasks", detail=", ".join([f"{len(tested)} of {total} tasks", *told]))

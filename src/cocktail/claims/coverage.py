@@ -37,7 +37,7 @@ def lacking(claims: Sequence[Claim], params: Params) -> dict[str, list[str]]:
             for arm in (claim.test.treatment, claim.test.control)
         ]
         for need in dict.fromkeys(filter(None, needs)):
-            found.setdefault(need.removeprefix("needs "), []).append(claim.id)
+            found.setdefault(need.detail, []).append(claim.id)
     return found
 
 

@@ -21,9 +21,10 @@ from cocktail.claims.arms import Answers
 from cocktail.claims.cells import cell_drafts
 from cocktail.claims.contrast import contrast_drafts
 from cocktail.claims.draft import Draft, row_of
-from cocktail.claims.rows import VerdictRow, Verdicts
+from cocktail.claims.reasons import needs
+from cocktail.claims.rows import ClaimVerdicts, VerdictRow, Verdicts
 from cocktail.claims.schema import CellsTest, Claim, ConsistencyTest, ContrastTest, read_claims
-from cocktail.claims.verdict import RULES, Finding, find, find_consistency
+from cocktail.claims.verdict import RULES, find, find_consistency
 from cocktail.config import Params
 from cocktail.data.table import read_split
 from cocktail.errors import RecordError
@@ -59,31 +60,32 @@ def evaluate_claims(
     for claim in stated:
         if isinstance(claim.test, ConsistencyTest):
             rows[claim.id] = [consistency_row(claim.test, rows[claim.test.of], models)]
-    result: Verdicts = {
-        "study": params.study.name,
-        "tier": params.study.tier,
-        "rule": max(RULES),
-        "lock": asdict(lock),
-        "note": note,
-        "confidence": params.compare.confidence,
-        "claims": [
-            {
-                "id": claim.id,
-                "number": claim.number,
-                "title": claim.title,
-                "statement": claim.statement,
-                "family": claim.family,
-                "margin": claim.margin,
-                "contradicted_by": claim.contradicted_by,
-                "caveat": claim.caveat,
-                "source": claim.source.told(),
-                "verdicts": rows[claim.id],
-            }
-            for claim in stated
-        ],
-    }
-    write_json(out / "claims.json", result)
+    result = Verdicts(
+        study=params.study.name,
+        tier=params.study.tier,
+        rule=max(RULES),
+        lock=asdict(lock),
+        note=note,
+        confidence=params.compare.confidence,
+        claims=[_claim(claim, rows[claim.id]) for claim in stated],
+    )
+    write_json(out / "claims.json", result.model_dump(mode="json"))
     return result
+
+
+def _claim(claim: Claim, rows: Sequence[VerdictRow]) -> ClaimVerdicts:
+    return ClaimVerdicts(
+        id=claim.id,
+        number=claim.number,
+        title=claim.title,
+        statement=claim.statement,
+        family=claim.family,
+        margin=claim.margin,
+        contradicted_by=claim.contradicted_by,
+        caveat=claim.caveat,
+        source=claim.source.told(),
+        verdicts=list(rows),
+    )
 
 
 def refuse_same_splits(prepared: Path, params: Params) -> None:
@@ -154,7 +156,7 @@ def _row(claim: Claim, draft: Draft, confidence: float, *, family_size: int) -> 
     """Judge one draft; what a primary row detects is told at the level that Holm is sure to grant it."""
     effect = draft.effect
     if draft.blocked or effect is None:
-        return row_of(draft, Finding("not tested", draft.blocked), detectable=None)
+        return row_of(draft, None, detectable=None)
     finding = draft.finding or find(
         100 * effect.low,
         100 * effect.high,
@@ -175,18 +177,17 @@ def consistency_row(
     """Return the one row of a claim that counts another claim's headline verdicts over the base models."""
     heads: dict[str, VerdictRow] = {}
     for row in rows:
-        heads.setdefault(row["model"], row)
-    tested = {model: row for model, row in heads.items() if row["verdict"] != "not tested"}
+        if row.headline:
+            heads.setdefault(row.model, row)
+    tested = [row.verdict for row in heads.values() if row.verdict != "not tested"]
     num_runs = sum(bool(run.sources) for scores in models for run in (*scores.explored, *scores.confirmed))
-    needs = [
-        f"needs {least} {what}, has {found}"
+    lacking = [
+        needs(f"{least} {what}, has {found}")
         for what, least, found in (
             ("models that are tested", test.min_models, len(tested)),
             ("training runs", test.min_runs, num_runs),
         )
         if found < least
     ]
-    draft = Draft(model=ALL_MODELS, scope=test.of, reading="strict")
-    if needs:
-        return row_of(draft, Finding("not tested", "; ".join(needs)), detectable=None)
-    return row_of(draft, find_consistency([row["verdict"] for row in tested.values()]), detectable=None)
+    draft = Draft(model=ALL_MODELS, scope=test.of, reading="strict", headline=True, blocked=tuple(lacking))
+    return row_of(draft, None if lacking else find_consistency(tested), detectable=None)

@@ -7,7 +7,7 @@ stand in reports/numbers.json. Nested dicts of numbers only: DVC drops lists and
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from statistics import fmean
 from typing import Any
 
@@ -33,8 +33,8 @@ def headline_metrics(numbers: Mapping[str, Any], claims: Verdicts) -> dict[str, 
 
 def _of_model(model: str, numbers: Mapping[str, Any], claims: Verdicts) -> dict[str, Any]:
     confirmed = numbers.get("confirmed", {}).values()
-    heads = dict(_headlines(model, claims))
-    verdicts = [row["verdict"] for row in heads.values()]
+    heads = _headlines(model, claims)
+    verdicts = [row.verdict for row in heads.values()]
     counts = {name.replace(" ", "_"): verdicts.count(name) for name in TOLD}
     return {
         "accuracy": {
@@ -43,18 +43,19 @@ def _of_model(model: str, numbers: Mapping[str, Any], claims: Verdicts) -> dict[
             if confirmed and all(arm in task for task in confirmed)
         },
         "effect": {
-            claim: round(row["effect"], 2)
+            claim: round(row.effect, 2)
             for claim, row in heads.items()
-            if row["primary"] and row["effect"] is not None
+            if row.primary and row.effect is not None
         },
         "verdicts": {**counts, "undecided": len(verdicts) - sum(counts.values())} if verdicts else {},
     }
 
 
-def _headlines(model: str, claims: Verdicts) -> Iterator[tuple[str, VerdictRow]]:
-    """The first row of each claim about this model alone, not about a larger one beside it."""
-    for claim in claims["claims"]:
-        for row in claim["verdicts"]:
-            if row["model"] == row["control_model"] == model:
-                yield claim["id"], row
-                break
+def _headlines(model: str, claims: Verdicts) -> dict[str, VerdictRow]:
+    """The headline of each claim about this model alone, not about a larger one beside it."""
+    return {
+        claim.id: row
+        for claim in claims.claims
+        for row in claim.headlines()
+        if row.model == row.control_model == model
+    }

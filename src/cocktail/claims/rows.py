@@ -1,34 +1,52 @@
-"""The content of claims.json, column by column: what tables, page, metrics and reviews read of verdicts."""
+"""claims.json, column by column: what all tables, pages, metrics and reviews read of verdicts."""
 
 from __future__ import annotations
 
-from typing import TypedDict
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cocktail.claims.reasons import Reason, older_reasons, told
 from cocktail.claims.verdict import Verdict
+from cocktail.config import Tier
+from cocktail.errors import RecordError
+from cocktail.files.records import read_json
+
+OLDER_TIER: Tier = "miniature"
+OLDER_LOCK = {"state": "not locked", "reason": "older than locks", "digest": "", "commit": "", "date": ""}
 
 
-class VerdictRow(TypedDict):
+class _Row(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class VerdictRow(_Row):
     """One verdict: a claim, on all its tasks or on one, for one base model. Differences are in points.
 
-    Columns:
-        scope: "macro" (all tasks of the claim), a task, or a cell's name; "macro vs LARGER": against another
-            model.
+    Attributes:
+        scope: "macro" (all tasks of the claim), "at least one task", a task, or a cell's name.
         reading: strict, lenient, or another of ``cocktail.analysis.scores.Reading``.
-        reason: why nothing was tested, or what a reader must know beside the verdict; may be empty.
+        headline: whether it is what the claim says of the model, first of all its rows.
+        reasons: why nothing was tested, or what a reader must know beside the verdict; may be none.
         effect, low, high: treatment minus control and its interval; None where nothing was computed.
         interval: what it is about: "training", or "these weights" with fewer than three seeds.
         p: of the claim's own null; p_adjusted: Holm over the model's primary rows, else None.
         detectable: the true effect that the test finds in at least 80 % of studies.
+        treatment_model: always ``model``; control_model: another, where a larger untuned one is the control.
         treatment_runs, control_runs: run ids, of treatment_model and control_model.
-        treatment_collapsed, control_collapsed: runs below the untuned model, or unreadable.
+        treatment_collapsed, control_collapsed: runs below the untuned model, or unreadable; older: None.
         primary: whether the row is in its model's Holm family.
     """
 
     model: str
     scope: str
     reading: str
+    headline: bool
     verdict: Verdict
-    reason: str
+    reasons: list[Reason]
     effect: float | None
     low: float | None
     high: float | None
@@ -43,33 +61,113 @@ class VerdictRow(TypedDict):
     treatment_runs: list[str]
     control_model: str
     control_runs: list[str]
-    treatment_collapsed: int
-    control_collapsed: int
+    treatment_collapsed: int | None = None
+    control_collapsed: int | None = None
     primary: bool
 
+    @property
+    def reason(self) -> str:
+        """The words of its reasons."""
+        return told(self.reasons)
 
-class ClaimVerdicts(TypedDict):
-    """A claim as claims.yaml states it, with its rows; the first of a model is its headline."""
+    @property
+    def on(self) -> str:
+        """What it is about: its scope, and the larger model that the control is."""
+        return self.scope if self.control_model == self.model else f"{self.scope} vs {self.control_model}"
+
+
+class ClaimVerdicts(_Row):
+    """A claim as claims.yaml states it, with its rows; none where no model of the study is tuned."""
 
     id: str
     number: int
     title: str
     statement: str
     family: str
-    margin: float
+    margin: float | None
     contradicted_by: str
     caveat: str
     source: str
     verdicts: list[VerdictRow]
 
+    def headlines(self) -> list[VerdictRow]:
+        """Return what it says of each model; once per larger model that it is held against."""
+        return [row for row in self.verdicts if row.headline]
 
-class Verdicts(TypedDict):
-    """The content of claims.json; ``rule`` is the number of the rule, ``lock`` a ``LockState``."""
+    def counts(self) -> dict[str, int]:
+        """Return how often each verdict was given, in the order of first appearance."""
+        return dict(Counter(row.verdict for row in self.verdicts))
 
-    study: str
-    tier: str
-    rule: int
-    lock: dict[str, str]
-    note: str
-    confidence: float
+
+class Verdicts(_Row):
+    """The content of claims.json; ``rule`` is the number of the rule, ``lock`` a ``LockState``.
+
+    What is older than tiers, rules and locks is of a miniature, by the first rule, and not locked.
+    """
+
+    study: str = ""
+    tier: Tier = OLDER_TIER
+    rule: int = 1
+    lock: dict[str, str] = Field(default_factory=OLDER_LOCK.copy)
+    note: str = ""
+    confidence: float = 0.95
     claims: list[ClaimVerdicts]
+
+    @property
+    def locked(self) -> bool:
+        """Whether claims, rule and params were fixed before the runs."""
+        return self.lock["state"] == "locked"
+
+    @property
+    def short_standing(self) -> str:
+        """Tier and lock for a cell: ``paper, locked 2030-01-31``."""
+        return f"{self.tier}, {self.lock['state']}" + (f" {self.lock['date']}" if self.locked else "")
+
+    @property
+    def standing(self) -> str:
+        """What the verdicts rest on: tier, rule and lock, in a sentence."""
+        state = f"not locked ({self.lock['reason']})"
+        if self.locked:
+            state = f"locked {self.lock['date']} at commit {self.lock['commit'][:12]}"
+        return f"Tier {self.tier}; rule {self.rule}; {state}."
+
+
+def read_verdicts(path: Path) -> Verdicts:
+    """Return the content of a claims.json, also of an older record.
+
+    Raises:
+        RecordError: the file is missing, is not JSON, or breaks its form.
+    """
+    content = read_json(path)
+    try:
+        return Verdicts.model_validate(_upgraded(content))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise RecordError(
+            f"not the verdicts of a study ({place}: {first['msg']})", where=str(path), fix="dvc repro analyze"
+        ) from None
+    except (KeyError, TypeError, AttributeError):
+        raise RecordError("this is no claims.json", where=str(path), fix="dvc repro analyze") from None
+
+
+def _upgraded(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Older rows have reasons in words, no mark of headlines, and the control's model in their scope, too."""
+    return {**content, "claims": [_upgraded_claim(claim) for claim in content["claims"]]}
+
+
+def _upgraded_claim(claim: Mapping[str, Any]) -> dict[str, Any]:
+    seen: set[tuple[str, str]] = set()
+    rows = []
+    for row in claim["verdicts"]:
+        models = (row["model"], row["control_model"])
+        found = dict(row)
+        if "reason" in found:
+            found |= {
+                "reasons": older_reasons(found.pop("reason")),
+                "headline": models not in seen,
+                "scope": found["scope"].removesuffix(f" vs {models[1]}"),
+            }
+        seen.add(models)
+        rows.append(found)
+    return {**claim, "verdicts": rows}

@@ -28,6 +28,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from cocktail.claims.reasons import Reason
 from cocktail.errors import RecordError
 
 Verdict = Literal["supported", "contradicted", "negligible", "not supported", "under-powered", "not tested"]
@@ -44,7 +45,7 @@ class Finding:
     """A verdict and, where the interval alone does not explain it, the reason."""
 
     verdict: Verdict
-    reason: str = ""
+    reason: Reason | None = None
 
 
 def find(
@@ -72,10 +73,10 @@ def find(
         raise RecordError(f"no interval to judge: {low} to {high}, margin {margin}")
     found = _non_superiority(low, high, margin) if non_superiority else _difference(low, high, margin)
     if found.verdict == "contradicted" and partial:
-        return Finding("under-powered", f"below zero, but {partial}")
+        return Finding("under-powered", Reason(code="partial", detail=f"below zero, but {partial}"))
     decided = found.verdict in DECIDED
     if decided and p_adjusted is not None and p_adjusted > 1 - confidence:
-        return Finding("under-powered", f"Holm-adjusted p {p_adjusted:.3f}")
+        return Finding("under-powered", Reason(code="holm", detail=f"Holm-adjusted p {p_adjusted:.3f}"))
     return found
 
 
@@ -87,7 +88,9 @@ def find_consistency(verdicts: Sequence[Verdict]) -> Finding:
     """
     if not verdicts:
         raise RecordError("no verdict to count")
-    share = f"supported with {verdicts.count('supported')} of {len(verdicts)} models"
+    share = Reason(
+        code="models", detail=f"supported with {verdicts.count('supported')} of {len(verdicts)} models"
+    )
     if "contradicted" in verdicts:
         return Finding("contradicted", share)
     if all(verdict == "supported" for verdict in verdicts):
@@ -110,11 +113,13 @@ def find_some(findings: Mapping[str, Finding], highs: Sequence[float], *, margin
     if not findings:
         raise RecordError("no task to look at")
     gains = [task for task, finding in findings.items() if finding.verdict == "supported"]
-    if gains:
-        return Finding("supported", f"{len(gains)} of {len(findings)} tasks gain: {', '.join(gains)}")
-    if max(highs) < margin:
-        return Finding("not supported", f"none of {len(findings)} tasks gains the margin")
-    return Finding("under-powered", f"none of {len(findings)} tasks is shown to gain")
+    verdict: Verdict = "supported" if gains else "not supported" if max(highs) < margin else "under-powered"
+    words = {
+        "supported": f"{len(gains)} of {len(findings)} tasks gain: {', '.join(gains)}",
+        "not supported": f"none of {len(findings)} tasks gains the margin",
+        "under-powered": f"none of {len(findings)} tasks is shown to gain",
+    }
+    return Finding(verdict, Reason(code="some", detail=words[verdict]))
 
 
 def _difference(low: float, high: float, margin: float) -> Finding:
@@ -127,5 +132,6 @@ def _difference(low: float, high: float, margin: float) -> Finding:
 
 def _non_superiority(low: float, high: float, margin: float) -> Finding:
     if high < margin:
-        return Finding("supported", "a loss of the margin or more" if high < -margin else "")
+        loss = Reason(code="loss", detail="a loss of the margin or more")
+        return Finding("supported", loss if high < -margin else None)
     return Finding("contradicted" if low > margin else "under-powered")

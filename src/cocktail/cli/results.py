@@ -97,7 +97,8 @@ def card(arguments: argparse.Namespace) -> None:
 )
 def verdicts_diff(arguments: argparse.Namespace) -> None:
     """Which verdicts differ between two claims.json, as Markdown for a review."""
-    from cocktail.claims.changes import changes_markdown, read_verdicts
+    from cocktail.claims.changes import changes_markdown
+    from cocktail.claims.rows import read_verdicts
 
     print(changes_markdown(read_verdicts(arguments.old), read_verdicts(arguments.new)), end="")
 

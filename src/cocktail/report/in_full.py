@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import get_args
 
+from cocktail.claims.rows import read_verdicts
 from cocktail.config import MixtureKind
-from cocktail.files.records import read_json
 from cocktail.report.methods import FULL, Record, methods_block, ordered_studies
 from cocktail.report.overview import GROUPS, claims_table, levels
 from cocktail.report.side_by_side import (
@@ -141,4 +141,4 @@ def _figures(folder: Path) -> Iterator[str]:
 
 def _verdicts(path: Path) -> list[str]:
     """The verdict table, straight from the record's claims.json; records older than claims have none."""
-    return [to_markdown(verdict_tables(read_json(path))[0])] if path.is_file() else []
+    return [to_markdown(verdict_tables(read_verdicts(path))[0])] if path.is_file() else []

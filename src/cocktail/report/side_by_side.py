@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cocktail.claims.rows import ClaimVerdicts, VerdictRow
+from cocktail.claims.reasons import told
+from cocktail.claims.rows import ClaimVerdicts, VerdictRow, Verdicts, read_verdicts
 from cocktail.files.records import read_json
 from cocktail.report.methods import Record
 from cocktail.report.provenance import tasks_by_status
-from cocktail.report.standing import rule_of, short_standing
-from cocktail.report.verdicts import effect_text, headlines
+from cocktail.report.verdicts import effect_text
 
 # Recorded studies that this version cannot make, what made their base was taken out: the commit that can.
 REBUILT_BY = {"small": "fa7ca1b"}
@@ -46,29 +46,29 @@ def tunes(record: Record) -> bool:
 
 def claim_lines(records: Sequence[Record]) -> list[ClaimLine]:
     """Return one line a primary claim, and of a number without any its first; one cell a record."""
-    studies = [_read_claims(record) for record in records]
+    studies = [{claim.id: claim for claim in _verdicts(record).claims} for record in records]
     every = [claim for claims in studies for claim in claims.values()]
-    primary = {claim["number"] for claim in every if claim["family"] == "primary"}
+    primary = {claim.number for claim in every if claim.family == "primary"}
     shown: dict[str, ClaimVerdicts] = {}
     others: set[int] = set()
     for claim in every:
-        first = claim["number"] not in primary | others
-        others |= {claim["number"]} if first else set()
-        if first or claim["family"] == "primary":
-            shown.setdefault(claim["id"], claim)
+        first = claim.number not in primary | others
+        others |= {claim.number} if first else set()
+        if first or claim.family == "primary":
+            shown.setdefault(claim.id, claim)
     return [
         ClaimLine(
-            number=claim["number"],
-            title=claim["title"],
+            number=claim.number,
+            title=claim.title,
             cells=tuple(_told(claims[name]) if name in claims else () for claims in studies),
         )
-        for name, claim in sorted(shown.items(), key=lambda one: int(one[1]["number"]))
+        for name, claim in sorted(shown.items(), key=lambda one: one[1].number)
     ]
 
 
 def standing_of(record: Record) -> str:
     """Return tier and lock of a recorded study, for its column."""
-    return short_standing(_claims_file(record))
+    return _verdicts(record).short_standing
 
 
 def data_text(params: Mapping[str, Any]) -> str:
@@ -111,7 +111,7 @@ def floor_text(record: Record) -> str:
 
     Records of rule 1 have no such flag: there, no compared arm is shown to beat the guess on test.
     """
-    flagged = rule_of(_claims_file(record)) > 1
+    flagged = _verdicts(record).rule > 1
     beaten: dict[str, dict[str, bool]] = {}
     for row in read_json(record.folder / "comparison.json")["arms"]:
         tasks = beaten.setdefault(row["model"], {})
@@ -130,44 +130,35 @@ def _statuses(params: Mapping[str, Any]) -> list[str]:
     return sorted(tasks_by_status(params), key=lambda status: (status == "original", status))
 
 
-def _read_claims(record: Record) -> dict[str, ClaimVerdicts]:
-    """The claims of a record by id."""
-    return {claim["id"]: claim for claim in _claims_file(record).get("claims", ())}
-
-
-def _claims_file(record: Record) -> Mapping[str, Any]:
-    """The content of claims.json; records older than claims have none."""
+def _verdicts(record: Record) -> Verdicts:
+    """The verdicts of a record; those that are older than claims have none."""
     path = record.folder / "claims.json"
-    found: Mapping[str, Any] = read_json(path) if path.is_file() else {}
-    return found
+    return read_verdicts(path) if path.is_file() else Verdicts(claims=[])
 
 
 def _told(claim: ClaimVerdicts) -> tuple[Told, ...]:
-    rows = headlines(claim)
+    rows = claim.headlines()
     return tuple(
-        Told(_who(row) if len(rows) > 1 else "", row["verdict"], _text(row), _effect(row)) for row in rows
+        Told(_who(row) if len(rows) > 1 else "", row.verdict, _text(row), _effect(row)) for row in rows
     )
 
 
 def _who(row: VerdictRow) -> str:
-    against = row["control_model"]
-    return row["model"] if against == row["model"] else f"{row['model']} against {against}"
+    against = row.control_model
+    return row.model if against == row.model else f"{row.model} against {against}"
 
 
 def _effect(row: VerdictRow) -> str:
     """The effect; of what is not tested none, though a number may have been measured."""
-    return "" if row["verdict"] == "not tested" else effect_text(row)
+    return "" if row.verdict == "not tested" else effect_text(row)
 
 
 def _text(row: VerdictRow) -> str:
-    reasons = row["reason"].split("; ") if row["reason"] else []
-    if row["verdict"] == "not tested":
-        # That a task is no target is said by "k of n tasks" and in full below; here what else is missing.
-        return "; ".join(
-            [one for one in reasons if not one.endswith(("in study.targets", " more"))] or reasons
-        )
-    reasons = [one for one in reasons if not one.startswith("k = ")]  # tries in place of seeds: as above
-    return ", ".join([*([effect_text(row)] if row["effect"] is not None else []), *reasons])
+    """Effect and reasons, but for what stands in the documents' notes: no target, tries in place of seeds."""
+    if row.verdict == "not tested":
+        return told([one for one in row.reasons if one.code not in ("target", "more")]) or row.reason
+    reasons = [str(one) for one in row.reasons if one.code != "tries"]
+    return ", ".join([*([effect_text(row)] if row.effect is not None else []), *reasons])
 
 
 def _model(name: str, manifest: Mapping[str, Any], pretraining: bool) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from cocktail.claims.rows import read_verdicts
 from cocktail.config import Params
 from cocktail.files.records import fresh_file, fresh_folder, read_json
 from cocktail.report import bases, choices, judging, provenance, results
@@ -60,7 +61,7 @@ def study_tables(
     one_seed = f"{note} One seed: exploratory."
     effects = read_json(inputs.reports / "effects.json")
     return [
-        *verdict_tables(read_json(inputs.reports / "claims.json")),
+        *verdict_tables(read_verdicts(inputs.reports / "claims.json")),
         results.main_table(comparison, read_published(inputs.published), note=note),
         results.contrasts_table(effects, note=note),
         results.effects_table(effects, note=note),

@@ -9,7 +9,6 @@ import pandas as pd
 
 from cocktail.claims.rows import ClaimVerdicts, VerdictRow, Verdicts
 from cocktail.files.text import with_interval
-from cocktail.report.standing import standing_text
 from cocktail.report.table import Table, p_text
 
 RULE = (
@@ -34,15 +33,15 @@ COLUMNS = (
 
 def verdict_tables(claims: Verdicts) -> list[Table]:
     """Return ``verdicts``, one row a claim and model, and ``verdict_rows``, every row but single cells."""
-    heads = [(claim, row) for claim in claims["claims"] for row in headlines(claim)]
+    heads = [(claim, row) for claim in claims.claims for row in claim.headlines()]
     every = [
         (claim, row)
-        for claim in claims["claims"]
-        for row in (headlines(claim) if claim["family"] == "exploratory" else claim["verdicts"])
+        for claim in claims.claims
+        for row in (claim.headlines() if claim.family == "exploratory" else claim.verdicts)
     ]
-    level = f"{claims['confidence']:.0%}"
-    note = f"{claims['note']} Effects in points with {level} intervals over seeds and items. {RULE}"
-    note += f" {standing_text(claims)}"
+    level = f"{claims.confidence:.0%}"
+    note = f"{claims.note} Effects in points with {level} intervals over seeds and items. {RULE}"
+    note += f" {claims.standing}"
     hidden = ("collapsed", "family", "statement", "source", "caveat", "treatment runs", "control runs")
     return [
         Table(
@@ -62,47 +61,39 @@ def verdict_tables(claims: Verdicts) -> list[Table]:
     ]
 
 
-def headlines(claim: ClaimVerdicts) -> list[VerdictRow]:
-    """Return the first row of each model, once per larger model that it is held against."""
-    first: dict[tuple[str, str], VerdictRow] = {}
-    for row in claim["verdicts"]:
-        first.setdefault((row["model"], row["control_model"]), row)
-    return list(first.values())
-
-
 def _frame(rows: Iterable[tuple[ClaimVerdicts, VerdictRow]]) -> pd.DataFrame:
     return pd.DataFrame([_cells(claim, row) for claim, row in rows], columns=COLUMNS)
 
 
 def _cells(claim: ClaimVerdicts, row: VerdictRow) -> dict[str, Any]:
     return {
-        "claim": f"{claim['number']}. {claim['title']}",
-        "model": row["model"],
-        "on": row["scope"],
-        "reading": row["reading"],
-        "verdict": row["verdict"],
-        "reason": row["reason"],
+        "claim": f"{claim.number}. {claim.title}",
+        "model": row.model,
+        "on": row.on,
+        "reading": row.reading,
+        "verdict": row.verdict,
+        "reason": row.reason,
         "effect": effect_text(row),
-        "adjusted p": p_text(row["p_adjusted"]),
-        "items": _count(row["n_items"]),
-        "clusters": _count(row["n_clusters"]),
-        "seeds": _count(row["n_seeds"]),
+        "adjusted p": p_text(row.p_adjusted),
+        "items": _count(row.n_items),
+        "clusters": _count(row.n_clusters),
+        "seeds": _count(row.n_seeds),
         "collapsed": _collapsed(row),
-        "detectable": row["detectable"],
-        "family": claim["family"],
-        "statement": claim["statement"],
-        "source": claim["source"],
-        "caveat": claim["caveat"],
-        "treatment runs": _runs(row["model"], row["treatment_model"], row["treatment_runs"]),
-        "control runs": _runs(row["model"], row["control_model"], row["control_runs"]),
+        "detectable": row.detectable,
+        "family": claim.family,
+        "statement": claim.statement,
+        "source": claim.source,
+        "caveat": claim.caveat,
+        "treatment runs": _runs(row.model, row.treatment_model, row.treatment_runs),
+        "control runs": _runs(row.model, row.control_model, row.control_runs),
     }
 
 
 def _collapsed(row: VerdictRow) -> str:
     """The runs of treatment and control that collapsed; records of the first edition did not count them."""
-    if not row["n_seeds"] or "treatment_collapsed" not in row:
+    if not row.n_seeds or row.treatment_collapsed is None:
         return ""
-    return f"{row['treatment_collapsed']}, {row['control_collapsed']}"
+    return f"{row.treatment_collapsed}, {row.control_collapsed}"
 
 
 def _runs(judged: str, model: str, runs: Sequence[str]) -> list[str]:
@@ -112,7 +103,7 @@ def _runs(judged: str, model: str, runs: Sequence[str]) -> list[str]:
 
 def effect_text(row: VerdictRow) -> str:
     """Return effect and interval in points; empty where nothing was measured."""
-    return with_interval(row["effect"], row["low"], row["high"], about=row["interval"], missing="")
+    return with_interval(row.effect, row.low, row.high, about=row.interval, missing="")
 
 
 def _count(value: int | None) -> int | str:

@@ -13,11 +13,11 @@ from typing import Any
 
 import pandas as pd
 
+from cocktail.claims.rows import OLDER_TIER
 from cocktail.config import Params, record_name
 from cocktail.config.compose import differences as param_differences
 from cocktail.errors import RecordError
 from cocktail.files.records import fresh_folder, read_json, read_table, write_json, write_table
-from cocktail.report.standing import TIER
 from cocktail.report.table import keep_tables
 from cocktail.runs.kept import KeptRuns, runs_folder
 from cocktail.runs.lock import lock_path
@@ -138,7 +138,7 @@ def differences(fresh: Mapping[str, Any], recorded: Mapping[str, Any], *, tolera
 def _recorded_params(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """The params of a record; one that is older than tiers has the tier that it is shown with."""
     params: dict[str, Any] = manifest["params"]
-    return {**params, "study": {"tier": TIER, **params["study"]}}
+    return {**params, "study": {"tier": OLDER_TIER, **params["study"]}}
 
 
 def _leaves(numbers: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:

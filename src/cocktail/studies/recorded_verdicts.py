@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from cocktail.claims.changes import ABSENT, read_verdicts, verdict_changes
+from cocktail.claims.changes import ABSENT, verdict_changes
 from cocktail.claims.locked import claims_digest
+from cocktail.claims.rows import Verdicts, read_verdicts
 from cocktail.claims.schema import read_claims
 from cocktail.errors import ConfigError
 from cocktail.files.records import digest_file
-from cocktail.report.standing import lock_of, rule_of, short_standing
 from cocktail.runs.lock import read_lock
 
 CLAIMS_COPY, LOCK_COPY = "claims.yaml", "lock.json"  # in the folder of a record; old ones have neither
@@ -46,8 +45,8 @@ def hold_verdicts(reports: Path, recorded: Path, claims: Path, *, exact: bool) -
     """
     fresh, kept = (read_verdicts(folder / "claims.json") for folder in (reports, recorded))
     broken, notes = list(_broken_copies(recorded, kept)), list(_lock_note(fresh, kept))
-    if rule_of(fresh) != rule_of(kept):
-        rules = f"the record's stand under rule {rule_of(kept)}, the fresh ones under rule {rule_of(fresh)}"
+    if fresh.rule != kept.rule:
+        rules = f"the record's stand under rule {kept.rule}, the fresh ones under rule {fresh.rule}"
         return Held(tuple(broken), (f"verdicts are not compared: {rules}", *notes))
     changed = _claims_changed(recorded / CLAIMS_COPY, claims)
     if changed:
@@ -57,7 +56,8 @@ def hold_verdicts(reports: Path, recorded: Path, claims: Path, *, exact: bool) -
         for one in verdict_changes(kept, fresh)
         if (exact or one.flipped) and not (changed and ABSENT in (one.was, one.now))
     ]
-    if exact and not changed and not lines and _without_lock(fresh) != _without_lock(kept):
+    same = fresh.model_dump(exclude={"lock"}) == kept.model_dump(exclude={"lock"})
+    if exact and not changed and not lines and not same:
         lines = ["claims.json differs"]
     return Held((*broken, *lines), tuple(notes))
 
@@ -73,12 +73,12 @@ def _claims_changed(copy: Path, claims: Path) -> bool:
     return theirs != claims_digest(read_claims(claims))
 
 
-def _broken_copies(recorded: Path, kept: Mapping[str, Any]) -> Iterator[str]:
+def _broken_copies(recorded: Path, kept: Verdicts) -> Iterator[str]:
     """A locked record holds the very lock that its verdicts name, and the claims of that lock."""
-    lock, copy, claims = lock_of(kept), recorded / LOCK_COPY, recorded / CLAIMS_COPY
-    if lock["state"] != "locked":
+    copy, claims = recorded / LOCK_COPY, recorded / CLAIMS_COPY
+    if not kept.locked:
         return
-    if not copy.is_file() or digest_file(copy) != lock["digest"]:
+    if not copy.is_file() or digest_file(copy) != kept.lock["digest"]:
         yield f"{LOCK_COPY} of the record is not the lock that its verdicts name"
     elif not claims.is_file():
         yield f"{CLAIMS_COPY} of the record is missing"
@@ -88,12 +88,8 @@ def _broken_copies(recorded: Path, kept: Mapping[str, Any]) -> Iterator[str]:
                 yield f"{CLAIMS_COPY} of the record is not what was locked"
 
 
-def _lock_note(fresh: Mapping[str, Any], kept: Mapping[str, Any]) -> Iterator[str]:
-    mine, theirs = lock_of(fresh), lock_of(kept)
-    if "lock" in kept and (mine["state"], mine["digest"]) != (theirs["state"], theirs["digest"]):
+def _lock_note(fresh: Verdicts, kept: Verdicts) -> Iterator[str]:
+    mine, theirs = fresh.lock, kept.lock
+    if (mine["state"], mine["digest"]) != (theirs["state"], theirs["digest"]):
         reason = f" ({mine['reason']})" if mine["reason"] else ""
-        yield f"the record is {short_standing(kept)}, the fresh study {short_standing(fresh)}{reason}"
-
-
-def _without_lock(claims: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in claims.items() if name != "lock"}
+        yield f"the record is {kept.short_standing}, the fresh study {fresh.short_standing}{reason}"

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cocktail.claims.rows import ClaimVerdicts, VerdictRow, Verdicts, read_verdicts
 from cocktail.config import Params
 from cocktail.errors import RecordError
 from cocktail.files.records import read_json
 from cocktail.report.page import sections
-from cocktail.report.page.claims import NOT_TESTED, Claim, Claims, Verdict, read_claims
 from cocktail.report.page.figures import Picture, inline_svg, slug
 from cocktail.report.page.studies import Fact, Findings, findings, not_recorded, recorded
 from cocktail.report.page.tables import ShownTable, shown_tables
@@ -50,7 +50,7 @@ class Page:
 
     params: Params
     note: str
-    claims: Claims | None
+    claims: Verdicts | None
     results: tuple[Filled, ...]
     sources: tuple[Filled, ...]
     rest: Filled
@@ -65,12 +65,12 @@ class Page:
         """Whether a model of the study was made from scratch."""
         return any(model.kind == "scratch" for model in self.params.models.values())
 
-    def untested(self) -> list[tuple[Claim, str, list[Verdict]]]:
+    def untested(self) -> list[tuple[ClaimVerdicts, str, list[VerdictRow]]]:
         """Return the rows of claims that were not tested, together where the reason is the same."""
-        found: dict[tuple[str, str], tuple[Claim, str, list[Verdict]]] = {}
+        found: dict[tuple[str, str], tuple[ClaimVerdicts, str, list[VerdictRow]]] = {}
         for claim in self.claims.claims if self.claims else []:
             for row in claim.verdicts:
-                if row.verdict == NOT_TESTED:
+                if row.verdict == "not tested":
                     found.setdefault((claim.id, row.reason), (claim, row.reason, []))[2].append(row)
         return list(found.values())
 
@@ -101,7 +101,7 @@ def gather(inputs: Inputs, *, params: Params) -> Page:
     return Page(
         params=params,
         note=data_note(params),
-        claims=read_claims(inputs.reports / "claims.json", study=params.study.name),
+        claims=page_claims(inputs.reports / "claims.json", study=params.study.name),
         results=tuple(_fill(section, tables, pictures) for section in sections.RESULTS),
         sources=tuple(_fill(section, tables, pictures) for section in sections.SOURCES),
         rest=_fill(rest, tables, pictures),
@@ -111,6 +111,20 @@ def gather(inputs: Inputs, *, params: Params) -> Page:
         findings=findings(inputs.reports / "studies"),
         unrecorded=not_recorded(inputs.configured, inputs.reports / "studies"),
     )
+
+
+def page_claims(path: Path, *, study: str) -> Verdicts | None:
+    """Return the verdicts of ``study``; None where none were written.
+
+    Raises:
+        RecordError: the file breaks its form, or is of another study.
+    """
+    claims = read_verdicts(path) if path.is_file() else None
+    if claims and claims.study != study:
+        raise RecordError(
+            f"verdicts are of study {claims.study!r}, params of {study!r}", where=str(path), fix="dvc repro"
+        )
+    return claims
 
 
 def _fill(section: sections.Section, tables: Mapping[str, ShownTable], pictures: Iterable[Picture]) -> Filled:

@@ -12,8 +12,8 @@ from itertools import accumulate
 
 from matplotlib.ticker import MaxNLocator
 
+from cocktail.claims.rows import ClaimVerdicts, VerdictRow
 from cocktail.files.text import with_interval
-from cocktail.report.page.claims import Claim, Verdict
 
 LINE, ROW, AXIS = 16, 30, 30  # heights in px: a line of the label, the rest of a row, the axis
 LABEL = 44  # characters of a label's line: what the narrowest phones hold
@@ -57,7 +57,7 @@ class Forest:
     description: str
 
 
-def draw_forest(rows: Sequence[tuple[str, Verdict, float | None]]) -> Forest | None:
+def draw_forest(rows: Sequence[tuple[str, VerdictRow, float | None]]) -> Forest | None:
     """Return the plot of (label, verdict, margin); None where no row has an effect."""
     measured = [one for one in rows if one[1].effect is not None]
     if not measured:
@@ -104,36 +104,36 @@ class _Axis:
         return None if low is None or high is None else (self.place(low), self.place(high))
 
 
-def _ends(rows: Sequence[tuple[str, Verdict, float | None]]) -> Iterator[float]:
+def _ends(rows: Sequence[tuple[str, VerdictRow, float | None]]) -> Iterator[float]:
     for _, row, margin in rows:
         yield from (end for end in (row.effect, row.low, row.high) if end is not None)
         if margin:
             yield from (-margin, margin)
 
 
-def claim_forest(claim: Claim) -> Forest | None:
+def claim_forest(claim: ClaimVerdicts) -> Forest | None:
     """Return the plot of all rows of one claim."""
     return draw_forest([(row_label(row), row, claim.margin) for row in claim.verdicts])
 
 
-def headline_forest(claims: Sequence[Claim]) -> Forest | None:
+def headline_forest(claims: Sequence[ClaimVerdicts]) -> Forest | None:
     """Return the plot of the first row of every claim and model."""
     rows = [(claim, row) for claim in claims for row in claim.headlines()]
     several = len({row.model for _, row in rows if row.effect is not None}) > 1
     return draw_forest([(_title(claim, row, several=several), row, claim.margin) for claim, row in rows])
 
 
-def _title(claim: Claim, row: Verdict, *, several: bool) -> str:
+def _title(claim: ClaimVerdicts, row: VerdictRow, *, several: bool) -> str:
     named = [row.model] if several else []
     named += [f"vs {row.control_model}"] if row.control_model != row.model else []
     return f"{claim.title} ({' '.join(named)})" if named else claim.title
 
 
-def row_label(row: Verdict) -> str:
+def row_label(row: VerdictRow) -> str:
     """Return what a row of a claim is about."""
-    return f"{row.scope}, {row.reading} ({row.model})"
+    return f"{row.on}, {row.reading} ({row.model})"
 
 
-def effect_text(row: Verdict) -> str:
+def effect_text(row: VerdictRow) -> str:
     """Return effect and interval in points, as the report's tables write them."""
     return with_interval(row.effect, row.low, row.high, about=row.interval)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from cocktail.claims.rows import VerdictRow, Verdicts
 from cocktail.config import Params
 from cocktail.files.records import write_text
-from cocktail.report.page.claims import NOT_TESTED, Claims, Verdict
 from cocktail.report.page.content import Inputs, Page, gather
 from cocktail.report.page.figures import breakable, slug
 from cocktail.report.page.forest import claim_forest, effect_text, headline_forest, row_label
@@ -26,7 +26,7 @@ SENTENCES = {
     "negligible": "There is a difference, too small to matter: {effect} points.",
     "not supported": "There is no difference that matters: {effect} points.",
     "under-powered": "This study cannot tell: {effect} points{seen}.",
-    NOT_TESTED: "It was not tested here{why}.",
+    "not tested": "It was not tested here{why}.",
 }
 TOLD = {  # of the study: which claims held, and which did not, before what is open
     "supported": "Held",
@@ -66,7 +66,7 @@ def render_page(page: Page) -> str:
         "answer": answer,
         "plainly": plainly,
         "untested_heads": lambda claims: sum(
-            row.verdict == NOT_TESTED for claim in claims.claims for row in claim.headlines()
+            row.verdict == "not tested" for claim in claims.claims for row in claim.headlines()
         ),
         "slug": slug,
         "glyphs": GLYPHS,
@@ -79,17 +79,17 @@ def render_page(page: Page) -> str:
     return environment.get_template("report.html.j2").render(page=page, params=page.params)
 
 
-def plainly(row: Verdict) -> str:
+def plainly(row: VerdictRow) -> str:
     """Return what a row says, in a sentence."""
     seen = "" if row.detectable is None else f"; about {row.detectable:.0f} would have been seen"
     why = f": {row.reason}" if row.reason else ""
     return SENTENCES[row.verdict].format(effect=effect_text(row), seen=seen, why=why)
 
 
-def answer(claims: Claims) -> str:
+def answer(claims: Verdicts) -> str:
     """Return what came out of a study, by its headlines: effects with their claims, untested ones counted."""
     heads = [(claim, row) for claim in claims.claims for row in claim.headlines()]
-    tested = [(claim, row) for claim, row in heads if row.verdict != NOT_TESTED]
+    tested = [(claim, row) for claim, row in heads if row.verdict != "not tested"]
     parts = [f"Of {len(heads)} headline statements {len(tested)} could be tested."]
     for verdict, words in TOLD.items():
         mine = [

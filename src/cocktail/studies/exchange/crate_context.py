@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from cocktail.files.records import read_json
+from cocktail.claims.rows import read_verdicts
 
 MIT = "https://spdx.org/licenses/MIT"
 LICENCES = {
@@ -65,20 +65,22 @@ def models(manifest: Mapping[str, Any]) -> Iterator[Entity]:
 def verdicts(record: Path) -> Iterator[Entity]:
     """The first verdict of each claim, which is its headline; a claim of which nothing was tuned has none."""
     path = record / "claims.json"
-    for claim in read_json(path)["claims"] if path.is_file() else ():
-        if not claim["verdicts"]:
+    for claim in read_verdicts(path).claims if path.is_file() else ():
+        if not claim.headlines():
             continue
-        head = claim["verdicts"][0]
-        effect, low, high = (head.get(key) for key in ("effect", "low", "high"))
-        measured = "" if effect is None else f"effect {effect:+.2f} points [{low:+.2f}, {high:+.2f}]; "
+        head = claim.headlines()[0]
+        measured = _measured(head.effect, head.low, head.high)
         yield {
-            "@id": f"#verdict-{claim['id']}",
+            "@id": f"#verdict-{claim.id}",
             "@type": "PropertyValue",
-            "name": f"{claim['number']}. {claim['title']}",
-            "value": head["verdict"],
-            "description": f"{measured}{head['model']}, {head['scope']}, {head['reading']}. "
-            f"{claim['statement']}",
+            "name": f"{claim.number}. {claim.title}",
+            "value": head.verdict,
+            "description": f"{measured}{head.model}, {head.on}, {head.reading}. {claim.statement}",
         }
+
+
+def _measured(effect: float | None, low: float | None, high: float | None) -> str:
+    return "" if effect is None else f"effect {effect:+.2f} points [{low:+.2f}, {high:+.2f}]; "
 
 
 def _licence(text: str) -> dict[str, str]:

@@ -12,11 +12,10 @@ import pandas as pd
 from cocktail.analysis.stats.crossed import Effect, TaskOutcomes, crossed_macro
 from cocktail.analysis.stats.variances import Arm
 from cocktail.claims.draft import MACRO, SOME
-from cocktail.claims.rows import VerdictRow
+from cocktail.claims.rows import VerdictRow, read_verdicts
 from cocktail.claims.verdict import RULES, find
 from cocktail.errors import RecordError
 from cocktail.files.records import read_json, read_table
-from cocktail.report.standing import rule_of
 from cocktail.studies.simulation.oracle import CONTROL, TREATMENT, SecondRoad, second_road
 from cocktail.studies.simulation.rates import CONFIDENCE
 
@@ -133,41 +132,38 @@ def recorded_contrasts(record: Path) -> Iterator[Contrast]:
                 arm: {row["target"]: row[f"{arm}_runs"]} for arm in ARMS
             }
             yield Contrast(row["contrast"], models, runs, row["estimate"])
-    claims = read_json(record / "claims.json")
-    rule = rule_of(claims)
-    for claim in claims["claims"]:
-        strict = [row for row in claim["verdicts"] if row["reading"] == "strict"]
+    claims = read_verdicts(record / "claims.json")
+    for claim in claims.claims:
+        strict = [row for row in claim.verdicts if row.reading == "strict"]
         for head in strict:
-            if head["scope"].startswith(MACRO) and head["n_items"] and "tries" not in head["reason"]:
-                told = "" if rule == max(RULES) else f"{head['verdict']} (rule {rule})"
-                found = _headline(claim["id"], head, strict, where=record)
-                yield replace(found, verdict=told, margin=claim["margin"])
+            tries = any(reason.code == "tries" for reason in head.reasons)
+            if head.scope == MACRO and head.n_items and not tries:
+                told = "" if claims.rule == max(RULES) else f"{head.verdict} (rule {claims.rule})"
+                found = _headline(claim.id, head, strict, where=record)
+                yield replace(found, verdict=told, margin=claim.margin or 0.0)
 
 
 def _headline(claim: str, head: VerdictRow, rows: Sequence[VerdictRow], *, where: Path) -> Contrast:
     """The tasks of a macro mean are those whose own rows are tested with the same models."""
-    opponent = head["scope"].removeprefix(MACRO)
     mine = [
         row
         for row in rows
-        if row["scope"] != head["scope"]
-        and not row["scope"].startswith(SOME)
-        and row["scope"].endswith(opponent)
-        and row["model"] == head["model"]
-        and row["verdict"] != "not tested"
+        if row.scope not in (MACRO, SOME)
+        and (row.model, row.control_model) == (head.model, head.control_model)
+        and row.verdict != "not tested"
     ]
-    if head["effect"] is None or sum(row["n_items"] or 0 for row in mine) != head["n_items"]:
+    if head.effect is None or sum(row.n_items or 0 for row in mine) != head.n_items:
         raise RecordError(
-            f"the tasks of claim {claim} have other items than its macro mean of {head['n_items']}",
+            f"the tasks of claim {claim} have other items than its macro mean of {head.n_items}",
             where=str(where / "claims.json"),
             fix="make record",
         )
-    models: dict[Arm, str] = {"treatment": head["treatment_model"], "control": head["control_model"]}
+    models: dict[Arm, str] = {"treatment": head.treatment_model, "control": head.control_model}
     runs: dict[Arm, Mapping[str, Sequence[str]]] = {
-        "treatment": {row["scope"].removesuffix(opponent): row["treatment_runs"] for row in mine},
-        "control": {row["scope"].removesuffix(opponent): row["control_runs"] for row in mine},
+        "treatment": {row.scope: row.treatment_runs for row in mine},
+        "control": {row.scope: row.control_runs for row in mine},
     }
-    return Contrast(claim, models, runs, head["effect"] / 100, rounded=True)
+    return Contrast(claim, models, runs, head.effect / 100, rounded=True)
 
 
 def _verdict(effect: Effect, contrast: Contrast) -> str:
