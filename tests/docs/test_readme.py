@@ -8,10 +8,11 @@ from typing import get_args
 
 import pytest
 
+from cocktail.claims.rows import read_verdicts
 from cocktail.claims.verdict import Verdict
-from cocktail.files.records import read_json
-from cocktail.report.methods import FULL, read_studies
+from cocktail.report.methods import Record, read_studies
 from cocktail.report.readme import BENCHMARKS, OUTCOME, OVERVIEW, RESULTS, marks, render_documents
+from cocktail.report.side_by_side import tunes
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -30,10 +31,9 @@ def block(name: str) -> str:
     return README[README.index(start) : README.index(end) + len(end)]
 
 
-def full_records() -> list[Path]:
-    """The folders of recorded studies with full fine-tuning."""
-    studies = read_studies(ROOT / "reports/studies").values()
-    return [record.folder for records in studies for record in records if record.method == FULL]
+def leading_records() -> list[Record]:
+    """The first record of each study."""
+    return [records[0] for records in read_studies(ROOT / "reports/studies").values()]
 
 
 @pytest.mark.parametrize(("name", "text"), render_documents(ROOT).items())
@@ -57,12 +57,6 @@ def test_numbers_of_results_stand_in_blocks_only() -> None:
         assert not re.search(r"[+−]\d+\.\d|\d\.\d \[", text)
 
 
-def tunes(folder: Path) -> bool:
-    """Whether the study of a record tunes a model: only then has it verdicts."""
-    models = read_json(folder / "manifest.json")["params"]["models"].values()
-    return any(not model["reference"] and model["kind"] != "endpoint" for model in models)
-
-
 def test_the_first_screen_says_what_how_and_what_came_out() -> None:
     first, _, rest = README.partition("\n## How it works\n")
     assert rest and "arxiv.org/abs/2410.01109" in first
@@ -70,11 +64,11 @@ def test_the_first_screen_says_what_how_and_what_came_out() -> None:
     places = [first.index(title) for title in ("## Two commands", "## What came out", "## How to read it")]
     assert places == sorted(places)
     (header,) = (line for line in first.splitlines() if line.startswith("| claim |"))
-    tuned = {folder.name for folder in full_records() if tunes(folder)}
+    tuned = {record.folder.name for record in leading_records() if tunes(record)}
     assert tuned and set(header.strip("| ").split(" | ")) == {"claim", *tuned}
-    for folder in full_records():
-        assert len(re.findall(rf"^- \*\*\[{folder.name}\]\(", first, re.MULTILINE)) == 1
-        assert (f"**{folder.name}** " in block(OUTCOME)) == (folder.name in tuned)
+    for name in (record.folder.name for record in leading_records()):
+        assert len(re.findall(rf"^- \*\*\[{name}\]\(", first, re.MULTILINE)) == 1
+        assert (f"**{name}** " in block(OUTCOME)) == (name in tuned)
 
 
 def test_what_a_verdict_means_is_read_in_ten_lines() -> None:
@@ -87,12 +81,12 @@ def test_the_results_show_the_headline_of_every_claim_of_a_recorded_study() -> N
     """A record without claims would leave documents equal to their render, and without verdicts."""
     text = (ROOT / RESULTS).read_text(encoding="utf-8")
     numbers = set()
-    for folder in filter(tunes, full_records()):
-        for claim in read_json(folder / "claims.json")["claims"]:
-            head, title = claim["verdicts"][0], f"{claim['number']}. {claim['title']}"
-            numbers.add(claim["number"])
-            assert f"| {title} | {head['model']} |" in text, folder.name
-            if claim["family"] == "primary":
-                assert f"\n| {title} | " in block(OVERVIEW), folder.name
+    for record in filter(tunes, leading_records()):
+        for claim in read_verdicts(record.folder / "claims.json").claims:
+            head, title = claim.headlines()[0], f"{claim.number}. {claim.title}"
+            numbers.add(claim.number)
+            assert f"| {title} | {head.model} |" in text, record.folder.name
+            if claim.family == "primary":
+                assert f"\n| {title} | " in block(OVERVIEW), record.folder.name
     shown = re.findall(r"^\| (\d)\. ", block(OVERVIEW), re.MULTILINE)
     assert numbers and {int(number) for number in shown} == numbers, "a claim that README does not show"

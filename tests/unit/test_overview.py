@@ -253,6 +253,19 @@ def test_the_order_of_records_is_the_order_of_columns(studies: Path) -> None:
     assert "| claim | tiny | small |" in overview(records(studies, "tiny", "small"))
 
 
+def test_a_study_that_was_run_with_adapters_alone_stands_by_them(studies: Path) -> None:
+    manifest = read_json(studies / "small/manifest.json")
+    manifest["params"]["train"]["method"] = "lora"
+    write_json(studies / "small/manifest.json", manifest)
+    text = "".join("".join(marks(block)) for block in (OUTCOME, OVERVIEW, BENCHMARKS, ERROR_RATES))
+    rendered = render_readme(text, studies.parent)
+    assert "| claim | small | tiny |" in rendered
+    assert [line.partition("; ")[0][-11:] for line in rendered.splitlines() if "**[small]" in line] == [
+        "method lora"
+    ]
+    assert "First" in render_results(studies).partition("## Study small")[2].partition("## Study")[0]
+
+
 def test_a_study_that_tunes_nothing_has_a_line_and_no_column(studies: Path) -> None:
     before = outcome(records(studies, "small", "tiny"))
     claims = [claim("four", 4, "Counts models", [row(None, "not tested", reason="needs 2 models")])]

@@ -8,7 +8,7 @@ from typing import get_args
 
 from cocktail.claims.rows import read_verdicts
 from cocktail.config import MixtureKind
-from cocktail.report.methods import FULL, Record, methods_block, ordered_studies
+from cocktail.report.methods import Record, methods_block, ordered_studies
 from cocktail.report.overview import GROUPS, claims_table, levels
 from cocktail.report.side_by_side import (
     REBUILT_BY,
@@ -41,7 +41,7 @@ RULE = (
 def render_results(studies: Path) -> str:
     """Return the document: all studies side by side, with reasons; then each study with its tables."""
     found = ordered_studies(studies)
-    records = [one for group in found.values() for one in group if one.method == FULL and tunes(one)]
+    records = [group[0] for group in found.values() if tunes(group[0])]
     claims = claim_lines(records)
     sections = [_study(name, group, claims, records) for name, group in found.items()]
     return "\n".join([HEAD, *_all_claims(records, claims), *sections]) if found else f"{HEAD}\n{NONE}"
@@ -54,13 +54,10 @@ def _all_claims(records: Sequence[Record], claims: Sequence[ClaimLine]) -> Itera
 
 
 def _study(name: str, group: Sequence[Record], claims: Sequence[ClaimLine], columns: Sequence[Record]) -> str:
-    """Full fine-tuning with its tables, folded; then, where there are other methods, all side by side."""
-    full = [
-        _full(one, claims, columns.index(one) if one in columns else None)
-        for one in group
-        if one.method == FULL
-    ]
-    return "\n".join([f"## Study {name}", "", *full, *filter(None, [methods_block(group)])])
+    """The leading record with its tables, folded; then, where there are other methods, all side by side."""
+    place = columns.index(group[0]) if group[0] in columns else None
+    methods = filter(None, [methods_block(group)])
+    return "\n".join([f"## Study {name}", "", _full(group[0], claims, place), *methods])
 
 
 def _full(record: Record, claims: Sequence[ClaimLine], place: int | None) -> str:

@@ -36,7 +36,7 @@ class Record:
 
 
 def read_studies(studies: Path) -> dict[str, list[Record]]:
-    """Return the records of each study, full fine-tuning first, then by method.
+    """Return the records of each study, full fine-tuning first, then by method: the first stands for it.
 
     A folder with kept runs alone is no record yet: the study is still running. A file is none: README.md.
     """
@@ -90,8 +90,8 @@ def methods_table(records: Sequence[Record]) -> Table:
 
 
 def methods_block(records: Sequence[Record]) -> str:
-    """Return the table in Markdown; nothing where a study is recorded with full fine-tuning alone."""
-    return to_markdown(methods_table(records)) if any(one.method != FULL for one in records) else ""
+    """Return the table in Markdown; nothing where a study is recorded with one method alone."""
+    return to_markdown(methods_table(records)) if len(records) > 1 else ""
 
 
 def _accuracies(record: Record) -> dict[tuple[str, str, str], float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from cocktail.files.text import pipe_table
-from cocktail.report.methods import Record
+from cocktail.report.methods import FULL, Record
 from cocktail.report.side_by_side import (
     ClaimLine,
     Told,
@@ -50,7 +50,7 @@ def overview(records: Sequence[Record]) -> str:
     """Return one row a claim with verdict, effect and interval by study, then one line a study.
 
     Args:
-        records: of full fine-tuning, in the order of the columns; one that tunes nothing has a line only.
+        records: one a study, in the order of the columns; one that tunes nothing has a line only.
     """
     columns = list(filter(tunes, records))
     claims, lines = claim_lines(columns), []
@@ -111,6 +111,7 @@ def _study(record: Record) -> str:
     """What a study is, in one line."""
     manifest = record.manifest
     facts = [
+        *([f"method {record.method}"] if record.method != FULL else []),
         data_kind(manifest["params"]),
         models_text(manifest, pretraining=False),
         cost_text(manifest),

@@ -13,7 +13,7 @@ from cocktail.errors import RecordError
 from cocktail.report.benchmarks import Benchmark, comparison_cells, read_benchmark
 from cocktail.report.error_rates import error_rates
 from cocktail.report.in_full import NONE, render_results
-from cocktail.report.methods import FULL, ordered_studies
+from cocktail.report.methods import ordered_studies
 from cocktail.report.overview import RESULTS, outcome, overview
 from cocktail.report.table import MISSING
 
@@ -39,11 +39,10 @@ def render_documents(root: Path) -> dict[str, str]:
 
 def render_readme(text: str, reports: Path) -> str:
     """Return the README with its blocks rendered from ``reports/studies`` and ``reports/benchmarks``."""
-    records = [one for group in ordered_studies(reports / "studies").values() for one in group]
-    full = [one for one in records if one.method == FULL]
+    leading = [group[0] for group in ordered_studies(reports / "studies").values()]
     blocks = {
-        OUTCOME: outcome(full) if full else NONE,
-        OVERVIEW: overview(full) if full else NONE,
+        OUTCOME: outcome(leading) if leading else NONE,
+        OVERVIEW: overview(leading) if leading else NONE,
         BENCHMARKS: speed_lines(reports / "benchmarks"),
         ERROR_RATES: error_rates(reports / "simulation/simulation.json"),
     }

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cocktail.errors import RecordError
-from cocktail.report.methods import FULL, Record, read_studies
+from cocktail.report.methods import Record, read_studies
 from cocktail.report.side_by_side import (
     REBUILT_BY,
     ClaimLine,
@@ -34,7 +34,7 @@ class Fact:
 
 @dataclass(frozen=True)
 class Findings:
-    """The claims of all records of full fine-tuning.
+    """The claims of all studies, each by its leading record.
 
     ``studies`` names the cells of each line, ``standings`` tells tier and lock of each study.
     """
@@ -46,8 +46,7 @@ class Findings:
 
 def findings(studies: Path) -> Findings:
     """Return what each recorded study found, side by side."""
-    every = (one for found in read_studies(studies).values() for one in found if one.method == FULL)
-    records = list(filter(tunes, every))
+    records = [found[0] for found in read_studies(studies).values() if tunes(found[0])]
     names = tuple(one.folder.name for one in records)
     return Findings(names, tuple(map(standing_of, records)), tuple(claim_lines(records)))
 
@@ -77,7 +76,7 @@ def recorded(studies: Path) -> dict[str, list[Fact]]:
 
 
 def not_recorded(configured: Path, studies: Path) -> list[str]:
-    """Return the studies in conf/study that have no record with full fine-tuning."""
+    """Return the studies in conf/study that have no record."""
     found = read_studies(studies)
     return [path.stem for path in sorted(configured.glob("*.yaml")) if path.stem not in found]
 
