@@ -44,7 +44,7 @@ repro: $(READY)  ## Set up, run every stage of the study in params.yaml, show it
 	@git rev-parse --git-dir >/dev/null 2>&1 || dvc config --local core.no_scm true  # a download without .git
 	cocktail mend
 	dvc repro
-	@cat reports/tables/verdicts.md
+	cocktail show
 	cocktail verify
 
 test: $(READY)  ## Set up, run all tests, on all cores

@@ -77,6 +77,7 @@ RUN_HERE = (
     "dvc metrics diff --md HEAD",
     "git show HEAD:reports/claims.json > old.json && cocktail verdicts-diff old.json reports/claims.json",
     'cocktail lock --pilot "learning rates, on dev" && git add reports/locks && git commit -m "Lock it"',
+    "cocktail show --claim mixture_vs_single",
     "make params STUDY=tiny",  # last: the clone has another study then
 )
 # Run by other tests: the file, and the words that show it.

@@ -79,6 +79,8 @@ def test_a_record_holds_results_outcomes_and_manifest(reports: Path) -> None:
         "model",
         "stage",
         "run",
+        "mixture",
+        "seed",
         "task",
         "item",
         "cluster",
@@ -205,7 +207,7 @@ def test_methods_stand_under_their_study_and_in_no_second_section(lora_reports: 
     assert "(smoke-lora/manifest.json)" in methods
     shutil.rmtree(studies / "smoke")
     alone = render_results(studies)
-    assert "## Study smoke\n" in alone and "| lora |" in alone and "| full |" not in alone
+    assert "## Study smoke\n" in alone and "Fine-tuned with method lora." in alone and "Methods" not in alone
 
 
 def test_the_results_tell_gpu_hours_and_energy_where_there_are_gpus(reports: Path) -> None:

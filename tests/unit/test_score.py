@@ -58,6 +58,24 @@ def test_summary_counts_every_test_row_and_agrees_with_the_items(finished_study:
     assert (items["knowledge"] == "ok").equals(has_labels)
 
 
+def test_runs_of_one_mixture_are_grouped_by_its_column(finished_study: Path) -> None:
+    """The accuracy of an arm, from the table of items alone, is that of the arms in comparison.json."""
+    items = pd.read_parquet(finished_study / "artifacts/scores/items.parquet")
+    confirmed = items[(items["stage"] == "confirm") & (items["split"] == "test")]
+    assert (confirmed["run"] == confirmed["mixture"] + "-s" + confirmed["seed"].astype(str)).all()
+    explored = items[items["stage"] == "explore"]
+    assert (explored["run"] == explored["mixture"]).all()
+    shares = (confirmed["strict"] == "ok").groupby([confirmed["mixture"], confirmed["task"]]).mean()
+    arms = [
+        row
+        for row in read_json(finished_study / "reports/comparison.json")["arms"]
+        if row["stage"] == "confirm"
+    ]
+    assert arms
+    for row in arms:
+        assert row["accuracy_strict"] == pytest.approx(shares[row["mixture"], row["task"]])
+
+
 @pytest.mark.slow
 def test_an_invalid_answer_stays_in_the_denominator(study: Path) -> None:
     path = study / ANSWERS / "explore/all.parquet"

@@ -39,6 +39,7 @@ def arm_rows(scores: ModelScores, evaluations: Mapping[str, Evaluation], *, para
                     task=task,
                     stage=stage,
                     arm=arm,
+                    mixture=str(scores.summary["mixture"][stage, runs[0], task]),
                     guess=guess,
                     flag=flag,
                     **_scores(scores, stage, runs, task, confidence=params.compare.confidence),

@@ -49,6 +49,7 @@ class ArmRow(Scores):
     """One arm (base, single, chosen, all, a control) on one task in one stage.
 
     Columns:
+        mixture: what its runs have in common: their id without the seed.
         guess: accuracy of the better blind guess; flag: floor, ceiling or "".
     """
 
@@ -56,6 +57,7 @@ class ArmRow(Scores):
     task: str
     stage: str
     arm: str
+    mixture: str
     guess: float
     flag: str
 

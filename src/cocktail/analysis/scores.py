@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cocktail.analysis.selection import confirmed_choices
 from cocktail.config import Params
 from cocktail.data.confirmation import confirm_runs
-from cocktail.data.grid import Run, explore_runs
+from cocktail.data.grid import Run, explore_runs, mixture_of
 from cocktail.errors import RecordError
 from cocktail.files.records import read_digested, read_table
 from cocktail.scoring.items import LOGPROB
@@ -177,7 +177,7 @@ def confirmed_arms(scores: ModelScores, target: str) -> dict[str, list[str]]:
     arms: dict[str, list[str]] = {}
     for run in scores.confirmed:
         if run.matches and run.sources == (target,):
-            matched = run.matches.removesuffix(f"-s{run.seed}")
+            matched = mixture_of(run.matches, run.seed)
             names = [
                 f"{run.kind}_as_{arm}"
                 for arm, mixture in (("chosen", chosen), ("all", "all"))
@@ -186,10 +186,9 @@ def confirmed_arms(scores: ModelScores, target: str) -> dict[str, list[str]]:
         elif run.matches:
             continue
         else:
-            mixture = run.id.removesuffix(f"-s{run.seed}")
             tuned = [(arm, selection.get(arm, "")) for arm in ("tuned_single", "tuned_mixture")]
             roles = (("single", f"single_{target}"), ("chosen", chosen), ("all", "all"), *tuned)
-            names = [arm for arm, role in roles if role == mixture]
+            names = [arm for arm, role in roles if role == run.mixture]
         for name in names:
             arms.setdefault(name, []).append(run.id)
     return arms

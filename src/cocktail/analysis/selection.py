@@ -163,9 +163,9 @@ def _explored_items(answers: Path, evaluations: Mapping[str, Evaluation], *, par
     if missing:
         raise RecordError(f"no answers of {', '.join(missing)}", where=str(answers), fix="dvc repro explore")
     scored = [
-        score_items(table, evaluations, run=run, asked=read_asked(answers, run), tolerance=tolerance).assign(
-            run=run
-        )
+        score_items(
+            table, evaluations, run=run, asked=read_asked(answers, run).asked, tolerance=tolerance
+        ).assign(run=run)
         for run, table in tables.items()
     ]
     return pd.concat(scored, ignore_index=True)[["run", "task", "split", "cluster", "strict"]]

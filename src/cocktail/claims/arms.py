@@ -118,11 +118,11 @@ def _arm_runs(
 
 
 def _of_mixture(mixture: str, scores: ModelScores, params: Params) -> ArmRuns:
-    wanted = [f"{mixture}-s{seed}" for seed in params.study.confirm_seeds]
-    confirmed = {run.id for run in scores.confirmed}
-    if not wanted or not confirmed.issuperset(wanted):
+    found = {run.seed: run.id for run in scores.confirmed if run.mixture == mixture}
+    seeds = params.study.confirm_seeds
+    if not seeds or not found.keys() >= set(seeds):
         return ArmRuns(scores, missing=needs(f"confirm runs of {mixture}"))
-    return ArmRuns(scores, runs=tuple(wanted))
+    return ArmRuns(scores, runs=tuple(found[seed] for seed in seeds))
 
 
 def collapsed(arm: ArmRuns, *, task: str) -> int:

@@ -92,6 +92,21 @@ def card(arguments: argparse.Namespace) -> None:
 
 
 @command(
+    option("--study", default="", help="a recorded study; default: the one in params.yaml"),
+    option("--claim", default="", help="id or number: every row of it; default: all headlines"),
+)
+def show(arguments: argparse.Namespace) -> None:
+    """What a study found: verdict, effect with interval and reason, claim by claim."""
+    from rich.console import Console
+
+    from cocktail.claims.rows import read_verdicts
+    from cocktail.report.terminal import print_verdicts
+
+    folder = REPORTS / "studies" / arguments.study if arguments.study else REPORTS
+    print_verdicts(read_verdicts(folder / "claims.json"), Console(), claim=arguments.claim)
+
+
+@command(
     option("old", type=Path, help="claims.json of the base"),
     option("new", type=Path, help="claims.json of the change"),
 )

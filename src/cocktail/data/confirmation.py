@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Literal
 
 from cocktail.config import Params, general_tasks
-from cocktail.data.grid import Asked, Run, asked_whole, explore_runs, mixture_run, mixture_runs
+from cocktail.data.grid import Asked, Run, asked_whole, explore_runs, mixture_run, mixture_runs, seeded
 from cocktail.errors import ConfigError, near
 
 
@@ -47,20 +47,20 @@ def confirm_runs(params: Params, chosen: Mapping[str, Mapping[str, str]], *, mod
     whole = asked_whole(params, general_tasks(), dev=False)
     runs: dict[str, Run] = {}
     for seed in params.study.confirm_seeds:
-        everything = _seeded(every, seed)
+        everything = seeded(every, seed)
         for target in targets:
-            single = _seeded(mixture_run(params, "single", (target,)), seed)
-            best = {role: _seeded(grid[run], seed) for role, run in chosen[target].items() if run}
+            single = seeded(mixture_run(params, "single", (target,)), seed)
+            best = {role: seeded(grid[run], seed) for role, run in chosen[target].items() if run}
             known = {**best, "all": everything}
             matched = [known[name] for name in params.study.confirm_matched if name in known]
             controls = [_matched(kind, single, other) for other in matched for kind in ("steps", "size")]
             for run in (single, *best.values(), everything, *controls):
                 _ask(runs, run, (Asked(target, False, None),))
         for mixture in (*([every] if params.study.targets else []), *also):
-            _ask(runs, _seeded(mixture, seed), whole)
+            _ask(runs, seeded(mixture, seed), whole)
         for mixture in also:
             if mixture.kind == "without" and mixture.id in params.study.confirm_matched:
-                filled = _matched("size", _seeded(mixture, seed), everything)
+                filled = _matched("size", seeded(mixture, seed), everything)
                 _ask(runs, filled, whole)
     # Stable: what is matched first, so that its steps and rows are known when its controls start.
     return sorted(runs.values(), key=lambda run: bool(run.matches))
@@ -96,16 +96,11 @@ def _confirmed_also(params: Params) -> list[Run]:
     return [grid[name] for name in params.study.confirm_also]
 
 
-def _seeded(run: Run, seed: int) -> Run:
-    return replace(run, id=f"{run.id}-s{seed}", seed=seed)
-
-
 def _matched(kind: Literal["steps", "size"], run: Run, matches: Run) -> Run:
     """The run's rows (and for ``size`` filler rows), with the steps or the rows of ``matches``."""
-    mine, mixture = (one.id.removesuffix(f"-s{matches.seed}") for one in (run, matches))
+    control = replace(run, id=f"{kind}_{run.mixture.removeprefix('single_')}_as_{matches.mixture}")
     return replace(
-        run,
-        id=f"{kind}_{mine.removeprefix('single_')}_as_{mixture}-s{matches.seed}",
+        seeded(control, matches.seed),
         kind=kind,
         epochs=matches.epochs,
         warmup_steps=matches.warmup_steps,

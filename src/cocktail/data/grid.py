@@ -68,6 +68,21 @@ class Run:
     shots: int = 0
     asked: tuple[Asked, ...] = ()
 
+    @property
+    def mixture(self) -> str:
+        """The name that runs of one recipe share, whatever their seed."""
+        return mixture_of(self.id, self.seed)
+
+
+def seeded(run: Run, seed: int) -> Run:
+    """Return a run with a fresh seed, which its id ends with."""
+    return replace(run, id=f"{run.mixture}-s{seed}", seed=seed)
+
+
+def mixture_of(run: str, seed: int) -> str:
+    """Return the name that runs of one recipe share: a run's id without its seed."""
+    return run.removesuffix(f"-s{seed}")
+
 
 def explore_runs(params: Params, *, model: str = "") -> list[Run]:
     """Return the base, the base with solved examples if asked, and the runs that ``study.include`` names.

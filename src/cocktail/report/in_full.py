@@ -8,7 +8,7 @@ from typing import get_args
 
 from cocktail.claims.rows import read_verdicts
 from cocktail.config import MixtureKind
-from cocktail.report.methods import Record, methods_block, ordered_studies
+from cocktail.report.methods import FULL, Record, methods_block, ordered_studies
 from cocktail.report.overview import GROUPS, claims_table, levels
 from cocktail.report.side_by_side import (
     REBUILT_BY,
@@ -92,12 +92,13 @@ def _full(record: Record, claims: Sequence[ClaimLine], place: int | None) -> str
 def _description(record: Record) -> str:
     params = record.manifest["params"]
     data = data_text(params)
+    method = "" if record.method == FULL else f" Fine-tuned with method {record.method}."
     seeds = f"Explored with seed {params['study']['seed']}{_left_out(params['study']['include'])}"
     if params["study"]["confirm_seeds"]:
         seeds += f", confirmed with seeds {', '.join(map(str, params['study']['confirm_seeds']))}"
     if commit := REBUILT_BY.get(record.study):
         seeds += f"; this version cannot rebuild it, commit {commit} can"
-    return f"{data[0].upper()}{data[1:]}. Models: {models_text(record.manifest)}. {seeds}."
+    return f"{data[0].upper()}{data[1:]}. Models: {models_text(record.manifest)}. {seeds}.{method}"
 
 
 def _left_out(include: Sequence[str]) -> str:

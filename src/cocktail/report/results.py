@@ -69,7 +69,7 @@ def main_table(comparison: Comparison, published: Sequence[Published], *, note: 
                     f"paper: {ARMS[arm]}": published_cell(published, task=str(task), arm=arm)
                     for arm in ("single", "chosen")
                 },
-                "chosen run": mine["chosen"]["runs"][0].split("-s")[0] if "chosen" in mine else "",
+                "chosen run": mine["chosen"]["mixture"] if "chosen" in mine else "",
             }
         )
     title = "Accuracy on test (strict, points): mean ± standard deviation over seeds"

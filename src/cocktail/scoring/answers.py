@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from cocktail.data.grid import Asked
+from cocktail.data.grid import Asked, mixture_of
 from cocktail.data.table import sampled
 from cocktail.errors import RecordError
 from cocktail.files.records import DIGESTS, read_json, read_table
@@ -82,10 +81,25 @@ def asked_items(evaluation: Evaluation, asked: Asked) -> pd.DataFrame:
     return gold[gold["item"].isin(test) | ((gold["split"] == "dev") & asked.dev)]
 
 
-def read_asked(folder: Path, run: str) -> tuple[Asked, ...]:
-    """Return what the receipt of a run says that it was asked."""
-    asked: dict[str, dict[str, Any]] = read_json(folder / f"{run}.json")["asked"]
-    return tuple(Asked(task, one["dev"], one["test_rows"]) for task, one in asked.items())
+@dataclass(frozen=True)
+class AskedRun:
+    """What scores need of the receipt of a run: its seed, and what it was asked."""
+
+    run: str
+    seed: int
+    asked: tuple[Asked, ...]
+
+    @property
+    def mixture(self) -> str:
+        """The name that runs of one recipe share."""
+        return mixture_of(self.run, self.seed)
+
+
+def read_asked(folder: Path, run: str) -> AskedRun:
+    """Return what the receipt of a run says of its seed and its evaluation sets."""
+    receipt = read_json(folder / f"{run}.json")
+    asked = (Asked(task, one["dev"], one["test_rows"]) for task, one in receipt["asked"].items())
+    return AskedRun(run, receipt["seed"], tuple(asked))
 
 
 def check_whole(

@@ -14,13 +14,20 @@ from cocktail.scoring.items import CODES, LOGPROB, score_items
 from cocktail.scoring.outcome import Tolerance
 from cocktail.scoring.summary import Summariser
 
-KEYS = ["model", "stage", "run"]
+KEYS = ["model", "stage", "run", "mixture", "seed"]
 
 
 def score_study(
     prepared: Path, answers: Path, out: Path, *, models: Sequence[str], tolerance: Tolerance
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Score all answers; write ``items.parquet`` and ``summary.parquet`` below ``out`` and return both.
+
+    Every number and verdict of a study is a group-by of ``items``: one row a run and item, with
+    model, stage, run; mixture, seed: of the run, which is their pair where it was confirmed;
+    task, split, item, cluster: of the item; strict, lenient, knowledge: how its answer was read, and the
+    label that the model prefers ("ok", "wrong", a kind of INVALID, or "" where there is none);
+    reference_logprob: of the reference answer, nats a token. Which runs are an arm of a target:
+    ``arms`` in comparison.json.
 
     Models come from params, not from the folder: what a former variant left there is not this study's.
 
@@ -34,9 +41,15 @@ def score_study(
         for stage in STAGES:
             folder = _folder(answers, model, stage)
             for run, table in read_answers(folder).items():
-                where = {"model": model, "stage": stage, "run": run}
-                asked = read_asked(folder, run)
-                scored = score_items(table, evaluations, run=run, asked=asked, tolerance=tolerance)
+                about = read_asked(folder, run)
+                where: dict[str, str | int] = {
+                    "model": model,
+                    "stage": stage,
+                    "run": run,
+                    "mixture": about.mixture,
+                    "seed": about.seed,
+                }
+                scored = score_items(table, evaluations, run=run, asked=about.asked, tolerance=tolerance)
                 scored = scored.assign(**where)
                 items.append(scored[[*KEYS, "task", "split", "item", "cluster", *CODES, LOGPROB]])
                 summary += [{**where, **row} for row in _rows(scored, evaluations, summariser)]

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from cocktail.config import ModelConfig, Params
+from cocktail.data.grid import mixture_of
 from cocktail.errors import RecordError, near
 from cocktail.files.records import digest_file, read_json, read_table
 from cocktail.scoring.answers import STAGES
@@ -124,8 +125,7 @@ def _find(answers: Path, run: str, *, params: Params, model: str) -> tuple[str, 
 
 
 def _sources(root: Path, receipt: Mapping[str, Any], *, params: Params) -> tuple[SourceFacts, ...]:
-    explored = receipt["run"].removesuffix(f"-s{receipt['seed']}")
-    mixture = root / f"artifacts/mixtures/{explored}.json"
+    mixture = root / f"artifacts/mixtures/{mixture_of(receipt['run'], receipt['seed'])}.json"
     # matched runs have no plan of their own: they take the rows of the single task, and filler
     asked: Mapping[str, int] = read_json(mixture)["asked"] if mixture.is_file() else {}
     found = []

@@ -13,7 +13,7 @@ from math import ceil
 
 from cocktail.config import Params
 from cocktail.data.confirmation import confirm_runs, dearest_choice
-from cocktail.data.grid import Run, candidates, explore_runs
+from cocktail.data.grid import Run, candidates, explore_runs, mixture_of
 from cocktail.data.mixture import plan, source_sizes
 from cocktail.errors import ConfigError
 from cocktail.studies.planning.rows import SourceRows
@@ -89,7 +89,7 @@ def _confirmed_with(
     chosen = {target: dearest_choice(params, target, choice)}
     confirmed = confirm_runs(alone, chosen)
     runs = measured_runs(confirmed, alone, rows, stage="confirm", seeds=len(study.confirm_seeds))
-    plain = [_named_for_tries(target, replace(run, id=run.id.removesuffix(f"-s{seed}"))) for run in runs]
+    plain = [_named_for_tries(target, replace(run, id=mixture_of(run.id, seed))) for run in runs]
     if choice in ("all", *study.confirm_also):  # trained anyway
         return plain
     return [_named_for(target, choice, run) for run in plain]

@@ -182,10 +182,7 @@ def answers_of(items: pd.DataFrame, contrast: Contrast, *, where: Path) -> pd.Da
         arms = []
         for arm in ARMS:
             runs = contrast.runs[arm][task]
-            stage = "confirm" if all("-s" in run for run in runs) else "explore"
-            chosen = mine[
-                (mine["model"] == contrast.models[arm]) & (mine["stage"] == stage) & mine["run"].isin(runs)
-            ]
+            chosen = mine[(mine["model"] == contrast.models[arm]) & mine["run"].isin(runs)]
             if chosen["run"].nunique() != len(runs):
                 raise RecordError(
                     f"no answers of some of the runs {', '.join(runs)}", where=str(where), fix="make record"

@@ -1,0 +1,79 @@
+"""Verdicts in a terminal: the headline of every claim, or every row of one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cocktail.claims.cells import ALL_CELLS
+from cocktail.claims.draft import MACRO
+from cocktail.claims.rows import ClaimVerdicts, VerdictRow, Verdicts
+from cocktail.errors import RecordError, near
+from cocktail.report.table import p_text
+from cocktail.report.verdicts import effect_text
+
+COLOURS = {"supported": "green", "contradicted": "red", "not tested": "dim"}
+WHOLE = (MACRO, ALL_CELLS)
+SIZE, EFFECT = 18, 22  # characters: items / clusters / seeds; an effect with its interval
+
+
+def print_verdicts(verdicts: Verdicts, console: Console, *, claim: str = "") -> None:
+    """Print what a study found.
+
+    Args:
+        claim: id or number of the claims whose every row is printed; "": the headlines of all.
+
+    Raises:
+        RecordError: the study has no such claim.
+    """
+    found = [one for one in verdicts.claims if claim in ("", one.id, str(one.number))]
+    if not found:
+        known = [one.id for one in verdicts.claims]
+        raise RecordError(f"study {verdicts.study} has no claim {claim!r}{near(claim, known)}")
+    console.print(f"Study {verdicts.study}. {verdicts.standing}", style="bold")
+    if not claim:
+        rows = [(_title(one, row), row) for one in found for row in one.headlines()]
+        console.print(_table("claim", rows))
+        console.print(
+            f"n: items / clusters / seeds. {verdicts.note} One claim whole: cocktail show --claim ID"
+        )
+        return
+    for one in found:
+        console.print(Text(f"\n{one.number}. {one.title} ({one.id})\n{one.statement}"))
+        console.print(_table("on", [(_on(row), row) for row in one.verdicts]))
+        console.print(Text(_footnote(one)))
+
+
+def _title(claim: ClaimVerdicts, row: VerdictRow) -> str:
+    """A claim, and on what where that is not all its tasks; of several models, of which."""
+    several = len({(one.model, one.control_model) for one in claim.verdicts}) > 1
+    whole = row.scope in WHOLE and row.control_model == row.model
+    where = [*([] if whole else [row.on]), *([row.model] if several else [])]
+    return f"{claim.number}. {claim.title}" + (f" ({', '.join(where)})" if where else "")
+
+
+def _on(row: VerdictRow) -> str:
+    return f"{row.on}, {row.reading}, {row.model}"
+
+
+def _footnote(claim: ClaimVerdicts) -> str:
+    margin = "" if claim.margin is None else f"Margin {claim.margin:g} points. "
+    return f"{margin}Contradicted by: {claim.contradicted_by} {claim.caveat}".strip()
+
+
+def _table(first: str, rows: Sequence[tuple[str, VerdictRow]]) -> Table:
+    """Effects in points; a text of a study is shown as it is, whatever marks it holds."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name, width in ((first, None), ("verdict", 13), ("effect", EFFECT), ("adj. p", 6), ("n", SIZE)):
+        table.add_column(name, min_width=width, no_wrap=name in ("effect", "adj. p", "n"))
+    table.add_column("why", overflow="fold")
+    for name, row in rows:
+        sizes = (row.n_items, row.n_clusters, row.n_seeds)
+        size = "" if row.n_items is None else " / ".join("–" if one is None else str(one) for one in sizes)
+        cells = [name, row.verdict, effect_text(row), p_text(row.p_adjusted), size, row.reason]
+        table.add_row(*map(Text, cells), style=COLOURS.get(row.verdict))
+    return table

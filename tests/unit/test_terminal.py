@@ -1,0 +1,62 @@
+"""Verdicts in a terminal, as somebody reads them."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from claims_fixture import claim, made_up_claims, verdict
+from rich.console import Console
+
+from cocktail.claims.rows import Verdicts
+from cocktail.errors import RecordError
+from cocktail.report.terminal import print_verdicts
+
+TASKS = ("fpb", "finqa", "headline")
+
+
+def shown(content: dict[str, Any], claim: str = "") -> list[str]:
+    out = io.StringIO()
+    print_verdicts(Verdicts.model_validate(content), Console(file=out, width=140), claim=claim)
+    return out.getvalue().splitlines()
+
+
+def test_each_headline_has_a_line_with_what_decides_it() -> None:
+    lines = shown(made_up_claims("smoke", "m", TASKS))
+    assert lines[0] == "Study smoke. Tier miniature; rule 1; not locked (older than locks)."
+    (line,) = (line for line in lines if "Made up, contradicted" in line)
+    assert line.strip().split("  ")[0] == "2. Made up, contradicted"
+    assert "−12.0 [−15.2, −8.8]" in line and "0.012" in line and "120 / 60 / 3" in line
+    (line,) = (line for line in lines if "Made up, not tested" in line)
+    assert line.split()[-3:] == ["not", "tested", "seeds"]
+    assert not any("lenient" in line for line in lines)
+
+
+@pytest.mark.parametrize("name", ["made_up_many", "6"])
+def test_every_row_of_a_claim_is_shown(name: str) -> None:
+    content = made_up_claims("smoke", "m", TASKS)
+    lines = shown(content, name)
+    rows = content["claims"][-1]["verdicts"]
+    assert len([line for line in lines if "under-powered" in line]) == len(rows) == 12
+    assert "fpb + finqa, lenient, m" in "\n".join(lines)
+    assert lines[-1].startswith("Contradicted by: An interval")
+
+
+def test_models_and_tasks_are_named_where_there_are_several() -> None:
+    rows = [
+        verdict("macro", model=model, effect=1.0, verdict="under-powered", control_model=control)
+        for model, control in (("m", "large"), ("m", "larger"), ("[bold]n", "large"))
+    ]
+    one = claim("a", 1, "A", [verdict("fpb", model="m", effect=1.0, verdict="under-powered")])
+    text = "\n".join(shown({"claims": [claim("b", 2, "B", rows), one]}))
+    assert (
+        "2. B (macro vs large, m)" in text
+        and "2. B (macro vs large, [bold]n)" in text
+        and "1. A (fpb)" in text
+    )
+
+
+def test_a_claim_that_is_not_there_is_named_with_its_neighbour() -> None:
+    with pytest.raises(RecordError, match="no claim 'made_up_man'; did you mean 'made_up_many'"):
+        shown(made_up_claims("smoke", "m", TASKS), "made_up_man")
