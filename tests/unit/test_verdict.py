@@ -38,7 +38,7 @@ def test_every_place_of_an_interval(low: float, high: float) -> None:
     assert bool(no_better.reason) == ((low, high) == (-3, -3))
     part = find(low, high, **rule, partial="chosen among 9 of 17")
     assert part.verdict == expected({**DIFFERENCE, "contradicted": []}, low, high)
-    assert ("chosen among 9 of 17" in part.reason) == ((low, high) in DIFFERENCE["contradicted"])
+    assert ("chosen among 9 of 17" in str(part.reason)) == ((low, high) in DIFFERENCE["contradicted"])
 
 
 @pytest.mark.parametrize("confidence", [0.9, 0.95, 0.99])
@@ -56,7 +56,7 @@ def test_a_verdict_of_the_primary_family_needs_its_adjusted_p(
 ) -> None:
     def found(p: float | None) -> tuple[str, str]:
         one = find(low, high, margin=MARGIN, confidence=confidence, p_adjusted=p, non_superiority=no_better)
-        return one.verdict, one.reason
+        return one.verdict, str(one.reason or "")
 
     level = 1 - confidence
     assert found(level) == found(0.0) == found(None) == (verdict, "")
@@ -77,7 +77,7 @@ def test_no_p_makes_a_verdict_of_an_undecided_interval(p: float | None) -> None:
 def test_some_task_gains_whatever_the_others_do() -> None:
     gain, loss, doubt = Finding("supported"), Finding("contradicted"), Finding("under-powered")
     found = find_some({"fpb": loss, "finqa": gain}, [-2.5, 4.0], margin=MARGIN)
-    assert found == Finding("supported", "1 of 2 tasks gain: finqa")
+    assert (found.verdict, str(found.reason)) == ("supported", "1 of 2 tasks gain: finqa")
     assert find_some({"fpb": loss, "finqa": doubt}, [-2.5, 4.0], margin=MARGIN).verdict == "under-powered"
     assert find_some({"fpb": loss, "finqa": doubt}, [-2.5, 1.0], margin=MARGIN).verdict == "not supported"
     with pytest.raises(RecordError, match="no task"):
@@ -105,7 +105,7 @@ def test_what_is_no_interval_is_refused(low: float, high: float, margin: float) 
 def test_a_claim_holds_across_models_where_it_holds_with_each(verdicts: list[Verdict], verdict: str) -> None:
     found = find_consistency(verdicts)
     assert found.verdict == verdict
-    assert found.reason == f"supported with {verdicts.count('supported')} of {len(verdicts)} models"
+    assert str(found.reason) == f"supported with {verdicts.count('supported')} of {len(verdicts)} models"
 
 
 def test_of_no_model_nothing_holds() -> None:

@@ -49,8 +49,7 @@ class ArmRow(Scores):
     """One arm (base, single, chosen, all, a control) on one task in one stage.
 
     Columns:
-        mixture: what its runs have in common: their id without the seed.
-        guess: accuracy of the better blind guess; flag: floor, ceiling or "".
+        mixture: of its runs; guess: accuracy of the better blind guess; flag: floor, ceiling or "".
     """
 
     model: str
@@ -214,8 +213,7 @@ class Agreement(TypedDict):
     """Free answers held against label decoding.
 
     Columns:
-        rows, invalid, valid, agree: decoded test rows, and those whose free answer cannot be read, can be
-            read, agrees.
+        rows, invalid, valid, agree: decoded test rows; whose free answer cannot be read, can be, agrees.
         share: agree of valid, in points; flag: where it is too low.
         lowest_share, lowest_runs: the worst runs.
     """
