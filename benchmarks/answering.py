@@ -21,7 +21,7 @@ from common import STUDIES, Measured, alternate, finish, made_with, parser, say,
 from workbench import Workbench, make_workbench
 
 from cocktail.errors import RunError
-from cocktail.report.benchmarks import Benchmark, Comparison, Goal, Series
+from cocktail.report.benchmarks import Benchmark, Goal, MeasuredRatio, Series
 from cocktail.stage import run_command
 from cocktail.training.environment import WORKER_SETTINGS, visible_gpus
 
@@ -129,14 +129,14 @@ def compare(folder: Path, arguments: argparse.Namespace) -> Benchmark:
     )
 
 
-def _compared(other: Side, found: Mapping[str, Sequence[Measured]], same: Mapping[str, Any]) -> Comparison:
+def _compared(other: Side, found: Mapping[str, Sequence[Measured]], same: Mapping[str, Any]) -> MeasuredRatio:
     mine, theirs = (
         Series(side.name, tuple(float(one.said["rows_per_second"]) for one in found[side.name]))
         for side in (OURS, other)
     )
     said = {side.name: dict(found[side.name][-1].said) for side in (OURS, other)}
     goal = GOAL if other is PLAIN else None
-    return Comparison(
+    return MeasuredRatio(
         "evaluation sets", "rows/s", mine, theirs, goal=goal, facts={**said, "answers": dict(same)}
     )
 

@@ -33,7 +33,7 @@ from growth import runs_overrides
 from workbench import Workbench, empty_workbench, make_workbench
 
 from cocktail.errors import RunError
-from cocktail.report.benchmarks import Benchmark, Comparison, Goal, Series
+from cocktail.report.benchmarks import Benchmark, Goal, MeasuredRatio, Series
 from cocktail.stage import run_command
 
 EMPTY = {"small": 20, "full": 500}
@@ -126,7 +126,7 @@ def compare(folder: Path, arguments: argparse.Namespace) -> Benchmark:
         f"--trained {arguments.trained}",
         comparisons=(
             *(_said(found, f"{arguments.empty} empty runs", key, goal) for key, goal in SAID.items()),
-            Comparison(
+            MeasuredRatio(
                 f"{arguments.trained} runs that train: one node against two",
                 "s",
                 Series("one node", runs[1]),
@@ -149,11 +149,11 @@ BUSY = "other work shared them, so that figures are upper bounds, and a second n
 SAID = {"seconds": SCHEDULED, "seconds_a_run": OVERHEAD}
 
 
-def _said(found: dict[str, list[Measured]], name: str, key: str, goal: Goal) -> Comparison:
+def _said(found: dict[str, list[Measured]], name: str, key: str, goal: Goal) -> MeasuredRatio:
     """A figure of the drivers: its own goal is for Ray alone; the pool's stands among the facts."""
     ray, local = (tuple(float(one.said[key]) for one in found[side]) for side in ("ray", "local"))
     first = [float(one.said["first_after"]) for one in found["ray"]]
-    return Comparison(
+    return MeasuredRatio(
         f"{name}: {'all of it' if key == 'seconds' else 'a run'}",
         "s",
         Series("Ray, two nodes", ray),

@@ -20,7 +20,7 @@ from workbench import Workbench, empty_workbench, make_workbench, plain_command
 from cocktail.data.grid import Run, explore_runs
 from cocktail.errors import RunError
 from cocktail.files.records import read_json
-from cocktail.report.benchmarks import Benchmark, Comparison, Goal, Series
+from cocktail.report.benchmarks import Benchmark, Goal, MeasuredRatio, Series
 from cocktail.stage import run_command
 from cocktail.training.environment import visible_gpus
 
@@ -153,7 +153,7 @@ def compare(folder: Path, arguments: argparse.Namespace) -> Benchmark:
         command=f"python benchmarks/grid.py --every {every}"
         + (" --llamafactory FOLDER" if arguments.llamafactory else ""),
         comparisons=tuple(
-            Comparison(
+            MeasuredRatio(
                 name=f"runs: {len(runs)}, rows: {rows}",
                 unit="s",
                 ours=Series(OURS, seconds[OURS]),

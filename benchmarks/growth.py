@@ -17,7 +17,7 @@ from common import MEBIBYTE, STUDIES, Measured, alternate, finish, made_with, pa
 from workbench import Workbench, empty_workbench, make_workbench
 
 from cocktail.files.records import read_json
-from cocktail.report.benchmarks import Benchmark, Comparison, Goal, Series
+from cocktail.report.benchmarks import Benchmark, Goal, MeasuredRatio, Series
 from cocktail.stage import run_command
 
 LINEAR = Goal("at most", 1.25)
@@ -80,12 +80,12 @@ def line_at_largest(sizes: Sequence[int], seconds: Sequence[float]) -> float:
     return seconds[-2] + slope * (sizes[-1] - sizes[-2])
 
 
-def linear(name: str, found: Sizes) -> Comparison:
+def linear(name: str, found: Sizes) -> MeasuredRatio:
     """Compare the largest size's time with the line of the smaller ones, repeat by repeat."""
     sizes = sorted(found)
     seconds = list(zip(*([one.seconds for one in found[size]] for size in sizes), strict=True))
     line = tuple(line_at_largest(sizes, one) for one in seconds)
-    return Comparison(
+    return MeasuredRatio(
         name=f"{name}: time",
         unit="s",
         ours=Series(f"{sizes[-1]}", tuple(one[-1] for one in seconds)),
@@ -95,11 +95,11 @@ def linear(name: str, found: Sizes) -> Comparison:
     )
 
 
-def flat(name: str, found: Sizes, goal: Goal) -> Comparison:
+def flat(name: str, found: Sizes, goal: Goal) -> MeasuredRatio:
     """Compare the memory of the largest size with that of the smallest."""
     sizes = sorted(found)
     peaks = {size: tuple(one.peak_bytes / MEBIBYTE for one in found[size]) for size in sizes}
-    return Comparison(
+    return MeasuredRatio(
         name=f"{name}: peak memory",
         unit="MiB",
         ours=Series(f"{sizes[-1]}", peaks[sizes[-1]]),

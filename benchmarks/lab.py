@@ -16,7 +16,7 @@ from workbench import Workbench, make_workbench, plain_command
 
 from cocktail.config.compose import compose
 from cocktail.data.grid import explore_runs
-from cocktail.report.benchmarks import Comparison, Goal, Series
+from cocktail.report.benchmarks import Goal, MeasuredRatio, Series
 from cocktail.sources.mirror import VARIABLE
 from cocktail.training.environment import WORKER_SETTINGS, visible_gpus
 
@@ -154,12 +154,12 @@ def compared(
     theirs: tuple[str, Sequence[Measured]],
     *,
     goals: tuple[Goal | None, Goal | None],
-) -> Iterator[Comparison]:
+) -> Iterator[MeasuredRatio]:
     """Yield ours against the others, ours alone, and the memory of both; goals of the first two."""
     what, others = theirs
     ours, facts = series("ours", mine, rate), {"ours": dict(mine[-1].said), "other": dict(others[-1].said)}
-    yield Comparison(name, unit, ours, series(what, others, rate), goals[0], facts)
-    yield Comparison(f"{name}, alone", unit, ours, goal=goals[1])
+    yield MeasuredRatio(name, unit, ours, series(what, others, rate), goals[0], facts)
+    yield MeasuredRatio(f"{name}, alone", unit, ours, goal=goals[1])
     yield memory(name.partition(":")[0], mine, theirs)
 
 
@@ -169,11 +169,11 @@ def memory(
     theirs: tuple[str, Sequence[Measured]] | None = None,
     *,
     goal: Goal | None = None,
-) -> Comparison:
+) -> MeasuredRatio:
     """Return the largest process of each side; of a GPU its memory."""
 
     def peaks(what: str, found: Sequence[Measured]) -> Series:
         return Series(what, tuple((one.said.get("gpu_bytes") or one.peak_bytes) / 1e9 for one in found))
 
     other = peaks(*theirs) if theirs else None
-    return Comparison(f"{name}: peak memory of a worker", "GB", peaks("ours", mine), other, goal)
+    return MeasuredRatio(f"{name}: peak memory of a worker", "GB", peaks("ours", mine), other, goal)

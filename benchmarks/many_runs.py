@@ -24,7 +24,7 @@ from cocktail.data.grid import Asked, Run
 from cocktail.data.table import BASIS
 from cocktail.files.records import DIGESTS, canonical_json, digest_file
 from cocktail.files.store import Store
-from cocktail.report.benchmarks import Benchmark, Comparison, Series
+from cocktail.report.benchmarks import Benchmark, MeasuredRatio, Series
 from cocktail.runs.finished import NOT_TRAINED, Answered, Finished
 from cocktail.runs.kept import Coded, KeptRuns, keep
 from cocktail.stage import run_command
@@ -146,7 +146,7 @@ def as_benchmark(
     """Return the largest number of runs beside the smallest, figure by figure."""
     few, many = found[0], found[-1]
     rows = tuple(
-        Comparison(
+        MeasuredRatio(
             name,
             "MiB" if "MiB" in name else "s",
             Series(f"{sizes[-1]:,} runs", (many[name],)),

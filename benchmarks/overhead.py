@@ -32,7 +32,7 @@ from common import (
 
 from cocktail.errors import RunError
 from cocktail.files.records import fresh_file
-from cocktail.report.benchmarks import Benchmark, Comparison, Series
+from cocktail.report.benchmarks import Benchmark, MeasuredRatio, Series
 from cocktail.stage import run_command
 
 MODELS = {"small": (1,), "full": (1, 4)}
@@ -143,16 +143,16 @@ def compare(folder: Path, arguments: argparse.Namespace) -> Benchmark:
     )
 
 
-def comparisons(found: dict[int, dict[str, tuple[float, ...]]]) -> list[Comparison]:
+def comparisons(found: dict[int, dict[str, tuple[float, ...]]]) -> list[MeasuredRatio]:
     """Return each command alone, the experiment against its stages, and more models against one."""
     rows = []
     for models, seconds in found.items():
         label = f"{models} model{'s' if models > 1 else ''}"
         for name in (NO_OP, STATUS, DIFF, EXPERIMENT):
             other = Series("1 model", found[1][name]) if models > 1 else None
-            rows.append(Comparison(f"{name}, {label}", "s", Series(label, seconds[name]), other))
+            rows.append(MeasuredRatio(f"{name}, {label}", "s", Series(label, seconds[name]), other))
         alone = Series(STAGES_ALONE, seconds[STAGES_ALONE])
-        rows.append(Comparison(f"{EXPERIMENT}, {label}", "s", Series(label, seconds[EXPERIMENT]), alone))
+        rows.append(MeasuredRatio(f"{EXPERIMENT}, {label}", "s", Series(label, seconds[EXPERIMENT]), alone))
     return rows
 
 

@@ -24,7 +24,7 @@ from workbench import fast_bf16
 
 from cocktail.data.grid import explore_runs
 from cocktail.errors import RunError, SourceError
-from cocktail.report.benchmarks import Benchmark, Comparison, Goal, Series
+from cocktail.report.benchmarks import Benchmark, Goal, MeasuredRatio, Series
 from cocktail.sources.mirror import VARIABLE
 from cocktail.stage import run_command
 from cocktail.training.environment import WORKER_SETTINGS, visible_gpus
@@ -44,7 +44,7 @@ GOALS = {
 }
 
 
-def short_rows(lab: Lab) -> Iterator[Comparison]:
+def short_rows(lab: Lab) -> Iterator[MeasuredRatio]:
     """a. Training on short rows, against the better of two ways to use all cores with TRL."""
     measured: dict[str, Callable[[], Measured]] = {}
     ways = {f"{WORKERS} processes of 1 thread": 1, f"1 process of {WORKERS} threads": WORKERS}
@@ -69,7 +69,7 @@ def short_rows(lab: Lab) -> Iterator[Comparison]:
         )
 
 
-def nine_sources(lab: Lab) -> Iterator[Comparison]:
+def nine_sources(lab: Lab) -> Iterator[MeasuredRatio]:
     """b. Training on all sources, against rows that share nothing."""
     ways = {"ours": True, "padded": False}
     found = lab.measure(
@@ -90,7 +90,7 @@ def nine_sources(lab: Lab) -> Iterator[Comparison]:
         )
 
 
-def evaluation_sets(lab: Lab) -> Iterator[Comparison]:
+def evaluation_sets(lab: Lab) -> Iterator[MeasuredRatio]:
     """c. The evaluation rows of the short sets, answered by a model that was tuned on them."""
     tuned = lab.short.run(script("answers.py", "tune", "--model", "tuned"), **WORKER_SETTINGS)
     say(f"tuned on {tuned.said['rows']} rows in {tuned.seconds:.1f} s")
@@ -111,7 +111,7 @@ def evaluation_sets(lab: Lab) -> Iterator[Comparison]:
     yield from compared("c. evaluation set", "rows/s", RATE, mine, (PLAIN.name, theirs), goals=goals)
 
 
-def whole_stage(lab: Lab) -> Iterator[Comparison]:
+def whole_stage(lab: Lab) -> Iterator[MeasuredRatio]:
     """d. Stage explore, against one new process a run."""
     bench = lab.whole
     runs = [run for run in explore_runs(bench.params) if run.sources]
@@ -121,11 +121,11 @@ def whole_stage(lab: Lab) -> Iterator[Comparison]:
     lab.notes.append(f"d: {', '.join(run.id for run in runs)}, LoRA; the others take {WORKERS} thread(s).")
     for name in others:
         mine, theirs = (Series(way, tuple(one.seconds for one in found[way])) for way in (ours, name))
-        yield Comparison(f"d. stage explore, {len(runs)} runs", "s", mine, theirs, GOALS["d"])
+        yield MeasuredRatio(f"d. stage explore, {len(runs)} runs", "s", mine, theirs, GOALS["d"])
         yield memory("d. stage explore", found[ours], (name, found[name]))
 
 
-def longest_rows(lab: Lab) -> Iterator[Comparison]:
+def longest_rows(lab: Lab) -> Iterator[MeasuredRatio]:
     """e. Memory of full tuning on rows of the greatest length."""
     (found,) = lab.measure({"e. memory": partial(train_own, lab.long, "single_finqa", "full")}).values()
     said = found[0].said
@@ -133,7 +133,7 @@ def longest_rows(lab: Lab) -> Iterator[Comparison]:
     yield memory(f"e. full, batches of 8 rows of {LONGEST} tokens", found, goal=GOALS["e"])
 
 
-PARTS: dict[str, Callable[[Lab], Iterator[Comparison]]] = {
+PARTS: dict[str, Callable[[Lab], Iterator[MeasuredRatio]]] = {
     "a": short_rows,
     "b": nine_sources,
     "c": evaluation_sets,
@@ -163,7 +163,7 @@ def measured_parts(folder: Path, arguments: argparse.Namespace) -> tuple[Benchma
     """Measure part by part; one that fails is named, and the others go on."""
     precision = arguments.precision or ("bf16" if fast_bf16() else "fp32")
     lab = Lab(folder, SIZES[arguments.size], precision, arguments)
-    found, failed, missing = list[Comparison](), list[RunError](), list[str]()
+    found, failed, missing = list[MeasuredRatio](), list[RunError](), list[str]()
     for part in arguments.parts:
         try:
             found += PARTS[part](lab)

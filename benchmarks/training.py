@@ -20,7 +20,7 @@ from workbench import Workbench, make_workbench, plain_command
 
 from cocktail.data.grid import Run, explore_runs
 from cocktail.errors import RunError
-from cocktail.report.benchmarks import Benchmark, Comparison, Goal, Series
+from cocktail.report.benchmarks import Benchmark, Goal, MeasuredRatio, Series
 from cocktail.stage import run_command
 from cocktail.training.environment import WORKER_SETTINGS, device_name, visible_gpus
 
@@ -123,7 +123,7 @@ def overrides(study: str, *, on_gpu: bool) -> list[str]:
     return [*SHORT_ROWS, "study.tries=0", f"study.include=[{RUN}]", *large]
 
 
-def comparisons(ours: Sequence[Variant], found: Mapping[str, Sequence[Measured]]) -> list[Comparison]:
+def comparisons(ours: Sequence[Variant], found: Mapping[str, Sequence[Measured]]) -> list[MeasuredRatio]:
     """Return tokens a second and memory of every variant against plain, and the shares of the ceiling."""
     goals = ON_H100 if "H100" in device_name() else {}
     rows = [
@@ -132,22 +132,22 @@ def comparisons(ours: Sequence[Variant], found: Mapping[str, Sequence[Measured]]
     if ALL_CORES in found:
         speed = series("ours", found["full"], SPEED)
         rows.append(
-            Comparison("full: real tokens", "tokens/s", speed, series(ALL_CORES, found[ALL_CORES], SPEED))
+            MeasuredRatio("full: real tokens", "tokens/s", speed, series(ALL_CORES, found[ALL_CORES], SPEED))
         )
     return rows
 
 
 def _of_variant(
     one: Variant, mine: Sequence[Measured], plain: Sequence[Measured], goals: Mapping[str, Goal]
-) -> list[Comparison]:
+) -> list[MeasuredRatio]:
     share, speed = series("ours", mine, "share_of_ceiling"), series("ours", mine, SPEED)
     other = series("plain SFTTrainer", plain, SPEED)
     facts = {"ours": dict(mine[-1].said), "other": dict(plain[-1].said)}
     goal = None if one.changes else goals.get("times plain")
     rows = [
-        Comparison(f"{one.name}: real tokens", "tokens/s", speed, other, goal, facts),
-        Comparison(f"{one.name}: share of the ceiling", "", share, goal=goals.get(f"share, {one.name}")),
-        Comparison(
+        MeasuredRatio(f"{one.name}: real tokens", "tokens/s", speed, other, goal, facts),
+        MeasuredRatio(f"{one.name}: share of the ceiling", "", share, goal=goals.get(f"share, {one.name}")),
+        MeasuredRatio(
             f"{one.name}: peak memory",
             "MiB",
             Series("ours", peaks(mine)),
@@ -156,7 +156,7 @@ def _of_variant(
     ]
     alone = goals.get(f"tokens/s, {one.name}")
     return (
-        [*rows, Comparison(f"{one.name}: real tokens, alone", "tokens/s", speed, goal=alone)]
+        [*rows, MeasuredRatio(f"{one.name}: real tokens, alone", "tokens/s", speed, goal=alone)]
         if alone
         else rows
     )

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from cocktail.config import load_params
-from cocktail.report.page.content import Inputs as PageInputs
+from cocktail.report.page.content import PageInputs
 from cocktail.report.page.render import write_page
 from cocktail.report.study import Inputs, report_study
 from cocktail.stage import run_stage

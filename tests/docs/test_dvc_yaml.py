@@ -59,6 +59,12 @@ def rooms(script: Path) -> set[Path]:
     return {PACKAGE / parts[0] for parts in inside if len(parts) > 1 and parts[0] not in NO_DECISION}
 
 
+def test_the_lock_of_dvc_knows_no_stage_that_is_gone() -> None:
+    """DVC keeps what it once wrote there; a record's manifest would name outputs that nothing makes."""
+    locked = yaml.safe_load((ROOT / "dvc.lock").read_text(encoding="utf-8"))["stages"]
+    assert locked and {name.split("@")[0] for name in locked} <= STAGES.keys()
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_lists_the_rooms_that_it_imports(stage: str) -> None:
     script = ROOT / "stages" / f"{stage}.py"

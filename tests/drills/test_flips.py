@@ -22,7 +22,7 @@ import pytest
 from cocktail.errors import CocktailError
 from cocktail.files.records import DIGESTS, UNCHECKED, digest_file, read_digested, read_json, read_table
 from cocktail.files.store import Store
-from cocktail.inference.endpoint.question import Question, Reply
+from cocktail.inference.endpoint.question import EndpointQuestion, Reply
 from cocktail.inference.endpoint.replies import Replies
 from cocktail.runs.kept import FACTS, SHORT, read_kept
 from cocktail.sources.read import read_rows
@@ -30,7 +30,7 @@ from cocktail.studies.fsck import Check, all_checks
 
 FLIPS = int(os.environ.get("COCKTAIL_FLIPS", "200"))
 DRILL = os.environ.get("COCKTAIL_DRILL", "")
-QUESTION = Question("judge-1", (("user", "Is it?"),), 8)
+QUESTION = EndpointQuestion("judge-1", (("user", "Is it?"),), 8)
 Read = Callable[[], Any]
 
 

@@ -25,7 +25,7 @@ from cocktail.files.dvc_lock import is_whole
 from cocktail.files.records import read_digested, read_json, read_table
 from cocktail.files.store import Store
 from cocktail.inference.endpoint.completion import read_completion
-from cocktail.inference.endpoint.question import Question
+from cocktail.inference.endpoint.question import EndpointQuestion
 from cocktail.inference.endpoint.replies import Replies
 from cocktail.report.export import export_tables
 from cocktail.report.page.figures import inline_svg
@@ -143,7 +143,7 @@ READERS: dict[str, Callable[[Path], Any]] = {
     "selection": read_digested,
     "kept run": read_kept,
     "table": read_table,
-    "reply": lambda path: Replies(path.parents[2]).get(Question("m", (("user", "q"),), 1)),
+    "reply": lambda path: Replies(path.parents[2]).get(EndpointQuestion("m", (("user", "q"),), 1)),
     "dvc.lock": lambda path: is_whole(path.read_bytes()),
     "params": load_params,
     "figure": lambda path: inline_svg(path, prefix="a", title="T", description="D"),
@@ -154,7 +154,7 @@ READERS: dict[str, Callable[[Path], Any]] = {
 @pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("name", JSON)
 def test_a_file_that_we_wrote_once(reader: str, name: str, tmp_path: Path) -> None:
-    key = Question("m", (("user", "q"),), 1).key
+    key = EndpointQuestion("m", (("user", "q"),), 1).key
     path = tmp_path / "replies" / key[:2] / f"{key}.json"
     path.parent.mkdir(parents=True)
     path.write_bytes(JSON[name])

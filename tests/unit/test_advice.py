@@ -15,7 +15,7 @@ from answers_fixture import ROOT
 from cocktail import cli
 from cocktail.analysis.advice.gain import Sources, fit_gain, fitting_sets
 from cocktail.analysis.advice.heldout import HeldOut, held_out_record
-from cocktail.analysis.advice.scores import Outcomes, target_scores
+from cocktail.analysis.advice.scores import GridOutcomes, target_scores
 from cocktail.analysis.advice.show import advice_row, advice_text
 from cocktail.data.grid import mixtures
 from cocktail.errors import RecordError
@@ -183,8 +183,8 @@ def items(rng: np.random.Generator, *, splits: tuple[str, ...] = ("dev", "test")
     return table.assign(strict=np.where(table["strict"], "ok", "invalid"))
 
 
-def outcomes(table: pd.DataFrame, guess: float = 0.3) -> Outcomes:
-    return Outcomes(table, TASKS, {"fpb": guess, "my_own_task": guess})
+def outcomes(table: pd.DataFrame, guess: float = 0.3) -> GridOutcomes:
+    return GridOutcomes(table, TASKS, {"fpb": guess, "my_own_task": guess})
 
 
 def test_runs_beat_a_guess_where_their_interval_does() -> None:

@@ -20,8 +20,8 @@ from cocktail.errors import RecordError, RunError
 from cocktail.files.records import read_json, write_json
 from cocktail.report.benchmarks import (
     Benchmark,
-    Comparison,
     Goal,
+    MeasuredRatio,
     Series,
     number,
     read_benchmark,
@@ -35,7 +35,7 @@ ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "benchmarks"
 SCRIPTS = ("grid", "training", "answering", "overhead", "growth")
 HARDWARE = {"gpus": [], "cores": 2, "cpu": "A CPU"}
-FASTER = Comparison(
+FASTER = MeasuredRatio(
     "rows",
     "s",
     Series("ours", (3.0, 1.0, 2.0)),
@@ -44,7 +44,7 @@ FASTER = Comparison(
     facts={"rows": 5},
 )
 SLOWER = replace(FASTER, ours=Series("ours", (4.0, 4.0, 4.0)))
-ALONE = Comparison("speed", "tokens/s", Series("ours", (26_999.0,)), goal=Goal("at least", 27_000.0))
+ALONE = MeasuredRatio("speed", "tokens/s", Series("ours", (26_999.0,)), goal=Goal("at least", 27_000.0))
 RESULT = Benchmark(
     name="grid",
     title="A grid",

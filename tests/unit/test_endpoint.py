@@ -18,14 +18,14 @@ from cocktail.errors import DataError, EndpointError
 from cocktail.files.records import write_table
 from cocktail.inference.endpoint.address import read_address
 from cocktail.inference.endpoint.ask import ask_all
-from cocktail.inference.endpoint.question import Question, Reply
+from cocktail.inference.endpoint.question import EndpointQuestion, Reply
 from cocktail.inference.endpoint.replies import Replies, reply_table
 
 SETTINGS = EndpointConfig(max_tokens=8, concurrency=2, tries=3, timeout_seconds=10.0, backoff_seconds=0.0)
 
 
-def question(text: str = "Is it good?", **changes: Any) -> Question:
-    return Question(**{"model": "judge-1", "messages": (("user", text),), "max_tokens": 8} | changes)
+def question(text: str = "Is it good?", **changes: Any) -> EndpointQuestion:
+    return EndpointQuestion(**{"model": "judge-1", "messages": (("user", text),), "max_tokens": 8} | changes)
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +51,7 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         yield start
 
 
-def ask(store: Path, *questions: Question, **settings: Any) -> tuple[list[Reply], dict[str, int]]:
+def ask(store: Path, *questions: EndpointQuestion, **settings: Any) -> tuple[list[Reply], dict[str, int]]:
     questions = questions or (question(),)
     replies, counts = ask_all(
         questions, settings=SETTINGS.model_copy(update=settings), store=store, label="test"
@@ -59,7 +59,7 @@ def ask(store: Path, *questions: Question, **settings: Any) -> tuple[list[Reply]
     return [replies[one.key] for one in questions], counts
 
 
-def refused(store: Path, *questions: Question, **settings: Any) -> EndpointError:
+def refused(store: Path, *questions: EndpointQuestion, **settings: Any) -> EndpointError:
     """The error; the key is in none of its words and in no file."""
     with pytest.raises(EndpointError) as caught:
         ask(store, *questions, **settings)

@@ -14,12 +14,12 @@ import yaml
 from cocktail.errors import RecordError
 from cocktail.files.records import list_digests, write_json
 from cocktail.files.store import Store
-from cocktail.inference.endpoint.question import Question, Reply
+from cocktail.inference.endpoint.question import EndpointQuestion, Reply
 from cocktail.inference.endpoint.replies import Replies
 from cocktail.studies.fsck import fsck
 
 KEY = "ab" + "0" * 62
-QUESTION = Question("judge-1", (("user", "Is it?"),), 8)
+QUESTION = EndpointQuestion("judge-1", (("user", "Is it?"),), 8)
 
 
 def flip(path: Path) -> None:

@@ -22,7 +22,7 @@ from cocktail import life
 from cocktail.errors import RunError, StoppedError
 from cocktail.training.checkpoints import Checkpoints
 from cocktail.training.device import load_model
-from cocktail.training.launch import Task, fine_tune_on_devices, read_task
+from cocktail.training.launch import LaunchTask, fine_tune_on_devices, read_task
 from cocktail.training.recipe import LoraShape, Recipe, Training
 from cocktail.training.sft import fine_tune
 
@@ -37,8 +37,8 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny_base(tmp_path_factory.mktemp("base") / "tiny")
 
 
-def task(base: Path, folder: Path, chosen: Recipe, seconds: float = 3600.0) -> Task:
-    return Task(base, STOP, chosen, Checkpoints(folder / "checkpoints", seconds))
+def task(base: Path, folder: Path, chosen: Recipe, seconds: float = 3600.0) -> LaunchTask:
+    return LaunchTask(base, STOP, chosen, Checkpoints(folder / "checkpoints", seconds))
 
 
 def several(tokenizer: Any, base: Path, folder: Path, **changes: Any) -> tuple[Any, Training]:

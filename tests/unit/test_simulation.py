@@ -19,7 +19,7 @@ from cocktail.studies.simulation.ability import ACCURACY, ability_for
 from cocktail.studies.simulation.designs import DESIGNS, Design, recorded_design
 from cocktail.studies.simulation.figure import draw_rates
 from cocktail.studies.simulation.generator import CANDIDATES, SINGLE, SimulatedStudy, simulate
-from cocktail.studies.simulation.rates import Rates, Way, effect_of, judge_studies
+from cocktail.studies.simulation.rates import ErrorRates, Way, effect_of, judge_studies
 from cocktail.studies.simulation.rows import design_rows, held, studies_of
 from cocktail.studies.simulation.study import _all_rows, simulate_designs
 from cocktail.studies.simulation.table import MADE_WITH, all_tables
@@ -146,12 +146,12 @@ NULL_WAYS: tuple[Way, ...] = ("the rule", "seeds unpaired", "no seed variance", 
 
 
 @pytest.fixture(scope="module")
-def null() -> Rates:
+def null() -> ErrorRates:
     made = simulate(SMALL, num_studies=400, effect=0, rng=np.random.default_rng(2), explored=True)
     return judge_studies(made, SMALL, ways=NULL_WAYS, ask_detectable=50)
 
 
-def test_false_findings_are_rare_and_other_ways_have_more(null: Rates) -> None:
+def test_false_findings_are_rare_and_other_ways_have_more(null: ErrorRates) -> None:
     assert null.shares["the rule"].get("supported", 0) <= 0.05
     assert null.shares["the rule"].get("contradicted", 0) <= 0.05
     assert null.shares["picked on test, one seed"]["supported"] > 0.15
@@ -159,7 +159,7 @@ def test_false_findings_are_rare_and_other_ways_have_more(null: Rates) -> None:
     assert sum(null.shares["the rule"].values()) == pytest.approx(1)
 
 
-def test_the_printed_detectable_effect_is_found(null: Rates) -> None:
+def test_the_printed_detectable_effect_is_found(null: ErrorRates) -> None:
     assert len(null.detectable) == 50
     effect = float(np.median(null.detectable))
     rates = judge_studies(
@@ -206,7 +206,7 @@ LEAST = [(0.8, 0.8, "yes"), (0.79, 0.8, "within error"), (0.7, 0.8, "no")]
 
 @pytest.mark.parametrize(("share", "bound", "answer"), [*MOST, *LEAST])
 def test_a_bound_is_held_or_not(share: float, bound: float, answer: str) -> None:
-    rates = Rates({"the rule": {"supported": share}}, num_studies=1000, detectable=(), num_clusters=1)
+    rates = ErrorRates({"the rule": {"supported": share}}, num_studies=1000, detectable=(), num_clusters=1)
     assert held(rates, "the rule", "supported", bound) == answer
 
 

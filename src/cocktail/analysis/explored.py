@@ -5,7 +5,7 @@ All rows are exploratory: one seed, many cells. Differences are in points of str
 
 from __future__ import annotations
 
-from cocktail.analysis.rows import CellRow, CurseRow, LeaveOneOutRow, Snooping, TransferRow, points
+from cocktail.analysis.rows import CellRow, CurseRow, LeaveOneOutRow, SnoopingRow, TransferRow, points
 from cocktail.analysis.scores import ModelScores
 from cocktail.analysis.stats.snooping import MIN_CLUSTERS, snooping_test
 from cocktail.config import Params
@@ -81,7 +81,7 @@ def curse_rows(scores: ModelScores, *, params: Params) -> list[CurseRow]:
     return rows
 
 
-def _snooping(scores: ModelScores, task: str, candidates: list[str], *, seed: int) -> Snooping:
+def _snooping(scores: ModelScores, task: str, candidates: list[str], *, seed: int) -> SnoopingRow:
     single = f"single_{task}"
     outcomes = scores.outcomes("explore", [single, *candidates], task, "strict")
     num_clusters = len(set(outcomes.clusters))
@@ -89,7 +89,7 @@ def _snooping(scores: ModelScores, task: str, candidates: list[str], *, seed: in
     if num_clusters >= MIN_CLUSTERS:
         found = snooping_test(outcomes.values[0], outcomes.values[1:], outcomes.clusters, seed=seed)
         p, better = round(found.p, 4), [candidates[i] for i in found.better]
-    return Snooping(
+    return SnoopingRow(
         n_items=len(outcomes.clusters),
         n_clusters=num_clusters,
         single=single,

@@ -114,7 +114,7 @@ class LeaveOneOutRow(CellRow):
     left_out: str
 
 
-class Snooping(TypedDict):
+class SnoopingRow(TypedDict):
     """Whether any of many mixtures beats the single task, with all of them looked at.
 
     Columns:
@@ -129,7 +129,7 @@ class Snooping(TypedDict):
     better: list[str]
 
 
-class CurseRow(Snooping):
+class CurseRow(SnoopingRow):
     """What choosing on test would have promised, and what choosing on dev is worth; gains in points.
 
     Columns:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from cocktail.config import Section, evaluated_tasks, mixable_tasks
+from cocktail.config import ConfigSection, evaluated_tasks, mixable_tasks
 from cocktail.config.yaml_file import read_yaml
 from cocktail.errors import ConfigError, near
 from cocktail.tasks import task_groups
@@ -28,7 +28,7 @@ TARGET_ARMS = (
 QUOTE_WORDS = 12  # at most: a reader must find the place, not the text
 
 
-class ContrastTest(Section):
+class ContrastTest(ConfigSection):
     """Two arms on some tasks. ``contrast``: is there a difference? ``non_superiority``: is it no better?
 
     Attributes:
@@ -47,14 +47,14 @@ class ContrastTest(Section):
     base_above_chance: bool = False
 
 
-class CellsTest(Section):
+class CellsTest(ConfigSection):
     """Every cell of one table of the explored grid."""
 
     kind: Literal["cells"]
     table: Literal["transfer", "leave_one_out", "beside_open_orca"]
 
 
-class ConsistencyTest(Section):
+class ConsistencyTest(ConfigSection):
     """Another claim, counted over the base models."""
 
     kind: Literal["consistency"]
@@ -66,7 +66,7 @@ class ConsistencyTest(Section):
 Test = Annotated[ContrastTest | CellsTest | ConsistencyTest, Field(discriminator="kind")]
 
 
-class Source(Section):
+class Source(ConfigSection):
     """Where the paper says it.
 
     Attributes:
@@ -93,7 +93,7 @@ class Source(Section):
         return f"{self.mark}, {self.place}" + (f": “{self.quote}”" if self.quote else "")
 
 
-class Claim(Section):
+class Claim(ConfigSection):
     """One testable statement.
 
     Attributes:
@@ -132,7 +132,7 @@ class Claim(Section):
         return self
 
 
-class Claims(Section):
+class Claims(ConfigSection):
     """All claims; each has a name of its own."""
 
     claims: Annotated[list[Claim], Field(min_length=1)]

@@ -4,10 +4,10 @@ from cocktail.config.base import (
     FILLER,
     SHARED_OUT_TASKS,
     Backend,
+    ConfigSection,
     Digest,
     MixtureKind,
     Positive,
-    Section,
     Tier,
 )
 from cocktail.config.models import ModelConfig, PretrainConfig, WeightsPackage
@@ -28,6 +28,7 @@ __all__ = [
     "SHARED_OUT_TASKS",
     "AnswerConfig",
     "Backend",
+    "ConfigSection",
     "Digest",
     "EndpointConfig",
     "EvaluateConfig",
@@ -40,7 +41,6 @@ __all__ = [
     "PrepareConfig",
     "PretrainConfig",
     "RawFile",
-    "Section",
     "SlurmConfig",
     "SourceConfig",
     "StudyConfig",

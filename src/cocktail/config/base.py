@@ -38,7 +38,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$")]
 RelativePath = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_inside)]
 
 
-class Section(BaseModel):
+class ConfigSection(BaseModel):
     """Base of all sections: no unknown key, no silent conversion, no change after reading."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)

@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from cocktail.config.base import Count, Digest, Positive, Rate, RelativePath, Section
+from cocktail.config.base import ConfigSection, Count, Digest, Positive, Rate, RelativePath
 
 
-class PretrainConfig(Section):
+class PretrainConfig(ConfigSection):
     """From-scratch models: pretraining on text, then an instruction phase on tasks outside the study."""
 
     seed: int
@@ -24,7 +24,7 @@ class PretrainConfig(Section):
     threads: Positive
 
 
-class WeightsPackage(Section):
+class WeightsPackage(ConfigSection):
     """One Python package that carries a model's weights, or a part of them, as one file of its wheel."""
 
     name: Annotated[str, Field(pattern=r"^[[:alnum:]]([[:alnum:]._-]*[[:alnum:]])?$")]
@@ -34,7 +34,7 @@ class WeightsPackage(Section):
     sha256: Digest
 
 
-class ModelConfig(Section):
+class ModelConfig(ConfigSection):
     """One base model: from scratch, from the Hub, from packages, from a folder, or behind an endpoint.
 
     All but the endpoint become one folder in the Hub's layout (:mod:`cocktail.training.bases`).

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError, model_validator
 
-from cocktail.config.base import SHARED_OUT_TASKS, Name, Section
+from cocktail.config.base import SHARED_OUT_TASKS, ConfigSection, Name
 from cocktail.config.catalogue import with_catalogue
 from cocktail.config.models import ModelConfig
 from cocktail.config.study import FetchConfig, MixConfig, PrepareConfig, SourceConfig, StudyConfig
@@ -40,7 +40,7 @@ RENAMED = {
 }
 
 
-class Params(Section):
+class Params(ConfigSection):
     """All of params.yaml."""
 
     study: StudyConfig

@@ -9,12 +9,12 @@ from pydantic import Field, model_validator
 from cocktail.config.base import (
     SHARED_OUT_TASKS,
     Backend,
+    ConfigSection,
     Count,
     Name,
     Positive,
     Rate,
     RelativePath,
-    Section,
     Share,
     Tier,
 )
@@ -22,7 +22,7 @@ from cocktail.config.tasks import evaluated_tasks, general_tasks, mixable_tasks
 from cocktail.errors import near
 
 
-class RawFile(Section):
+class RawFile(ConfigSection):
     """One raw file of a source: its path below the source's folder and what is expected of it."""
 
     path: RelativePath
@@ -33,14 +33,14 @@ class RawFile(Section):
     remote: Annotated[RelativePath, Field(pattern=r"^[^*?\[\]]+\*?[^*?\[\]]*$")] | None = None
 
 
-class SourceCounts(Section):
+class SourceCounts(ConfigSection):
     """What a plan counts with before anything is prepared: raw rows by split, mean characters of a row."""
 
     rows: dict[Literal["train", "dev", "test"], Count]
     characters: Rate
 
 
-class SourceConfig(Section):
+class SourceConfig(ConfigSection):
     """Where one source comes from: Hub repository (backend folder: a folder), revision, files, licence."""
 
     repo: RelativePath
@@ -53,7 +53,7 @@ class SourceConfig(Section):
     counts: SourceCounts | None = None  # None: data/reference/sizes.yaml has them
 
 
-class FetchConfig(Section):
+class FetchConfig(ConfigSection):
     """Stage ``fetch``: where raw files come from, and which."""
 
     backend: Literal["hub", "mirror", "synthetic"]  # synthetic: generated
@@ -71,7 +71,7 @@ class FetchConfig(Section):
         return self.sources[name].backend or self.backend
 
 
-class PrepareConfig(Section):
+class PrepareConfig(ConfigSection):
     """Stage ``prepare``: cleaning, splits, leakage."""
 
     seed: int
@@ -88,7 +88,7 @@ class PrepareConfig(Section):
     closing: Literal["after", "before"] = "after"
 
 
-class MixConfig(Section):
+class MixConfig(ConfigSection):
     """Stage ``mix``: how many rows each source gives to every mixture it is in."""
 
     seed: int
@@ -108,7 +108,7 @@ class MixConfig(Section):
         return self
 
 
-class StudyConfig(Section):
+class StudyConfig(ConfigSection):
     """Which runs the study is made of."""
 
     name: Name

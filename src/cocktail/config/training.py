@@ -6,14 +6,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from cocktail.config.base import Count, MixtureKind, Positive, Rate, Section, Share
+from cocktail.config.base import ConfigSection, Count, MixtureKind, Positive, Rate, Share
 
 # They become lines of a shell script that sbatch reads.
 SlurmWord = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.,:=@+-]{0,199}$")]
 SlurmOption = Annotated[str, Field(pattern=r"^[a-z][a-z_]{0,49}$")]
 
 
-class LoraConfig(Section):
+class LoraConfig(ConfigSection):
     """LoRA adapter shape."""
 
     rank: Positive
@@ -22,21 +22,21 @@ class LoraConfig(Section):
     learning_rate: Rate  # conf/method/lora.yaml makes it train.learning_rate
 
 
-class PromptTuningConfig(Section):
+class PromptTuningConfig(ConfigSection):
     """A learned prompt before every row."""
 
     virtual_tokens: Positive
     learning_rate: Rate  # conf/method/prompt_tuning.yaml makes it train.learning_rate
 
 
-class EvaluateConfig(Section):
+class EvaluateConfig(ConfigSection):
     """Dev during a training: answered at so many points, in every run, on the tasks it is trained for."""
 
     points: Positive  # after equal parts of the run's steps; the last is its end
     keep: Literal["last", "best"] = "last"  # which point's weights the run ends with
 
 
-class TrainConfig(Section):
+class TrainConfig(ConfigSection):
     """Fine-tuning: one recipe for all runs, with epochs and warm-up by kind of mixture."""
 
     method: Literal["full", "lora", "qlora", "prompt_tuning"]
@@ -69,7 +69,7 @@ class TrainConfig(Section):
         return self
 
 
-class TuneConfig(Section):
+class TuneConfig(ConfigSection):
     """The tries of tuned singles: try i takes the i-th of the shuffled products of these lists."""
 
     learning_rate_factors: list[Rate]  # multiples of train.learning_rate, which a method may change
@@ -77,7 +77,7 @@ class TuneConfig(Section):
     seeds: list[int]
 
 
-class AnswerConfig(Section):
+class AnswerConfig(ConfigSection):
     """Answering: greedy generation."""
 
     shots: Count = (
@@ -92,7 +92,7 @@ class AnswerConfig(Section):
     engine: Literal["builtin", "vllm"]
 
 
-class SlurmConfig(Section):
+class SlurmConfig(ConfigSection):
     """What jobs ask Slurm for, where execute.engine is slurm."""
 
     partition: SlurmWord | None = None  # None: the cluster's default; so for account
@@ -105,7 +105,7 @@ class SlurmConfig(Section):
     ] = {}  # further ones of sbatch, as submitit calls them: qos, mem
 
 
-class ExecuteConfig(Section):
+class ExecuteConfig(ConfigSection):
     """Who does the runs, and the run store."""
 
     engine: Literal["local", "ray", "slurm"] = "local"  # this machine; a Ray cluster; jobs of Slurm
@@ -122,14 +122,14 @@ class ExecuteConfig(Section):
     silence_minutes: Rate = 30.0  # a worker without a sign of life for so long is ended, its run tried again
 
 
-class ScoreConfig(Section):
+class ScoreConfig(ConfigSection):
     """Scoring rules that are numbers."""
 
     relative_tolerance: Annotated[float, Field(ge=0.0)]
     absolute_tolerance: Annotated[float, Field(ge=0.0)]
 
 
-class EndpointConfig(Section):
+class EndpointConfig(ConfigSection):
     """Asking an OpenAI-compatible endpoint; its URL and key come from the environment alone."""
 
     max_tokens: Positive  # of an external model's answer: generous, since many explain before they answer
@@ -139,7 +139,7 @@ class EndpointConfig(Section):
     backoff_seconds: Annotated[float, Field(ge=0.0)]  # first pause; each further one is twice as long
 
 
-class JudgeConfig(Section):
+class JudgeConfig(ConfigSection):
     """Stage ``judge``: who says whether a free answer is right."""
 
     backend: Literal["rules", "endpoint"]  # rules: nobody is asked beyond stage ``score``
@@ -153,7 +153,7 @@ class JudgeConfig(Section):
         return self
 
 
-class CompareConfig(Section):
+class CompareConfig(ConfigSection):
     """Intervals."""
 
     confidence: Annotated[float, Field(gt=0.5, lt=1.0)]

@@ -49,7 +49,7 @@ class Goal:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class MeasuredRatio:
     """One row of the table.
 
     Attributes:
@@ -100,7 +100,7 @@ class Benchmark:
     name: str
     title: str
     command: str
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[MeasuredRatio, ...]
     made_with: Mapping[str, Any]
     notes: tuple[str, ...] = ()
     not_measured: tuple[str, ...] = ()
@@ -147,14 +147,14 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def _comparison(record: Mapping[str, Any]) -> Comparison:
+def _comparison(record: Mapping[str, Any]) -> MeasuredRatio:
     ours, other = (
         Series(side["what"], tuple(side["values"])) if side else None
         for side in (record["ours"], record["other"])
     )
     if ours is None:
         raise ValueError("a comparison without our side")
-    return Comparison(
+    return MeasuredRatio(
         name=record["name"],
         unit=record["unit"],
         ours=ours,
@@ -177,7 +177,7 @@ def _table(benchmark: Benchmark) -> Table:
     return Table(name=benchmark.name, title=benchmark.title, note=" ".join(lines), frame=frame)
 
 
-def comparison_cells(one: Comparison) -> dict[str, str]:
+def comparison_cells(one: MeasuredRatio) -> dict[str, str]:
     """Return a comparison as the cells of its row, by column."""
     return {
         "measured": one.name,

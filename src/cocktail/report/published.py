@@ -9,13 +9,13 @@ from typing import Literal
 import yaml
 from pydantic import Field, ValidationError
 
-from cocktail.config import Section
+from cocktail.config import ConfigSection
 from cocktail.errors import DataError
 
 NOT_AVAILABLE = "not available"
 
 
-class Published(Section):
+class Published(ConfigSection):
     """One published number, in points, with the place where it can be looked up."""
 
     task: str

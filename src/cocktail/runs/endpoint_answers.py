@@ -19,7 +19,7 @@ from cocktail.errors import EndpointError
 from cocktail.files.records import digest_value
 from cocktail.files.store import Store, store_root
 from cocktail.inference.endpoint.ask import ask_all
-from cocktail.inference.endpoint.question import Question, Reply
+from cocktail.inference.endpoint.question import EndpointQuestion, Reply
 from cocktail.runs.finished import (
     NOT_TRAINED,
     Answered,
@@ -82,17 +82,23 @@ def _answered(
     return read_answers(store.path("answers", key), asked, key)
 
 
-def set_questions(config: ModelConfig, items: EvaluationSet, *, max_tokens: int) -> list[Question]:
+def set_questions(config: ModelConfig, items: EvaluationSet, *, max_tokens: int) -> list[EndpointQuestion]:
     """Return the questions of an evaluation set, in its order: the chats that our own models are shown.
 
     The endpoint puts its own chat template around them.
     """
     chats = [tuple((turn["role"], turn["content"]) for turn in turns_of(item)) for item in items.items()]
-    return [Question(str(config.served), chat, max_tokens) for chat in chats]
+    return [EndpointQuestion(str(config.served), chat, max_tokens) for chat in chats]
 
 
 def _ask(
-    questions: Sequence[Question], items: EvaluationSet, *, params: Params, label: str, store: Store, key: str
+    questions: Sequence[EndpointQuestion],
+    items: EvaluationSet,
+    *,
+    params: Params,
+    label: str,
+    store: Store,
+    key: str,
 ) -> None:
     """Ask what is new, and put the answers into the store."""
     started = time.perf_counter()
@@ -107,7 +113,7 @@ def _ask(
 
 
 def _answer_table(
-    items: pd.DataFrame, questions: Sequence[Question], replies: Mapping[str, Reply]
+    items: pd.DataFrame, questions: Sequence[EndpointQuestion], replies: Mapping[str, Reply]
 ) -> pd.DataFrame:
     """The columns of ``cocktail.inference.answer``; nothing is cut here, and no label decoded."""
     given = [replies[question.key] for question in questions]

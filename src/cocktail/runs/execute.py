@@ -104,7 +104,7 @@ def _train(job: RunJob, mixture: Mixture, recipe: Recipe, tokenizer: Tokenizer) 
     """Train, store how it went, and the weights if they are kept; return the model."""
     from cocktail.training.checkpoints import Checkpoints
     from cocktail.training.device import free_memory, is_out_of_memory
-    from cocktail.training.launch import Task, fine_tune_on_devices
+    from cocktail.training.launch import LaunchTask, fine_tune_on_devices
     from cocktail.training.methods import load_base
     from cocktail.training.sft import fine_tune
     from cocktail.training.speed import training_speed
@@ -123,7 +123,7 @@ def _train(job: RunJob, mixture: Mixture, recipe: Recipe, tokenizer: Tokenizer) 
     def fit(recipe: Recipe) -> tuple[Any, Training]:
         if recipe.devices > 1:
             free_memory()  # what this process kept from answering the run before
-            return fine_tune_on_devices(rows, Task(job.base, job.stop_token, recipe, checkpoints))
+            return fine_tune_on_devices(rows, LaunchTask(job.base, job.stop_token, recipe, checkpoints))
         base = load_base(job.base, recipe)
         watch = dev_watch(job, tokenizer, recipe, sets=dev, folder=checkpoints.folder)
         stop = job.stop_token

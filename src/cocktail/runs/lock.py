@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
-from cocktail.config import Digest, Params, Positive, Section, record_name
+from cocktail.config import ConfigSection, Digest, Params, Positive, record_name
 from cocktail.config.compose import differences
 from cocktail.errors import RecordError
 from cocktail.files.records import digest_file, digest_value, read_json
@@ -43,7 +43,7 @@ FREE = (
 )
 
 
-class Lock(Section):
+class Lock(ConfigSection):
     """What was decided before a study was run.
 
     Attributes:

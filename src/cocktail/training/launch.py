@@ -34,7 +34,7 @@ TOLD = 3  # last lines of what the processes said, where they died without a rea
 
 
 @dataclass(frozen=True)
-class Task:
+class LaunchTask:
     """What the processes are given, in a folder: what to train on what, and where its checkpoints are."""
 
     base: Path
@@ -56,11 +56,11 @@ class Task:
         )
 
 
-def read_task(folder: Path) -> tuple[Task, list[TrainingRow]]:
-    """Return what :meth:`Task.write` wrote."""
+def read_task(folder: Path) -> tuple[LaunchTask, list[TrainingRow]]:
+    """Return what :meth:`LaunchTask.write` wrote."""
     facts = read_json(folder / "task.json")
     checkpoints = Checkpoints(Path(facts["checkpoints"]), facts["seconds"])
-    task = Task(Path(facts["base"]), facts["stop_token"], recipe_from(facts["recipe"]), checkpoints)
+    task = LaunchTask(Path(facts["base"]), facts["stop_token"], recipe_from(facts["recipe"]), checkpoints)
     rows = [
         TrainingRow(
             source=row["source"],
@@ -75,7 +75,7 @@ def read_task(folder: Path) -> tuple[Task, list[TrainingRow]]:
 
 
 def fine_tune_on_devices(
-    rows: Sequence[TrainingRow], task: Task
+    rows: Sequence[TrainingRow], task: LaunchTask
 ) -> tuple[PreTrainedModel | PeftModel, Training]:
     """Train with ``recipe.devices`` processes; see :func:`cocktail.training.sft.fine_tune`.
 

@@ -20,7 +20,7 @@ from cocktail.scoring.answers import read_evaluations
 
 
 @dataclass(frozen=True)
-class Outcomes:
+class GridOutcomes:
     """Item outcomes of a study.
 
     Attributes:
@@ -56,7 +56,7 @@ class TargetScores:
     above_guess: frozenset[Sources]
 
 
-def target_scores(outcomes: Outcomes, *, target: str, model: str = "") -> TargetScores:
+def target_scores(outcomes: GridOutcomes, *, target: str, model: str = "") -> TargetScores:
     """Return the scores of base and mixtures on ``target``.
 
     Args:
@@ -79,7 +79,7 @@ def target_scores(outcomes: Outcomes, *, target: str, model: str = "") -> Target
     )
 
 
-def explored_items(outcomes: Outcomes, *, target: str, model: str = "") -> tuple[str, pd.DataFrame]:
+def explored_items(outcomes: GridOutcomes, *, target: str, model: str = "") -> tuple[str, pd.DataFrame]:
     """Return the model, and its explored runs' items of the target.
 
     Raises:
@@ -110,17 +110,17 @@ def answered_by_all(items: pd.DataFrame) -> tuple[pd.DataFrame, NDArray[np.str_]
     return values, text.groupby("item")["cluster"].first()[values.columns].to_numpy(dtype=str)
 
 
-def fresh(scores: Path, prepared: Path, tasks: Sequence[str]) -> Outcomes:
+def fresh(scores: Path, prepared: Path, tasks: Sequence[str]) -> GridOutcomes:
     """Return the outcomes of the work tree's study.
 
     Raises:
         RecordError: a file is missing or broken.
     """
     guesses = {task: guess_share(evaluation) for task, evaluation in read_evaluations(prepared).items()}
-    return Outcomes(read_table(scores / "items.parquet"), tasks, guesses)
+    return GridOutcomes(read_table(scores / "items.parquet"), tasks, guesses)
 
 
-def recorded(folder: Path) -> Outcomes:
+def recorded(folder: Path) -> GridOutcomes:
     """Return the outcomes of a recorded study.
 
     Raises:
@@ -131,7 +131,7 @@ def recorded(folder: Path) -> Outcomes:
         raise RecordError(f"no study {folder.name!r} is recorded{near(folder.name, known)}")
     tasks: list[str] = read_json(folder / "manifest.json")["params"]["study"]["tasks"]
     guesses = {row["task"]: row["guess"] for row in read_json(folder / "comparison.json")["arms"]}
-    return Outcomes(read_table(folder / "items.parquet"), tasks, guesses)
+    return GridOutcomes(read_table(folder / "items.parquet"), tasks, guesses)
 
 
 def _by_sources(items: pd.DataFrame, tasks: Sequence[str]) -> dict[Sources, float]:

@@ -9,14 +9,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cocktail.analysis.advice.following import next_runs, score_noise
-from cocktail.analysis.advice.scores import Outcomes, answered_by_all, explored_items, grid_of
+from cocktail.analysis.advice.scores import GridOutcomes, answered_by_all, explored_items, grid_of
 from cocktail.analysis.stats.crossed import crossed_effect
 from cocktail.files.text import with_interval
 
 NOISE = 5.0  # points: of a score, where none is known yet
 
 
-def standing_lines(outcomes: Outcomes, *, target: str, model: str = "") -> Iterator[str]:
+def standing_lines(outcomes: GridOutcomes, *, target: str, model: str = "") -> Iterator[str]:
     """Yield what was measured, the best mixture so far with its intervals, and which runs are missing."""
     tasks = tuple(outcomes.tasks)
     with_target = target in tasks  # else every mixture can tell
@@ -46,7 +46,7 @@ def standing_lines(outcomes: Outcomes, *, target: str, model: str = "") -> Itera
         )
 
 
-def following(outcomes: Outcomes, *, target: str, model: str = "", count: int) -> list[tuple[str, float]]:
+def following(outcomes: GridOutcomes, *, target: str, model: str = "", count: int) -> list[tuple[str, float]]:
     """Return the runs to explore next, and by how many points each narrows the differences to the best."""
     tasks = tuple(outcomes.tasks)
     grid = grid_of(tasks)
@@ -60,7 +60,7 @@ def following(outcomes: Outcomes, *, target: str, model: str = "", count: int) -
     return [(ids[sources], settles) for sources, settles in picked]
 
 
-def _outcomes(outcomes: Outcomes, *, target: str, model: str) -> tuple[pd.DataFrame, NDArray[np.str_]]:
+def _outcomes(outcomes: GridOutcomes, *, target: str, model: str) -> tuple[pd.DataFrame, NDArray[np.str_]]:
     """Outcomes of the untuned base and of every mixture on test items, and the items' clusters."""
     _, mine = explored_items(outcomes, target=target, model=model)
     test = mine[mine["split"] == "test"] if "split" in mine else mine

@@ -8,7 +8,7 @@ import pandas as pd
 
 from cocktail.analysis.judge.prompt import case, read_verdict
 from cocktail.files.records import digest_value
-from cocktail.inference.endpoint.question import Question, Reply
+from cocktail.inference.endpoint.question import EndpointQuestion, Reply
 
 PLANTED = 20  # questions that are asked once more, with a planted answer
 ORDERS = (
@@ -19,7 +19,7 @@ ORDERS = (
 )
 
 
-def canaries(rows: pd.DataFrame, *, model: str, max_tokens: int) -> list[Question]:
+def canaries(rows: pd.DataFrame, *, model: str, max_tokens: int) -> list[EndpointQuestion]:
     """Return the planted cases of a study: a fixed sample of its questions, each with one of ``ORDERS``.
 
     Args:
@@ -40,7 +40,7 @@ def canaries(rows: pd.DataFrame, *, model: str, max_tokens: int) -> list[Questio
     ]
 
 
-def fallen_for(planted: Sequence[Question], replies: Mapping[str, Reply]) -> dict[str, int]:
+def fallen_for(planted: Sequence[EndpointQuestion], replies: Mapping[str, Reply]) -> dict[str, int]:
     """Return how many planted answers were shown, and how many the judge called correct."""
     verdicts = [read_verdict(replies[one.key].text) for one in planted]
     return {"planted": len(verdicts), "fallen_for": verdicts.count("correct")}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Literal
 
-from cocktail.inference.endpoint.question import Question
+from cocktail.inference.endpoint.question import EndpointQuestion
 
 Verdict = Literal["correct", "incorrect", "unreadable"]
 MARK = "Question: "  # tasks with passages put their question last, after this
@@ -31,7 +31,7 @@ Write one word and nothing else: CORRECT or INCORRECT."""
 _VERDICTS: dict[str, Verdict] = {"CORRECT": "correct", "INCORRECT": "incorrect"}
 
 
-def case(*, model: str, max_tokens: int, question: str, gold: str, answer: str) -> Question:
+def case(*, model: str, max_tokens: int, question: str, gold: str, answer: str) -> EndpointQuestion:
     """Return what the judge ``model`` is asked about one answer.
 
     Args:
@@ -40,7 +40,7 @@ def case(*, model: str, max_tokens: int, question: str, gold: str, answer: str) 
     asked = question.rpartition(MARK)[2].strip()
     texts = {"question": asked, "reference answer": gold, "given answer": answer}
     messages = (("system", RULES), ("user", json.dumps(texts, ensure_ascii=False)))
-    return Question(model, messages, max_tokens)
+    return EndpointQuestion(model, messages, max_tokens)
 
 
 def read_verdict(text: str) -> Verdict:

@@ -22,7 +22,7 @@ from cocktail.files.records import (
     write_table,
 )
 from cocktail.files.store import Store, store_root, write_runtime
-from cocktail.inference.endpoint.question import Question, Reply
+from cocktail.inference.endpoint.question import EndpointQuestion, Reply
 from cocktail.inference.endpoint.replies import reply_table
 from cocktail.scoring.answers import STAGES, read_answers, read_evaluations
 from cocktail.scoring.codes import check_text, task_of
@@ -42,7 +42,7 @@ def judge_study(prepared: Path, answers: Path, scores: Path, out: Path, *, param
         EndpointError: a verdict is not in the store, and the endpoint gives none.
         RecordError: answers or scores are missing, or of a run only codes are there.
     """
-    rows, replies, planted = _EMPTY[COLUMNS], dict[str, Reply](), list[Question]()
+    rows, replies, planted = _EMPTY[COLUMNS], dict[str, Reply](), list[EndpointQuestion]()
     if params.judge.backend == "endpoint":
         free = _free_answers(prepared, answers, scores, params=params)
         planted = canaries(free, model=str(params.judge.model), max_tokens=params.judge.max_tokens)
@@ -100,7 +100,7 @@ def _questions(prepared: Path, task: str) -> pd.DataFrame:
 
 
 def _judged(
-    rows: pd.DataFrame, planted: list[Question], *, params: Params
+    rows: pd.DataFrame, planted: list[EndpointQuestion], *, params: Params
 ) -> tuple[pd.DataFrame, dict[str, Reply]]:
     """Ask about each distinct answer and the planted ones; note the verdict in every row that gives it."""
     from cocktail.inference.endpoint.ask import ask_all  # with judge.backend rules no HTTP library is needed

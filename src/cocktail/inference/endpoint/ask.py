@@ -12,12 +12,12 @@ from rich.progress import track
 from cocktail.config import EndpointConfig
 from cocktail.inference.endpoint.address import read_address
 from cocktail.inference.endpoint.client import Client
-from cocktail.inference.endpoint.question import Question, Reply
+from cocktail.inference.endpoint.question import EndpointQuestion, Reply
 from cocktail.inference.endpoint.replies import Replies
 
 
 def ask_all(
-    questions: Iterable[Question], *, settings: EndpointConfig, store: Path, label: str
+    questions: Iterable[EndpointQuestion], *, settings: EndpointConfig, store: Path, label: str
 ) -> tuple[dict[str, Reply], dict[str, int]]:
     """Return the reply to every question by its key, and counts of what was sent for it.
 
@@ -38,7 +38,7 @@ def ask_all(
 
 
 def _ask(
-    missing: list[Question], replies: Replies, *, settings: EndpointConfig, label: str
+    missing: list[EndpointQuestion], replies: Replies, *, settings: EndpointConfig, label: str
 ) -> dict[str, int]:
     client, console = Client(read_address(), settings), Console(stderr=True)
     with ThreadPoolExecutor(settings.concurrency) as threads:

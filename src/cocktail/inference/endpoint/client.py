@@ -29,7 +29,7 @@ from cocktail.errors import EndpointError
 from cocktail.inference.endpoint.address import EXAMPLE, KEY, URL, Address
 from cocktail.inference.endpoint.completion import REFUSED, is_filtered, read_completion
 from cocktail.inference.endpoint.deadline import MOST_BYTES, LateError, LongError, deadline, read_capped
-from cocktail.inference.endpoint.question import Question, Reply
+from cocktail.inference.endpoint.question import EndpointQuestion, Reply
 
 BUSY = (HTTPStatus.TOO_MANY_REQUESTS, 500, 502, 503, 504)
 LONGEST_PAUSE = 60  # seconds, whatever the server asks for
@@ -74,7 +74,7 @@ class Client:
             raise_on_status=False,
         )
 
-    def ask(self, question: Question) -> Reply:
+    def ask(self, question: EndpointQuestion) -> Reply:
         """Return the server's answer; one that is refused twice is the empty answer.
 
         Raises:
@@ -88,7 +88,7 @@ class Client:
         self._count(refused=not again.text.strip())
         return again
 
-    def _asked(self, question: Question) -> Reply:
+    def _asked(self, question: EndpointQuestion) -> Reply:
         answer = self._sent(question)
         if answer.status != HTTPStatus.OK:
             if answer.status == HTTPStatus.BAD_REQUEST and is_filtered(answer.body):
@@ -98,7 +98,7 @@ class Client:
         self._count(**tokens)
         return replace(reply, text=self._address.without_key(reply.text))
 
-    def _sent(self, question: Question) -> _Answer:
+    def _sent(self, question: EndpointQuestion) -> _Answer:
         """Send a question until it is answered, or will not be."""
         try:
             answer = self._tried(question)
@@ -118,7 +118,7 @@ class Client:
         self._count(requests=1 + len(tried), **Counter(_name(one.status, one.error) for one in tried))
         return answer
 
-    def _tried(self, question: Question) -> _Answer:
+    def _tried(self, question: EndpointQuestion) -> _Answer:
         retry = self._retry
         while True:
             try:
@@ -136,7 +136,7 @@ class Client:
                 return answer
             retry.sleep(response)
 
-    def _once(self, question: Question) -> tuple[urllib3.BaseHTTPResponse, bytes]:
+    def _once(self, question: EndpointQuestion) -> tuple[urllib3.BaseHTTPResponse, bytes]:
         """Send a question once, and read the reply whole."""
         url = f"{self._address.url}/chat/completions"
         try:

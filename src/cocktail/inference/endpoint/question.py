@@ -10,7 +10,7 @@ from cocktail.files.records import digest_value
 
 
 @dataclass(frozen=True)
-class Question:
+class EndpointQuestion:
     """One chat of ``messages`` (role, text) for the model that the server knows as ``model``."""
 
     model: str

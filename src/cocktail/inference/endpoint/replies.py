@@ -20,7 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 from cocktail.errors import DataError
 from cocktail.files.records import digest_value, read_table, write_json
 from cocktail.files.store import set_aside
-from cocktail.inference.endpoint.question import Question, Reply
+from cocktail.inference.endpoint.question import EndpointQuestion, Reply
 
 COLUMNS = ["prompt_hash", "answer", "num_tokens", "stopped"]
 _REPLY = TypeAdapter(Reply)
@@ -33,7 +33,7 @@ class Replies:
 
     root: Path
 
-    def get(self, question: Question) -> Reply | None:
+    def get(self, question: EndpointQuestion) -> Reply | None:
         """Return what was replied, or None if the question is new; what is no reply to it is set aside.
 
         Raises:

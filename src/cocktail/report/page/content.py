@@ -12,14 +12,14 @@ from cocktail.errors import RecordError
 from cocktail.files.records import read_json
 from cocktail.report.page import sections
 from cocktail.report.page.figures import Picture, inline_svg, slug
-from cocktail.report.page.studies import Fact, Findings, findings, not_recorded, recorded
+from cocktail.report.page.studies import Findings, StudyFact, findings, not_recorded, recorded
 from cocktail.report.page.tables import ShownTable, shown_tables
 from cocktail.report.page.traces import Key, Trace, read_traces
 from cocktail.report.provenance import data_note
 
 
 @dataclass(frozen=True)
-class Inputs:
+class PageInputs:
     """Where the page's numbers stand."""
 
     reports: Path  # tables/, figures/, comparison.json, effects.json, claims.json, studies/
@@ -56,7 +56,7 @@ class Page:
     rest: Filled
     traces: Mapping[Key, Trace]
     runs: frozenset[tuple[str, str]]
-    studies: Mapping[str, Sequence[Fact]]
+    studies: Mapping[str, Sequence[StudyFact]]
     findings: Findings
     unrecorded: Sequence[str]
 
@@ -75,7 +75,7 @@ class Page:
         return list(found.values())
 
 
-def gather(inputs: Inputs, *, params: Params) -> Page:
+def gather(inputs: PageInputs, *, params: Params) -> Page:
     """Read all that the page shows.
 
     Raises:

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from cocktail.claims.rows import VerdictRow, Verdicts
 from cocktail.config import Params
 from cocktail.files.records import write_text
-from cocktail.report.page.content import Inputs, Page, gather
+from cocktail.report.page.content import Page, PageInputs, gather
 from cocktail.report.page.figures import breakable, slug
 from cocktail.report.page.forest import claim_forest, effect_text, headline_forest, row_label
 from cocktail.report.page.studies import side_by_side
@@ -47,7 +47,7 @@ RUN_COLUMNS = ("run", "chosen run", "chosen", "chosen_on_dev", "chosen_on_test",
 FOLD = 12  # longer tables are folded
 
 
-def write_page(inputs: Inputs, out: Path, *, params: Params) -> None:
+def write_page(inputs: PageInputs, out: Path, *, params: Params) -> None:
     """Write the page to ``out``; equal inputs give equal bytes."""
     write_text(out, render_page(gather(inputs, params=params)))
 

@@ -25,7 +25,7 @@ LIBRARIES = ("torch", "transformers", "trl", "peft")
 
 
 @dataclass(frozen=True)
-class Fact:
+class StudyFact:
     """One line about a record: what, and its value as shown."""
 
     what: str
@@ -51,14 +51,14 @@ def findings(studies: Path) -> Findings:
     return Findings(names, tuple(map(standing_of, records)), tuple(claim_lines(records)))
 
 
-def side_by_side(facts: Mapping[str, Sequence[Fact]]) -> dict[str, list[str]]:
+def side_by_side(facts: Mapping[str, Sequence[StudyFact]]) -> dict[str, list[str]]:
     """Return each fact with its value of every record; a record that lacks it has a dash."""
     names = dict.fromkeys(fact.what for each in facts.values() for fact in each)
     values = [{fact.what: fact.value for fact in each} for each in facts.values()]
     return {name: [each.get(name, MISSING) for each in values] for name in names}
 
 
-def recorded(studies: Path) -> dict[str, list[Fact]]:
+def recorded(studies: Path) -> dict[str, list[StudyFact]]:
     """Return, for each folder of recorded studies, what it is, its hardware, cost and versions.
 
     Raises:
@@ -81,7 +81,7 @@ def not_recorded(configured: Path, studies: Path) -> list[str]:
     return [path.stem for path in sorted(configured.glob("*.yaml")) if path.stem not in found]
 
 
-def _facts(record: Record) -> list[Fact]:
+def _facts(record: Record) -> list[StudyFact]:
     manifest = record.manifest
     hardware, runtime, environment = manifest["hardware"], manifest["runtime"], manifest["environment"]
     changed = len(manifest["git"]["changed"])
@@ -89,36 +89,36 @@ def _facts(record: Record) -> list[Fact]:
     rebuilt = REBUILT_BY.get(record.study)
     versions = [f"{name} {version}" for name, version in environment["packages"].items() if name in LIBRARIES]
     return [
-        Fact("study and method", f"{record.study}, {record.method}"),
-        Fact("tier, lock", standing_of(record)),
-        Fact("data", data_text(manifest["params"])),
-        Fact("models", models_text(manifest)),
-        *([Fact("tasks at floor", floor_text(record))] if tunes(record) else []),
-        Fact("processor", f"{hardware['cores']} cores of {hardware['cpu']}"),
-        Fact("GPUs", ", ".join(hardware["gpus"]) or "none"),
-        Fact("memory of the machine", _gigabytes(hardware["memory_bytes"])),
-        Fact("runs", f"{runtime['runs']}, of which {runtime['runs_with_times']} with times"),
-        Fact("training, all workers", _minutes(runtime["training_seconds"])),
-        Fact("answering, all workers", _minutes(runtime["answering_seconds"])),
-        Fact("largest memory of a run", _gigabytes(runtime["peak_memory_bytes"])),
+        StudyFact("study and method", f"{record.study}, {record.method}"),
+        StudyFact("tier, lock", standing_of(record)),
+        StudyFact("data", data_text(manifest["params"])),
+        StudyFact("models", models_text(manifest)),
+        *([StudyFact("tasks at floor", floor_text(record))] if tunes(record) else []),
+        StudyFact("processor", f"{hardware['cores']} cores of {hardware['cpu']}"),
+        StudyFact("GPUs", ", ".join(hardware["gpus"]) or "none"),
+        StudyFact("memory of the machine", _gigabytes(hardware["memory_bytes"])),
+        StudyFact("runs", f"{runtime['runs']}, of which {runtime['runs_with_times']} with times"),
+        StudyFact("training, all workers", _minutes(runtime["training_seconds"])),
+        StudyFact("answering, all workers", _minutes(runtime["answering_seconds"])),
+        StudyFact("largest memory of a run", _gigabytes(runtime["peak_memory_bytes"])),
         *_gpu_facts(runtime),
-        Fact("commit", commit),
-        *([Fact("rebuilt by", f"commit {rebuilt}; not by this version")] if rebuilt else []),
-        Fact("versions", ", ".join([f"Python {environment['python']}", *versions])),
-        Fact("record", f"reports/studies/{record.folder.name}/manifest.json"),
+        StudyFact("commit", commit),
+        *([StudyFact("rebuilt by", f"commit {rebuilt}; not by this version")] if rebuilt else []),
+        StudyFact("versions", ", ".join([f"Python {environment['python']}", *versions])),
+        StudyFact("record", f"reports/studies/{record.folder.name}/manifest.json"),
     ]
 
 
-def _gpu_facts(runtime: Mapping[str, Any]) -> list[Fact]:
+def _gpu_facts(runtime: Mapping[str, Any]) -> list[StudyFact]:
     """What only a GPU counts; a record without these numbers, or with none of them, says nothing."""
     energy, memory = runtime.get("watt_hours"), runtime.get("peak_gpu_memory_bytes")
     facts = []
     if runtime.get("gpu_hours"):
-        facts.append(Fact("GPU-hours", f"{runtime['gpu_hours']:.2f}"))
+        facts.append(StudyFact("GPU-hours", f"{runtime['gpu_hours']:.2f}"))
     if energy is not None:
-        facts.append(Fact("energy", f"{energy:.0f} Wh, counted in {runtime['runs_with_energy']} runs"))
+        facts.append(StudyFact("energy", f"{energy:.0f} Wh, counted in {runtime['runs_with_energy']} runs"))
     if memory is not None:
-        facts.append(Fact("largest GPU memory of a run", _gigabytes(memory)))
+        facts.append(StudyFact("largest GPU memory of a run", _gigabytes(memory)))
     return facts
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from cocktail.sources.synthetic.filings import LAST, THIS, Page, page, pages
+from cocktail.sources.synthetic.filings import LAST, THIS, FilingPage, page, pages
 from cocktail.sources.synthetic.streams import draw, stream
 from cocktail.sources.synthetic.words import chance, pick, pick_some
 
@@ -23,7 +23,7 @@ def number_text(value: float) -> str:
     return str(round(float(value), 5))
 
 
-def question(rng: np.random.Generator, shown: Page) -> tuple[str, str]:
+def question(rng: np.random.Generator, shown: FilingPage) -> tuple[str, str]:
     """Return one self-contained question on a page, and its answer."""
     first, second = (int(index) for index in rng.permutation(len(shown.items))[:2])
     item, other = shown.items[first], shown.items[second]
@@ -43,7 +43,7 @@ def question(rng: np.random.Generator, shown: Page) -> tuple[str, str]:
     return asked[0], number_text(asked[1])
 
 
-def turns(rng: np.random.Generator, shown: Page) -> list[tuple[str, str]]:
+def turns(rng: np.random.Generator, shown: FilingPage) -> list[tuple[str, str]]:
     """Return the questions and answers of one conversation; later ones lean on earlier ones."""
     first, second = (int(index) for index in rng.permutation(len(shown.items))[:2])
     start = shown.this[first]
@@ -130,26 +130,26 @@ def bench_rows(*, seed: int, split: str, count: int) -> list[dict[str, object]]:
 _Asked = tuple[str, str, str | None]
 
 
-def _metric(rng: np.random.Generator, shown: Page) -> _Asked:
+def _metric(rng: np.random.Generator, shown: FilingPage) -> _Asked:
     index = int(rng.integers(len(shown.items)))
     asked = f"What is the amount of {shown.items[index]} of {shown.firm.name} {THIS} (in USD millions)?"
     return asked, f"${shown.this[index]:.2f}", f"The line {shown.items[index]} of the table."
 
 
-def _judgement(rng: np.random.Generator, shown: Page) -> _Asked:
+def _judgement(rng: np.random.Generator, shown: FilingPage) -> _Asked:
     index = int(rng.integers(len(shown.items)))
     now, before = shown.this[index], (shown.last or shown.this)[index]
     answer = f"{'Yes' if now > before else 'No'}, from {before} to {now}."
     return f"Did {shown.items[index]} of {shown.firm.name} grow?", answer, None
 
 
-def _fact(rng: np.random.Generator, shown: Page) -> _Asked:
+def _fact(rng: np.random.Generator, shown: FilingPage) -> _Asked:
     two = sorted(pick_some(rng, shown.items, 2))
     most = max(two, key=lambda item: shown.this[shown.items.index(item)])
     return f"Which was larger for {shown.firm.name} {THIS}, {two[0]} or {two[1]}?", most, None
 
 
-_BENCH_KINDS: tuple[tuple[str, Callable[[np.random.Generator, Page], _Asked]], ...] = (
+_BENCH_KINDS: tuple[tuple[str, Callable[[np.random.Generator, FilingPage], _Asked]], ...] = (
     ("metrics-generated", _metric),
     ("domain-relevant", _judgement),
     ("novel-generated", _fact),

@@ -26,7 +26,7 @@ _NOTES = (
 
 
 @dataclass(frozen=True)
-class Page:
+class FilingPage:
     """One page.
 
     Attributes:
@@ -57,22 +57,22 @@ class Page:
         return "\n".join((f"{self.firm.name} report in millions.", *lines, self.note)).strip()
 
 
-def page(rng: np.random.Generator, *, years: int) -> Page:
+def page(rng: np.random.Generator, *, years: int) -> FilingPage:
     """Return a page of two or three items over one year or two."""
     firm = company(rng)
     items = pick_some(rng, (*LEXICON["good"], *LEXICON["bad"]), 2 + int(chance(rng, 0.5)))
     this = tuple(int(number) + 1 for number in rng.permutation(9)[: len(items)])  # no ties within a year
     last = tuple(int(number) for number in rng.integers(1, 10, size=len(items)))
     note = fill(rng, pick(rng, _NOTES)) if chance(rng, 0.5) else ""
-    return Page(firm=firm, items=tuple(items), this=this, last=last if years == 2 else None, note=note)
+    return FilingPage(firm=firm, items=tuple(items), this=this, last=last if years == 2 else None, note=note)
 
 
-def any_page(rng: np.random.Generator) -> Page:
+def any_page(rng: np.random.Generator) -> FilingPage:
     """Return a page of one year or, as often, of two."""
     return page(rng, years=1 + int(chance(rng, 0.5)))
 
 
-def pages(*, seed: int, source: str, split: str) -> Iterator[Page]:
+def pages(*, seed: int, source: str, split: str) -> Iterator[FilingPage]:
     """Yield the pages of one set and split without end, some shared with the other set, a few leaked."""
     own, shared = stream(seed, source, "pages", split), stream(seed, "pages", split)
     leaked = stream(seed, "pages", "test")
@@ -84,6 +84,6 @@ def pages(*, seed: int, source: str, split: str) -> Iterator[Page]:
         number += 1
 
 
-def one_sided(rng: np.random.Generator, *, test: bool) -> Page:
+def one_sided(rng: np.random.Generator, *, test: bool) -> FilingPage:
     """Return a page on the wanted side of the wall between test and other texts."""
     return draw(lambda: any_page(rng), text=lambda made: made.text, test=test)

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import Field, ValidationError
 
-from cocktail.config import Backend, FetchConfig, ModelConfig, Params, Section
+from cocktail.config import Backend, ConfigSection, FetchConfig, ModelConfig, Params
 from cocktail.errors import DataError
 
 SIZES = Path("data/reference/sizes.yaml")
@@ -20,7 +20,7 @@ Origin = Annotated[str, Field(min_length=10)]
 Amount = Annotated[float, Field(gt=0)]
 
 
-class SourceSize(Section):
+class SourceSize(ConfigSection):
     """Raw rows of a source by split (None: ``fetch.world`` says), and how long its rows are."""
 
     backend: Backend
@@ -31,7 +31,7 @@ class SourceSize(Section):
     characters_from: Origin
 
 
-class ModelSize(Section):
+class ModelSize(ConfigSection):
     """Parameters of a model of the Hub, and whether it is given only to accounts that asked for access."""
 
     repo: str
@@ -40,7 +40,7 @@ class ModelSize(Section):
     origin: Origin
 
 
-class Gpu(Section):
+class Gpu(ConfigSection):
     """The GPU that hours are counted on."""
 
     name: str
@@ -49,14 +49,14 @@ class Gpu(Section):
     origin: Origin
 
 
-class Assumption(Section):
+class Assumption(ConfigSection):
     """A number that is no measurement, with the sentence that is printed with the plan."""
 
     value: Amount
     says: Origin
 
 
-class Assumptions(Section):
+class Assumptions(ConfigSection):
     characters_a_token: Assumption
     training_utilisation: Assumption
     answering_utilisation: Assumption
@@ -64,7 +64,7 @@ class Assumptions(Section):
     checkpoints: Assumption
 
 
-class Sizes(Section):
+class Sizes(ConfigSection):
     """All of sizes.yaml."""
 
     sources: list[SourceSize]

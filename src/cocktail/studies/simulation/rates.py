@@ -28,7 +28,7 @@ MARGIN, CONFIDENCE = 2.0, 0.95  # points; those of the claims unless they say ot
 
 
 @dataclass(frozen=True)
-class Rates:
+class ErrorRates:
     """Shares of verdicts, and the printed detectable effects (points) of the studies that were asked."""
 
     shares: Mapping[Way, Mapping[Verdict, float]]
@@ -45,7 +45,7 @@ class Rates:
 
 def judge_studies(
     studies: Iterable[SimulatedStudy], design: Design, *, ways: Sequence[Way], ask_detectable: int = 0
-) -> Rates:
+) -> ErrorRates:
     """Judge every study in each way; print the detectable effect of the first ``ask_detectable``."""
     counts: dict[Way, Counter[Verdict]] = {way: Counter() for way in ways}
     detectable: list[float] = []
@@ -64,7 +64,7 @@ def judge_studies(
     shares = {
         way: {verdict: n / num_studies for verdict, n in found.items()} for way, found in counts.items()
     }
-    return Rates(shares, num_studies, tuple(detectable), num_clusters / num_studies)
+    return ErrorRates(shares, num_studies, tuple(detectable), num_clusters / num_studies)
 
 
 def effect_of(study: SimulatedStudy, design: Design, way: Way) -> Effect:

@@ -11,7 +11,7 @@ from cocktail.analysis.stats.power import POWER
 from cocktail.claims.verdict import VERDICTS, Verdict
 from cocktail.studies.simulation.designs import Design
 from cocktail.studies.simulation.generator import simulate
-from cocktail.studies.simulation.rates import MARGIN, Rates, Way, judge_studies
+from cocktail.studies.simulation.rates import MARGIN, ErrorRates, Way, judge_studies
 
 Truth = Literal[
     "no difference", "three points", "five points", "detectable difference", "difference of the margin"
@@ -106,7 +106,7 @@ def _ways(truth: Truth, design: Design) -> tuple[Way, ...]:
     return tuple(way for way in COMPARED[truth] if way != EXPLORED or design.null_times == 1)
 
 
-def _row(design: Design, truth: Truth, effect: float, rates: Rates, way: Way) -> RateRow:
+def _row(design: Design, truth: Truth, effect: float, rates: ErrorRates, way: Way) -> RateRow:
     shares = rates.shares[way]
     judged = [verdict for verdict in VERDICTS if verdict != "not tested"]
     bounds = {
@@ -135,7 +135,7 @@ def _row(design: Design, truth: Truth, effect: float, rates: Rates, way: Way) ->
     }
 
 
-def held(rates: Rates, way: Way, verdict: Verdict, bound: float) -> str:
+def held(rates: ErrorRates, way: Way, verdict: Verdict, bound: float) -> str:
     """Return "yes", "no" (beyond two standard errors), or "within error" for a share past its bound.
 
     The bound of power is a least, all others are a most.
