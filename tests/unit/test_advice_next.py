@@ -58,3 +58,17 @@ def test_what_is_missing_is_named_and_asked_for() -> None:
     assert "best mixture so far: " in said and "minus single_fpb: " in said
     names = [run for run, _ in following(outcomes(table), target="fpb", count=6)]
     assert names and set(names) <= {"pair_fpb_finqa", "all"}
+
+
+def test_what_to_explore_next_follows_from_dev_and_never_from_test() -> None:
+    table = items(np.random.default_rng(3))
+    table = table[table["run"].isin(["base", "single_fpb", "all", "pair_fpb_finqa", "pair_fpb_headline"])]
+
+    def runs(split: str) -> list[tuple[str, float]]:
+        """With one mixture that is right on every item of a split."""
+        spoilt = (table["run"] == "pair_fpb_finqa") & (table["split"] == split)
+        changed = table.assign(strict=table["strict"].mask(spoilt, "ok"))
+        return following(outcomes(changed), target="fpb", count=4)
+
+    assert {*table["split"]} == {"dev", "test"}
+    assert runs("test") == following(outcomes(table), target="fpb", count=4) != runs("dev")

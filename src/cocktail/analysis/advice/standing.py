@@ -21,7 +21,7 @@ def standing_lines(outcomes: GridOutcomes, *, target: str, model: str = "") -> I
     tasks = tuple(outcomes.tasks)
     with_target = target in tasks  # else every mixture can tell
     grid = {run: one for run, one in grid_of(tasks).items() if not one or not with_target or target in one}
-    values, clusters = _outcomes(outcomes, target=target, model=model)
+    values, clusters = _outcomes(outcomes, "test", target=target, model=model)
     measured = [run for run in grid if run in values.index]
     yield (
         f"What was measured of {target}: {len(measured)} of {len(grid)} runs that can tell (base, mixtures "
@@ -47,10 +47,13 @@ def standing_lines(outcomes: GridOutcomes, *, target: str, model: str = "") -> I
 
 
 def following(outcomes: GridOutcomes, *, target: str, model: str = "", count: int) -> list[tuple[str, float]]:
-    """Return the runs to explore next, and by how many points each narrows the differences to the best."""
+    """Return the runs to explore next, and by how many points each narrows the differences to the best.
+
+    They follow from dev, so that test has no part in what is explored; records keep test items alone.
+    """
     tasks = tuple(outcomes.tasks)
     grid = grid_of(tasks)
-    values, _ = _outcomes(outcomes, target=target, model=model)
+    values, _ = _outcomes(outcomes, "dev", target=target, model=model)
     asked = [run for run in grid if run in values.index]
     means = {grid[run]: 100 * float(np.mean(values.loc[run].to_numpy())) for run in asked}
     known = np.array(list(means.values()))
@@ -60,8 +63,11 @@ def following(outcomes: GridOutcomes, *, target: str, model: str = "", count: in
     return [(ids[sources], settles) for sources, settles in picked]
 
 
-def _outcomes(outcomes: GridOutcomes, *, target: str, model: str) -> tuple[pd.DataFrame, NDArray[np.str_]]:
-    """Outcomes of the untuned base and of every mixture on test items, and the items' clusters."""
+def _outcomes(
+    outcomes: GridOutcomes, split: str, *, target: str, model: str
+) -> tuple[pd.DataFrame, NDArray[np.str_]]:
+    """Outcomes of the untuned base and of every mixture on a split's items, and the items' clusters."""
     _, mine = explored_items(outcomes, target=target, model=model)
-    test = mine[mine["split"] == "test"] if "split" in mine else mine
-    return answered_by_all(test[test["run"].isin(list(grid_of(outcomes.tasks)))])
+    if "split" in mine and (mine["split"] == split).any():
+        mine = mine[mine["split"] == split]
+    return answered_by_all(mine[mine["run"].isin(list(grid_of(outcomes.tasks)))])
