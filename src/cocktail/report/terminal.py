@@ -18,7 +18,8 @@ from cocktail.report.verdicts import effect_text
 
 COLOURS = {"supported": "green", "contradicted": "red", "not tested": "dim"}
 WHOLE = (MACRO, ALL_CELLS)
-SIZE, EFFECT = 18, 22  # characters: items / clusters / seeds; an effect with its interval
+WIDE = 110  # characters: a narrower terminal does without adjusted p and n
+VERDICT, EFFECT, P, SIZE = 14, 22, 6, 15  # characters of a column that is not folded
 
 
 def print_verdicts(verdicts: Verdicts, console: Console, *, claim: str = "") -> None:
@@ -37,14 +38,14 @@ def print_verdicts(verdicts: Verdicts, console: Console, *, claim: str = "") -> 
     console.print(f"Study {verdicts.study}. {verdicts.standing}", style="bold")
     if not claim:
         rows = [(_title(one, row), row) for one in found for row in one.headlines()]
-        console.print(_table("claim", rows))
+        console.print(_table("claim", rows, wide=console.width >= WIDE))
         console.print(
             f"n: items / clusters / seeds. {verdicts.note} One claim whole: cocktail show --claim ID"
         )
         return
     for one in found:
         console.print(Text(f"\n{one.number}. {one.title} ({one.id})\n{one.statement}"))
-        console.print(_table("on", [(_on(row), row) for row in one.verdicts]))
+        console.print(_table("on", [(_on(row), row) for row in one.verdicts], wide=console.width >= WIDE))
         console.print(Text(_footnote(one)))
 
 
@@ -65,15 +66,21 @@ def _footnote(claim: ClaimVerdicts) -> str:
     return f"{margin}Contradicted by: {claim.contradicted_by} {claim.caveat}".strip()
 
 
-def _table(first: str, rows: Sequence[tuple[str, VerdictRow]]) -> Table:
+def _table(first: str, rows: Sequence[tuple[str, VerdictRow]], *, wide: bool) -> Table:
     """Effects in points; a text of a study is shown as it is, whatever marks it holds."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name, width in ((first, None), ("verdict", 13), ("effect", EFFECT), ("adj. p", 6), ("n", SIZE)):
-        table.add_column(name, min_width=width, no_wrap=name in ("effect", "adj. p", "n"))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table.add_column(first, overflow="fold")
+    for name, width in (
+        ("verdict", VERDICT),
+        ("effect", EFFECT),
+        *((("adj. p", P), ("n", SIZE)) if wide else ()),
+    ):
+        table.add_column(name, min_width=width, no_wrap=True)
     table.add_column("why", overflow="fold")
     for name, row in rows:
         sizes = (row.n_items, row.n_clusters, row.n_seeds)
         size = "" if row.n_items is None else " / ".join("–" if one is None else str(one) for one in sizes)
-        cells = [name, row.verdict, effect_text(row), p_text(row.p_adjusted), size, row.reason]
+        more = [p_text(row.p_adjusted), size] if wide else []
+        cells = [name, row.verdict, effect_text(row), *more, row.reason]
         table.add_row(*map(Text, cells), style=COLOURS.get(row.verdict))
     return table

@@ -40,7 +40,7 @@ Laid out by `cocktail init`, version {version}. params.yaml holds study `{study}
 ```sh
 git add --all && git commit --message "The study"
 dvc repro                      # fetch, train, answer, score, judge; goes on where it was stopped
-cat reports/tables/verdicts.md
+cocktail show
 cocktail record                # keeps the finished study under reports/studies/
 ```
 
