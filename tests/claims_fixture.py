@@ -107,8 +107,6 @@ def made_up_claims(study: str, model: str, tasks: Sequence[str]) -> dict[str, An
         "claims": [
             *short,
             claim("made_up_untested", 5, "Made up, not tested", [untested]),
-            claim(
-                "made_up_many", 6, "Made up, many rows", many, family="exploratory", margin=None, caveat=""
-            ),
+            claim("made_up_many", 6, "Made up, many rows", many, family="exploratory", caveat=""),
         ],
     }

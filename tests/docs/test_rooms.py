@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -48,3 +49,14 @@ def test_a_module_fits_a_few_screens() -> None:
     }
     assert len(lengths) > 200
     assert {name: length for name, length in lengths.items() if length > 250} == {}
+
+
+def test_a_class_has_a_name_of_its_own() -> None:
+    """Of two classes with one name a reader, and a search, finds the wrong one."""
+    names = [
+        node.name
+        for path in sorted((ROOT / "src/cocktail").rglob("*.py"))
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef)
+    ]
+    assert len(names) > 100 and sorted(names) == sorted(set(names))

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from data_params import make_params, make_source
 
+from cocktail.claims.rows import read_verdicts
 from cocktail.config import load_params
 from cocktail.config.params import check_params
 from cocktail.data.load import load_source
@@ -146,6 +147,7 @@ READERS: dict[str, Callable[[Path], Any]] = {
     "reply": lambda path: Replies(path.parents[2]).get(EndpointQuestion("m", (("user", "q"),), 1)),
     "dvc.lock": lambda path: is_whole(path.read_bytes()),
     "params": load_params,
+    "verdicts": read_verdicts,
     "figure": lambda path: inline_svg(path, prefix="a", title="T", description="D"),
     "completion": lambda path: read_completion(path.read_text(encoding="utf-8", errors="replace")),
 }

@@ -24,7 +24,7 @@ def row(kind: str, *, scope: str = "macro", model: str = "m", **more: Any) -> di
 
 def claims(**rows: list[dict[str, Any]]) -> Verdicts:
     found = [claim(name, place, name, mine) for place, (name, mine) in enumerate(rows.items())]
-    return Verdicts.model_validate({"claims": found})
+    return Verdicts.model_validate({"study": "s", "note": "", "confidence": 0.95, "claims": found})
 
 
 OLD = claims(
@@ -52,7 +52,23 @@ def test_what_is_turned_over_comes_first_then_headlines() -> None:
     assert [one.headline for one in verdict_changes(OLD, NEW)] == [False, True, True, True, False]
 
 
-def test_the_headline_is_the_first_row_of_each_model_and_a_number_alone_is_no_change() -> None:
+def test_headlines_are_the_rows_that_are_marked() -> None:
+    """Wherever they stand."""
+    old, new = (
+        claims(a=[row(kind), row("supported" if kind == "contradicted" else kind, scope="fpb")])
+        for kind in ("under-powered", "contradicted")
+    )
+    for verdicts in (old, new):
+        verdicts.claims[0].verdicts[:] = [
+            one.model_copy(update={"headline": one.scope == "fpb"}) for one in verdicts.claims[0].verdicts
+        ]
+    assert [(one.scope, one.headline) for one in verdict_changes(old, new)] == [
+        ("fpb", True),
+        ("macro", False),
+    ]
+
+
+def test_a_number_alone_is_no_change() -> None:
     rows = [row("supported"), row("supported", model="n"), row("supported", model="n", scope="fpb")]
     two = claims(a=rows)
     other = claims(
@@ -90,9 +106,9 @@ def test_the_command_compares_two_files(tmp_path: Path) -> None:
     [
         (None, "missing"),
         ("{", "JSON"),
-        ("[]", "no claims.json"),
-        ('{"claims": [{"id": "a"}]}', "no claims.json"),
-        ('{"claims": [{"id": "a", "verdicts": []}]}', "not the verdicts of a study (claims.0.number"),
+        ("[]", "not the verdicts of a study"),
+        ('{"claims": [{"id": "a"}]}', "not the verdicts of a study"),
+        ('{"claims": [{"id": "a", "verdicts": []}]}', "not the verdicts of a study ("),
     ],
 )
 def test_a_file_that_is_no_claims_json_is_one_message(tmp_path: Path, text: str | None, words: str) -> None:

@@ -17,10 +17,10 @@ from claims_fixture import made_up_claims, verdict
 from html_tree import Node, read_html
 
 from cocktail.claims.cells import EXPLORATORY
-from cocktail.claims.rows import VerdictRow
+from cocktail.claims.rows import VerdictRow, study_verdicts
 from cocktail.errors import RecordError
 from cocktail.files.records import read_json, write_json
-from cocktail.report.page.content import PageInputs, page_claims
+from cocktail.report.page.content import PageInputs
 from cocktail.report.page.figures import inline_svg, slug
 from cocktail.report.page.forest import draw_forest, effect_text
 from cocktail.report.page.render import SENTENCES, write_page
@@ -335,25 +335,23 @@ def broken(claims: dict[str, Any], **changes: Any) -> dict[str, Any]:
 def test_broken_verdicts_are_refused(tmp_path: Path) -> None:
     claims = made_up_claims("smoke", MODEL, ["fpb", "finqa"])
     path = tmp_path / "claims.json"
-    assert page_claims(path, study="smoke") is None
     row = {**verdict("fpb", model=MODEL, effect=1.0, verdict="supported"), "verdict": "proven"}
-    for wrong in (
-        broken(claims, verdicts=None),
-        broken(claims, verdicts=[row]),
-        broken(claims, margin="2"),
-        [],
+    for wrong, place in (
+        (broken(claims, verdicts=None), "claims.0.verdicts"),
+        (broken(claims, verdicts=[row]), "claims.0.verdicts.0.verdict"),
+        (broken(claims, margin="2"), "claims.0.margin"),
+        ({**claims, "lock": {"state": "perhaps"}}, "lock.state"),
+        ([], ""),
     ):
         write_json(path, wrong)
-        with pytest.raises(RecordError, match=r"not the verdicts of a study|no claims\.json"):
-            page_claims(path, study="smoke")
+        with pytest.raises(RecordError, match=re.escape(f"not the verdicts of a study ({place}: ")):
+            study_verdicts(path, study="smoke")
     write_json(path, broken(claims, verdicts=[]))
-    untuned = page_claims(
-        path, study="smoke"
-    )  # no model of the study is tuned: no rows, and nothing is broken
-    assert untuned is not None and untuned.claims[0].headlines() == []
+    # no model of the study is tuned: no rows, and nothing is broken
+    assert study_verdicts(path, study="smoke").claims[0].headlines() == []
     write_json(path, claims)
     with pytest.raises(RecordError, match="verdicts are of study 'smoke'"):
-        page_claims(path, study="tiny")
+        study_verdicts(path, study="tiny")
 
 
 @pytest.mark.slow
@@ -397,6 +395,7 @@ def test_recorded_studies_stand_side_by_side(
     shutil.copytree(kept, other := kept.with_name("other"))
     manifest = read_json(other / "manifest.json")
     manifest["params"]["study"]["name"] = "small"
+    manifest["params"]["train"]["method"] = "lora"  # its only record: it stands for the study
     manifest["params"]["fetch"]["sources"]["fpb"]["status"] = "partial"
     manifest["runtime"]["gpu_hours"] = 1.5
     write_json(other / "manifest.json", manifest)

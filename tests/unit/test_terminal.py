@@ -16,9 +16,9 @@ from cocktail.report.terminal import print_verdicts
 TASKS = ("fpb", "finqa", "headline")
 
 
-def shown(content: dict[str, Any], claim: str = "") -> list[str]:
+def shown(content: dict[str, Any], claim: str = "", width: int = 140) -> list[str]:
     out = io.StringIO()
-    print_verdicts(Verdicts.model_validate(content), Console(file=out, width=140), claim=claim)
+    print_verdicts(Verdicts.model_validate(content), Console(file=out, width=width), claim=claim)
     return out.getvalue().splitlines()
 
 
@@ -40,7 +40,7 @@ def test_every_row_of_a_claim_is_shown(name: str) -> None:
     rows = content["claims"][-1]["verdicts"]
     assert len([line for line in lines if "under-powered" in line]) == len(rows) == 12
     assert "fpb + finqa, lenient, m" in "\n".join(lines)
-    assert lines[-1].startswith("Contradicted by: An interval")
+    assert lines[-1].startswith("Margin 2 points. Contradicted by: An interval")
 
 
 def test_models_and_tasks_are_named_where_there_are_several() -> None:
@@ -49,12 +49,18 @@ def test_models_and_tasks_are_named_where_there_are_several() -> None:
         for model, control in (("m", "large"), ("m", "larger"), ("[bold]n", "large"))
     ]
     one = claim("a", 1, "A", [verdict("fpb", model="m", effect=1.0, verdict="under-powered")])
-    text = "\n".join(shown({"claims": [claim("b", 2, "B", rows), one]}))
-    assert (
-        "2. B (macro vs large, m)" in text
-        and "2. B (macro vs large, [bold]n)" in text
-        and "1. A (fpb)" in text
-    )
+    content = {"study": "s", "note": "[/x] [pair]", "confidence": 0.95}
+    text = "\n".join(shown({**content, "claims": [claim("b", 2, "B", rows), one]}))
+    assert "2. B (macro vs large, m)" in text and "2. B (macro vs large, [bold]n)" in text
+    assert "1. A (fpb)" in text
+    assert "[/x] [pair]" in text  # no marks of the terminal
+
+
+@pytest.mark.parametrize(("width", "whole"), [(80, False), (109, False), (110, True)])
+def test_a_narrow_terminal_does_without_p_and_n(width: int, whole: bool) -> None:
+    text = "\n".join(shown(made_up_claims("smoke", "m", TASKS), width=width))
+    assert all((word in text) == whole for word in ("adj. p", "120 / 60 / 3", "; n: items"))
+    assert "−12.0 [−15.2, −8.8]" in text and "not tested" in text and "seeds" in text
 
 
 def test_a_claim_that_is_not_there_is_named_with_its_neighbour() -> None:

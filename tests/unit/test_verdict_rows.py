@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from claims_fixture import claim, verdict
 
-from cocktail.claims.reasons import FORBIDDING, OLDER, older_reasons, told
+from cocktail.claims.reasons import older_reasons, told
 from cocktail.claims.rows import VerdictRow, read_verdicts
 from cocktail.files.records import read_json, write_json
 
@@ -48,7 +48,7 @@ def test_an_older_row_has_its_larger_model_in_its_scope(tmp_path: Path) -> None:
     )
     for row in made["verdicts"]:
         del row["headline"]
-    write_json(tmp_path / "claims.json", {"claims": [made]})
+    write_json(tmp_path / "claims.json", {"study": "s", "note": "", "confidence": 0.95, "claims": [made]})
     (found,) = read_verdicts(tmp_path / "claims.json").claims
     assert [(row.scope, row.on, row.headline) for row in found.verdicts] == [
         ("macro", "macro vs large", True),
@@ -65,11 +65,10 @@ def test_what_is_lacking_is_told_with_needs_and_the_rest_as_it_stands() -> None:
     assert told(reasons) == "floor; needs fpb in study.targets; and 1 more"
     assert told(reasons[:2]) == "floor; needs fpb in study.targets" and told([]) == ""
     assert older_reasons("") == []
-    assert {*FORBIDDING} <= {code for _, code in OLDER}
 
 
-def test_a_row_that_holds_more_than_its_columns_is_refused() -> None:
+def test_a_review_reads_a_base_with_other_columns_and_a_record_with_lines_in_its_words() -> None:
     row = verdict("macro", model="m", effect=1.0, verdict="supported")
-    VerdictRow.model_validate(row)
-    with pytest.raises(ValueError, match="extra"):
-        VerdictRow.model_validate(row | {"why": "floor"})
+    assert VerdictRow.model_validate(row | {"why": "floor"}) == VerdictRow.model_validate(row)
+    (reason,) = older_reasons("two\nlines")
+    assert (reason.code, str(reason)) == ("note", "two\nlines")

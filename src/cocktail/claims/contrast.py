@@ -73,7 +73,7 @@ def _draft(setting: Setting, cases: Sequence[Case], *, scope: str) -> Draft:
 
 
 def _control_model(setting: Setting) -> str:
-    return (setting.reference or setting.scores).model
+    return setting.reference.model if setting.reference else ""
 
 
 def _some(setting: Setting, alone: Sequence[Draft]) -> Draft:

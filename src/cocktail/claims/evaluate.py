@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -64,7 +64,7 @@ def evaluate_claims(
         study=params.study.name,
         tier=params.study.tier,
         rule=max(RULES),
-        lock=asdict(lock),
+        lock=lock,
         note=note,
         confidence=params.compare.confidence,
         claims=[_claim(claim, rows[claim.id]) for claim in stated],

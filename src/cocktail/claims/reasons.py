@@ -57,7 +57,7 @@ OLDER: Sequence[tuple[str, ReasonCode]] = (
     (r"shown: .*", "shown"),
     (r"k = .*", "tries"),
     (r"and \d+ more", "more"),
-    (r".*", "note"),
+    (r"(?s).*", "note"),
 )
 
 

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from cocktail.claims.reasons import Reason, older_reasons, told
 from cocktail.claims.verdict import Verdict
 from cocktail.config import Tier
 from cocktail.errors import RecordError
 from cocktail.files.records import read_json
+from cocktail.runs.lock import LockState
 
 OLDER_TIER: Tier = "miniature"
-OLDER_LOCK = {"state": "not locked", "reason": "older than locks", "digest": "", "commit": "", "date": ""}
+OLDER_LOCK = LockState(reason="older than locks")
 
 
 class _Row(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    """Strict and frozen; a column that a reader does not know may be there: a review reads both versions."""
+
+    model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
 
 
 class VerdictRow(_Row):
@@ -84,7 +86,7 @@ class ClaimVerdicts(_Row):
     title: str
     statement: str
     family: str
-    margin: float | None
+    margin: float
     contradicted_by: str
     caveat: str
     source: str
@@ -105,31 +107,36 @@ class Verdicts(_Row):
     What is older than tiers, rules and locks is of a miniature, by the first rule, and not locked.
     """
 
-    study: str = ""
+    model_config = ConfigDict(strict=False)  # a lock is a dict in JSON
+
+    study: str
     tier: Tier = OLDER_TIER
     rule: int = 1
-    lock: dict[str, str] = Field(default_factory=OLDER_LOCK.copy)
-    note: str = ""
-    confidence: float = 0.95
+    lock: LockState = OLDER_LOCK
+    note: str
+    confidence: float
     claims: list[ClaimVerdicts]
 
     @property
     def locked(self) -> bool:
         """Whether claims, rule and params were fixed before the runs."""
-        return self.lock["state"] == "locked"
+        return self.lock.state == "locked"
 
     @property
     def short_standing(self) -> str:
         """Tier and lock for a cell: ``paper, locked 2030-01-31``."""
-        return f"{self.tier}, {self.lock['state']}" + (f" {self.lock['date']}" if self.locked else "")
+        return f"{self.tier}, {self.lock.state}" + (f" {self.lock.date}" if self.locked else "")
 
     @property
     def standing(self) -> str:
         """What the verdicts rest on: tier, rule and lock, in a sentence."""
-        state = f"not locked ({self.lock['reason']})"
+        state = f"not locked ({self.lock.reason})"
         if self.locked:
-            state = f"locked {self.lock['date']} at commit {self.lock['commit'][:12]}"
+            state = f"locked {self.lock.date} at commit {self.lock.commit[:12]}"
         return f"Tier {self.tier}; rule {self.rule}; {state}."
+
+
+NO_VERDICTS = Verdicts(study="", note="", confidence=0.0, claims=[])  # of a record that is older than claims
 
 
 def read_verdicts(path: Path) -> Verdicts:
@@ -147,27 +154,48 @@ def read_verdicts(path: Path) -> Verdicts:
         raise RecordError(
             f"not the verdicts of a study ({place}: {first['msg']})", where=str(path), fix="dvc repro analyze"
         ) from None
-    except (KeyError, TypeError, AttributeError):
-        raise RecordError("this is no claims.json", where=str(path), fix="dvc repro analyze") from None
 
 
-def _upgraded(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Older rows have reasons in words, no mark of headlines, and the control's model in their scope, too."""
-    return {**content, "claims": [_upgraded_claim(claim) for claim in content["claims"]]}
+def study_verdicts(path: Path, *, study: str) -> Verdicts:
+    """Return :func:`read_verdicts` of ``study``.
+
+    Raises:
+        RecordError: see there; or the file is of another study.
+    """
+    found = read_verdicts(path)
+    if found.study != study:
+        raise RecordError(
+            f"verdicts are of study {found.study!r}, params of {study!r}", where=str(path), fix="dvc repro"
+        )
+    return found
 
 
-def _upgraded_claim(claim: Mapping[str, Any]) -> dict[str, Any]:
+def _upgraded(content: Any) -> Any:
+    """Older rows have reasons in words, no mark of headlines, and the control's model in their scope, too.
+
+    What has another shape is left as it is: its check says where.
+    """
+    claims = content.get("claims") if isinstance(content, dict) else None
+    if not isinstance(claims, list):
+        return content
+    return {**content, "claims": [_upgraded_claim(claim) for claim in claims]}
+
+
+def _upgraded_claim(claim: Any) -> Any:
+    rows = claim.get("verdicts") if isinstance(claim, dict) else None
+    if not isinstance(rows, list):
+        return claim
     seen: set[tuple[str, str]] = set()
-    rows = []
-    for row in claim["verdicts"]:
-        models = (row["model"], row["control_model"])
-        found = dict(row)
-        if "reason" in found:
-            found |= {
-                "reasons": older_reasons(found.pop("reason")),
+    found = []
+    for row in rows:
+        if isinstance(row, dict) and {"reason", "scope", "model", "control_model"} <= row.keys():
+            models = (str(row["model"]), str(row["control_model"]))
+            row = {
+                **row,
+                "reasons": older_reasons(str(row["reason"])),
                 "headline": models not in seen,
-                "scope": found["scope"].removesuffix(f" vs {models[1]}"),
+                "scope": str(row["scope"]).removesuffix(f" vs {models[1]}"),
             }
-        seen.add(models)
-        rows.append(found)
-    return {**claim, "verdicts": rows}
+            seen.add(models)
+        found.append(row)
+    return {**claim, "verdicts": found}

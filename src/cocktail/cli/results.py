@@ -22,10 +22,11 @@ def advise(arguments: argparse.Namespace) -> None:
     from cocktail.analysis.advice.show import advice_text
     from cocktail.analysis.advice.standing import following, standing_lines
     from cocktail.errors import RecordError
+    from cocktail.report.methods import record_folder
     from cocktail.studies.advise_next import next_text
 
     if arguments.study:
-        outcomes = recorded(REPORTS / "studies" / arguments.study)
+        outcomes = recorded(record_folder(REPORTS / "studies", arguments.study))
     else:
         outcomes = fresh(arguments.scores, Path("data/prepared"), current_study().study.tasks)
     target, tasks = arguments.target, outcomes.tasks
@@ -92,18 +93,25 @@ def card(arguments: argparse.Namespace) -> None:
 
 
 @command(
-    option("--study", default="", help="a recorded study; default: the one in params.yaml"),
+    option("--study", default="", help="a record of reports/studies; default: the study in params.yaml"),
     option("--claim", default="", help="id or number: every row of it; default: all headlines"),
 )
 def show(arguments: argparse.Namespace) -> None:
     """What a study found: verdict, effect with interval and reason, claim by claim."""
+    import sys
+
     from rich.console import Console
 
-    from cocktail.claims.rows import read_verdicts
-    from cocktail.report.terminal import print_verdicts
+    from cocktail.claims.rows import read_verdicts, study_verdicts
+    from cocktail.report.methods import record_folder
+    from cocktail.report.terminal import LOG_WIDTH, print_verdicts
 
-    folder = REPORTS / "studies" / arguments.study if arguments.study else REPORTS
-    print_verdicts(read_verdicts(folder / "claims.json"), Console(), claim=arguments.claim)
+    if arguments.study:
+        verdicts = read_verdicts(record_folder(REPORTS / "studies", arguments.study) / "claims.json")
+    else:
+        verdicts = study_verdicts(REPORTS / "claims.json", study=current_study().study.name)
+    console = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
+    print_verdicts(verdicts, console, claim=arguments.claim)
 
 
 @command(

@@ -45,7 +45,7 @@ class Run:
     """One training run, or the untuned base.
 
     Attributes:
-        id: unique within a stage; names files, tables and plots.
+        id: unique in a study, with its seed once it has a fresh one; names files, tables and plots.
         kind: what the run is for.
         sources: the mixed sources, in the order of ``study.tasks``; of ``size`` runs those beside filler.
         seed: sets row sample, row order and adapter initialisation.

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from cocktail.config import general_tasks
+from cocktail.errors import RecordError, near
 from cocktail.files.records import read_json
 from cocktail.report.table import MISSING, Table, cell_text, to_markdown
 
@@ -47,6 +48,18 @@ def read_studies(studies: Path) -> dict[str, list[Record]]:
     for record in sorted(records, key=lambda one: (one.method != FULL, one.method)):
         by_study.setdefault(record.study, []).append(record)
     return by_study
+
+
+def record_folder(studies: Path, name: str) -> Path:
+    """Return the folder of a record.
+
+    Raises:
+        RecordError: there is none of this name.
+    """
+    known = [path.name for path in sorted(studies.glob("*")) if path.is_dir()]
+    if name not in known:
+        raise RecordError(f"no study {name!r} is recorded{near(name, known)}", where=str(studies))
+    return studies / name
 
 
 def ordered_studies(studies: Path) -> dict[str, list[Record]]:

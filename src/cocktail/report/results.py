@@ -12,7 +12,6 @@ from cocktail.files.text import with_interval
 from cocktail.report.published import Published, published_cell
 from cocktail.report.table import Table, p_text
 
-Comparison = Mapping[str, Any]
 ARMS = {
     "base": "base",
     "single": "single",
@@ -37,14 +36,14 @@ SHARES = [
 ]  # fmt: skip
 
 
-def arms_frame(comparison: Comparison) -> pd.DataFrame:
+def arms_frame(comparison: Mapping[str, Any]) -> pd.DataFrame:
     """Return the rows of the compared arms with shares in points."""
     frame = pd.DataFrame(comparison["arms"])
     frame[SHARES] = (frame[SHARES].astype(float) * 100).round(4)
     return frame
 
 
-def main_table(comparison: Comparison, published: Sequence[Published], *, note: str) -> Table:
+def main_table(comparison: Mapping[str, Any], published: Sequence[Published], *, note: str) -> Table:
     """Base, single, chosen mixture, all and matched controls per task; confirmed seeds where there are."""
     frame = arms_frame(comparison)
     rows = []
@@ -76,7 +75,7 @@ def main_table(comparison: Comparison, published: Sequence[Published], *, note: 
     return Table(name="main", title=title, note=note, frame=pd.DataFrame(rows))
 
 
-def scores_table(comparison: Comparison, *, note: str) -> Table:
+def scores_table(comparison: Mapping[str, Any], *, note: str) -> Table:
     """Every compared arm: strict and lenient accuracy, F1, knowledge, INVALID, answers without end."""
     frame = arms_frame(comparison).drop(columns=["scope", "seed_sd", "flag"])
     order = [
@@ -97,7 +96,7 @@ def scores_table(comparison: Comparison, *, note: str) -> Table:
     return Table(name="scores", title=title, note=note, frame=frame[order], hidden=("runs",))
 
 
-def base_table(comparison: Comparison, *, shots: int, note: str) -> Table:
+def base_table(comparison: Mapping[str, Any], *, shots: int, note: str) -> Table:
     """What untuned models give: strict, lenient, decoded (label decoding), INVALID, without end.
 
     shots: as many solved train examples stood before each question.
@@ -158,7 +157,7 @@ def contrasts_table(effects: Mapping[str, Any], *, note: str) -> Table:
     return Table(name="contrasts", title=title, note=f"{note} {CONTRASTS}", frame=frame)
 
 
-def cell_table(comparison: Comparison, *, key: str, across: str, title: str, note: str) -> Table:
+def cell_table(comparison: Mapping[str, Any], *, key: str, across: str, title: str, note: str) -> Table:
     """A table task x source of differences: ``key`` is transfer or leave_one_out."""
     frame = pd.DataFrame(comparison[key], columns=["model", "task", across, "delta"])
     wide = frame.pivot(index=["model", "task"], columns=across, values="delta")
@@ -167,7 +166,7 @@ def cell_table(comparison: Comparison, *, key: str, across: str, title: str, not
     return Table(name=key, title=title, note=note, frame=wide.reset_index().rename_axis(columns=None))
 
 
-def agreement_table(comparison: Comparison, *, note: str) -> Table:
+def agreement_table(comparison: Mapping[str, Any], *, note: str) -> Table:
     """Where the free answer and label decoding name another label."""
     columns = ["model", "task", "runs", "rows", "invalid", "valid", "agree", "share", "flag"]
     columns += ["lowest_share", "lowest_runs"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cocktail.claims.reasons import told
-from cocktail.claims.rows import ClaimVerdicts, VerdictRow, Verdicts, read_verdicts
+from cocktail.claims.rows import NO_VERDICTS, ClaimVerdicts, VerdictRow, Verdicts, read_verdicts
 from cocktail.files.records import read_json
 from cocktail.report.methods import Record
 from cocktail.report.provenance import tasks_by_status
@@ -133,7 +133,7 @@ def _statuses(params: Mapping[str, Any]) -> list[str]:
 def _verdicts(record: Record) -> Verdicts:
     """The verdicts of a record; those that are older than claims have none."""
     path = record.folder / "claims.json"
-    return read_verdicts(path) if path.is_file() else Verdicts(claims=[])
+    return read_verdicts(path) if path.is_file() else NO_VERDICTS
 
 
 def _told(claim: ClaimVerdicts) -> tuple[Told, ...]:

@@ -18,6 +18,7 @@ from cocktail.report.verdicts import effect_text
 
 COLOURS = {"supported": "green", "contradicted": "red", "not tested": "dim"}
 WHOLE = (MACRO, ALL_CELLS)
+LOG_WIDTH = 140  # where no terminal says how wide it is
 WIDE = 110  # characters: a narrower terminal does without adjusted p and n
 VERDICT, EFFECT, P, SIZE = 14, 22, 6, 15  # characters of a column that is not folded
 
@@ -32,20 +33,22 @@ def print_verdicts(verdicts: Verdicts, console: Console, *, claim: str = "") -> 
         RecordError: the study has no such claim.
     """
     found = [one for one in verdicts.claims if claim in ("", one.id, str(one.number))]
-    if not found:
+    if claim and not found:
         known = [one.id for one in verdicts.claims]
-        raise RecordError(f"study {verdicts.study} has no claim {claim!r}{near(claim, known)}")
-    console.print(f"Study {verdicts.study}. {verdicts.standing}", style="bold")
+        raise RecordError(
+            f"study {verdicts.study} has no claim {claim!r}{near(claim, known)}", fix="cocktail show"
+        )
+    wide = console.width >= WIDE
+    console.print(Text(f"Study {verdicts.study}. {verdicts.standing}", style="bold"))
     if not claim:
         rows = [(_title(one, row), row) for one in found for row in one.headlines()]
-        console.print(_table("claim", rows, wide=console.width >= WIDE))
-        console.print(
-            f"n: items / clusters / seeds. {verdicts.note} One claim whole: cocktail show --claim ID"
-        )
+        console.print(_table("claim", rows, wide=wide))
+        units = "Effects in points" + ("; n: items / clusters / seeds" if wide else "")
+        console.print(Text(f"{units}. {verdicts.note} Every row of one: --claim ID or number"))
         return
     for one in found:
         console.print(Text(f"\n{one.number}. {one.title} ({one.id})\n{one.statement}"))
-        console.print(_table("on", [(_on(row), row) for row in one.verdicts], wide=console.width >= WIDE))
+        console.print(_table("on", [(_on(row), row) for row in one.verdicts], wide=wide))
         console.print(Text(_footnote(one)))
 
 
@@ -62,8 +65,7 @@ def _on(row: VerdictRow) -> str:
 
 
 def _footnote(claim: ClaimVerdicts) -> str:
-    margin = "" if claim.margin is None else f"Margin {claim.margin:g} points. "
-    return f"{margin}Contradicted by: {claim.contradicted_by} {claim.caveat}".strip()
+    return f"Margin {claim.margin:g} points. Contradicted by: {claim.contradicted_by} {claim.caveat}".strip()
 
 
 def _table(first: str, rows: Sequence[tuple[str, VerdictRow]], *, wide: bool) -> Table:

@@ -83,23 +83,18 @@ def asked_items(evaluation: Evaluation, asked: Asked) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class AskedRun:
-    """What scores need of the receipt of a run: its seed, and what it was asked."""
+    """What scores need of the receipt of a run: mixture and seed, and what it was asked."""
 
-    run: str
+    mixture: str
     seed: int
     asked: tuple[Asked, ...]
-
-    @property
-    def mixture(self) -> str:
-        """The name that runs of one recipe share."""
-        return mixture_of(self.run, self.seed)
 
 
 def read_asked(folder: Path, run: str) -> AskedRun:
     """Return what the receipt of a run says of its seed and its evaluation sets."""
     receipt = read_json(folder / f"{run}.json")
     asked = (Asked(task, one["dev"], one["test_rows"]) for task, one in receipt["asked"].items())
-    return AskedRun(run, receipt["seed"], tuple(asked))
+    return AskedRun(mixture_of(run, receipt["seed"]), receipt["seed"], tuple(asked))
 
 
 def check_whole(

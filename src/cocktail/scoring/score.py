@@ -22,7 +22,7 @@ def score_study(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Score all answers; write ``items.parquet`` and ``summary.parquet`` below ``out`` and return both.
 
-    Every number and verdict of a study is a group-by of ``items``: one row a run and item, with
+    Accuracies and effects of a study are group-bys of ``items``: one row a run and item, with
     model, stage, run; mixture, seed: of the run, which is their pair where it was confirmed;
     task, split, item, cluster: of the item; strict, lenient, knowledge: how its answer was read, and the
     label that the model prefers ("ok", "wrong", a kind of INVALID, or "" where there is none);

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cocktail.claims.changes import ABSENT, verdict_changes
 from cocktail.claims.locked import claims_digest
-from cocktail.claims.rows import Verdicts, read_verdicts
+from cocktail.claims.rows import OLDER_LOCK, Verdicts, read_verdicts
 from cocktail.claims.schema import read_claims
 from cocktail.errors import ConfigError
 from cocktail.files.records import digest_file
@@ -78,7 +78,7 @@ def _broken_copies(recorded: Path, kept: Verdicts) -> Iterator[str]:
     copy, claims = recorded / LOCK_COPY, recorded / CLAIMS_COPY
     if not kept.locked:
         return
-    if not copy.is_file() or digest_file(copy) != kept.lock["digest"]:
+    if not copy.is_file() or digest_file(copy) != kept.lock.digest:
         yield f"{LOCK_COPY} of the record is not the lock that its verdicts name"
     elif not claims.is_file():
         yield f"{CLAIMS_COPY} of the record is missing"
@@ -90,6 +90,6 @@ def _broken_copies(recorded: Path, kept: Verdicts) -> Iterator[str]:
 
 def _lock_note(fresh: Verdicts, kept: Verdicts) -> Iterator[str]:
     mine, theirs = fresh.lock, kept.lock
-    if (mine["state"], mine["digest"]) != (theirs["state"], theirs["digest"]):
-        reason = f" ({mine['reason']})" if mine["reason"] else ""
+    if theirs != OLDER_LOCK and (mine.state, mine.digest) != (theirs.state, theirs.digest):
+        reason = f" ({mine.reason})" if mine.reason else ""
         yield f"the record is {kept.short_standing}, the fresh study {fresh.short_standing}{reason}"

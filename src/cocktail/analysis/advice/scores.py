@@ -124,11 +124,8 @@ def recorded(folder: Path) -> GridOutcomes:
     """Return the outcomes of a recorded study.
 
     Raises:
-        CocktailError: there is no such record, or it is broken.
+        RecordError: the record is broken.
     """
-    if not folder.is_dir():
-        known = [path.name for path in folder.parent.glob("*") if path.is_dir()]
-        raise RecordError(f"no study {folder.name!r} is recorded{near(folder.name, known)}")
     tasks: list[str] = read_json(folder / "manifest.json")["params"]["study"]["tasks"]
     guesses = {row["task"]: row["guess"] for row in read_json(folder / "comparison.json")["arms"]}
     return GridOutcomes(read_table(folder / "items.parquet"), tasks, guesses)

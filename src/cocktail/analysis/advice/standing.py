@@ -68,6 +68,7 @@ def _outcomes(
 ) -> tuple[pd.DataFrame, NDArray[np.str_]]:
     """Outcomes of the untuned base and of every mixture on a split's items, and the items' clusters."""
     _, mine = explored_items(outcomes, target=target, model=model)
-    if "split" in mine and (mine["split"] == split).any():
-        mine = mine[mine["split"] == split]
+    if "split" in mine:
+        known = split if (mine["split"] == split).any() else "test"
+        mine = mine[mine["split"] == known]
     return answered_by_all(mine[mine["run"].isin(list(grid_of(outcomes.tasks)))])

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cocktail.claims.rows import ClaimVerdicts, VerdictRow, Verdicts, read_verdicts
+from cocktail.claims.rows import ClaimVerdicts, VerdictRow, Verdicts, study_verdicts
 from cocktail.config import Params
 from cocktail.errors import RecordError
 from cocktail.files.records import read_json
@@ -86,7 +86,7 @@ def gather(inputs: PageInputs, *, params: Params) -> Page:
         raise RecordError(
             f"reports are of study {comparison['study']!r}, params of {params.study.name!r}", fix="dvc repro"
         )
-    tables = shown_tables(inputs.reports / "tables")
+    verdicts, tables = inputs.reports / "claims.json", shown_tables(inputs.reports / "tables")
     pictures = _pictures(inputs.reports / "figures", list(params.models))
     named = (*sections.RESULTS, *sections.SOURCES)
     used_tables = {name for section in named for name in section.tables}
@@ -101,7 +101,7 @@ def gather(inputs: PageInputs, *, params: Params) -> Page:
     return Page(
         params=params,
         note=data_note(params),
-        claims=page_claims(inputs.reports / "claims.json", study=params.study.name),
+        claims=study_verdicts(verdicts, study=params.study.name) if verdicts.is_file() else None,
         results=tuple(_fill(section, tables, pictures) for section in sections.RESULTS),
         sources=tuple(_fill(section, tables, pictures) for section in sections.SOURCES),
         rest=_fill(rest, tables, pictures),
@@ -111,20 +111,6 @@ def gather(inputs: PageInputs, *, params: Params) -> Page:
         findings=findings(inputs.reports / "studies"),
         unrecorded=not_recorded(inputs.configured, inputs.reports / "studies"),
     )
-
-
-def page_claims(path: Path, *, study: str) -> Verdicts | None:
-    """Return the verdicts of ``study``; None where none were written.
-
-    Raises:
-        RecordError: the file breaks its form, or is of another study.
-    """
-    claims = read_verdicts(path) if path.is_file() else None
-    if claims and claims.study != study:
-        raise RecordError(
-            f"verdicts are of study {claims.study!r}, params of {study!r}", where=str(path), fix="dvc repro"
-        )
-    return claims
 
 
 def _fill(section: sections.Section, tables: Mapping[str, ShownTable], pictures: Iterable[Picture]) -> Filled:

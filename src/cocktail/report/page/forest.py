@@ -117,7 +117,7 @@ def claim_forest(claim: ClaimVerdicts) -> Forest | None:
 
 
 def headline_forest(claims: Sequence[ClaimVerdicts]) -> Forest | None:
-    """Return the plot of the first row of every claim and model."""
+    """Return the plot of the headlines."""
     rows = [(claim, row) for claim in claims for row in claim.headlines()]
     several = len({row.model for _, row in rows if row.effect is not None}) > 1
     return draw_forest([(_title(claim, row, several=several), row, claim.margin) for claim, row in rows])

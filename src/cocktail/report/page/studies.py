@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cocktail.errors import RecordError
-from cocktail.report.methods import Record, read_studies
+from cocktail.report.methods import Record, ordered_studies
 from cocktail.report.side_by_side import (
     REBUILT_BY,
     ClaimLine,
@@ -46,7 +46,7 @@ class Findings:
 
 def findings(studies: Path) -> Findings:
     """Return what each recorded study found, side by side."""
-    records = [found[0] for found in read_studies(studies).values() if tunes(found[0])]
+    records = [found[0] for found in ordered_studies(studies).values() if tunes(found[0])]
     names = tuple(one.folder.name for one in records)
     return Findings(names, tuple(map(standing_of, records)), tuple(claim_lines(records)))
 
@@ -65,7 +65,7 @@ def recorded(studies: Path) -> dict[str, list[StudyFact]]:
         RecordError: a manifest is missing or lacks a fact.
     """
     found = {}
-    for record in (one for records in read_studies(studies).values() for one in records):
+    for record in (one for records in ordered_studies(studies).values() for one in records):
         try:
             found[record.folder.name] = _facts(record)
         except KeyError as error:
@@ -77,7 +77,7 @@ def recorded(studies: Path) -> dict[str, list[StudyFact]]:
 
 def not_recorded(configured: Path, studies: Path) -> list[str]:
     """Return the studies in conf/study that have no record."""
-    found = read_studies(studies)
+    found = ordered_studies(studies)
     return [path.stem for path in sorted(configured.glob("*.yaml")) if path.stem not in found]
 
 

@@ -63,7 +63,7 @@ def models(manifest: Mapping[str, Any]) -> Iterator[Entity]:
 
 
 def verdicts(record: Path) -> Iterator[Entity]:
-    """The first verdict of each claim, which is its headline; a claim of which nothing was tuned has none."""
+    """The first headline of each claim; a claim of which nothing was tuned has none."""
     path = record / "claims.json"
     for claim in read_verdicts(path).claims if path.is_file() else ():
         if not claim.headlines():

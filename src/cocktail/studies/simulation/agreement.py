@@ -140,7 +140,7 @@ def recorded_contrasts(record: Path) -> Iterator[Contrast]:
             if head.scope == MACRO and head.n_items and not tries:
                 told = "" if claims.rule == max(RULES) else f"{head.verdict} (rule {claims.rule})"
                 found = _headline(claim.id, head, strict, where=record)
-                yield replace(found, verdict=told, margin=claim.margin or 0.0)
+                yield replace(found, verdict=told, margin=claim.margin)
 
 
 def _headline(claim: str, head: VerdictRow, rows: Sequence[VerdictRow], *, where: Path) -> Contrast:

@@ -52,6 +52,7 @@ def second_road(answers: pd.DataFrame) -> SecondRoad:
 
 def _with_blocks(answers: pd.DataFrame) -> pd.DataFrame:
     """Add what is drawn together: a task's seed where both of its runs answer that task only, else a run."""
+    # Of its own on purpose: this second way to an effect shares no code with the first.
     parts = answers["run"].str.extract(r"^(?P<recipe>.+?)(?:-s(?P<seed>\d+))?$")
     named = answers.assign(recipe=parts["recipe"], seed=parts["seed"])
     of_run = named.groupby("run")["task"].nunique()
