@@ -77,8 +77,8 @@ RUN_HERE = (
     "dvc metrics diff --md HEAD",
     "git show HEAD:reports/claims.json > old.json && cocktail verdicts-diff old.json reports/claims.json",
     'cocktail lock --pilot "learning rates, on dev" && git add reports/locks && git commit -m "Lock it"',
+    "make params STUDY=tiny",  # the clone has another study then, whose results are in git
     "cocktail show --claim mixture_vs_single",
-    "make params STUDY=tiny",  # last: the clone has another study then
 )
 # Run by other tests: the file, and the words that show it.
 SMOKE = ("tests/pipeline/conftest.py", 'made.done("dvc", "repro")')

@@ -22,12 +22,11 @@ from cocktail.claims.numbers import headline_metrics
 from cocktail.claims.reasons import Reason, most_telling, needs, told
 from cocktail.claims.rows import VerdictRow, read_verdicts
 from cocktail.claims.schema import ConsistencyTest
-from cocktail.config import Params
+from cocktail.config import LockState, Params
 from cocktail.data.grid import Run
 from cocktail.errors import RecordError
 from cocktail.files.records import list_digests, read_digested, read_json, write_digested
 from cocktail.report.verdicts import verdict_tables
-from cocktail.runs.lock import LockState
 from cocktail.scoring.score import score_study
 
 pytestmark = pytest.mark.slow

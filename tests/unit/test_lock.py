@@ -15,10 +15,10 @@ from lock_fixture import COMMIT, DATE, write_lock
 from cocktail.claims.locked import claims_digest, study_lock
 from cocktail.claims.schema import read_claims
 from cocktail.claims.verdict import RULES
-from cocktail.config import Params
+from cocktail.config import LockState, Params
 from cocktail.errors import RecordError
 from cocktail.files.records import digest_file, read_json, write_json
-from cocktail.runs.lock import FREE, STAGES, LockState, lock_path, locked_params, present_lock, read_lock
+from cocktail.runs.lock import FREE, STAGES, lock_path, locked_params, present_lock, read_lock
 from cocktail.studies.lock_study import lock_study
 
 TARGETS = "study.targets=[fpb,finqa]"

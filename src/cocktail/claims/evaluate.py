@@ -25,11 +25,10 @@ from cocktail.claims.reasons import needs
 from cocktail.claims.rows import ClaimVerdicts, VerdictRow, Verdicts
 from cocktail.claims.schema import CellsTest, Claim, ConsistencyTest, ContrastTest, read_claims
 from cocktail.claims.verdict import RULES, find, find_consistency
-from cocktail.config import Params
+from cocktail.config import LockState, Params
 from cocktail.data.table import read_split
 from cocktail.errors import RecordError
 from cocktail.files.records import write_json
-from cocktail.runs.lock import LockState
 from cocktail.scoring.answers import read_evaluations
 
 ALL_MODELS = "all models"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from cocktail.claims.schema import Claim, read_claims
 from cocktail.claims.verdict import RULES
-from cocktail.config import Params
+from cocktail.config import LockState, Params
 from cocktail.files.records import digest_value
-from cocktail.runs.lock import LockState, lock_state
+from cocktail.runs.lock import lock_state
 
 
 def claims_digest(claims: Iterable[Claim]) -> str:

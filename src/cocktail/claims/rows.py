@@ -10,10 +10,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from cocktail.claims.reasons import Reason, older_reasons, told
 from cocktail.claims.verdict import Verdict
-from cocktail.config import Tier
+from cocktail.config import LockState, Tier
 from cocktail.errors import RecordError
 from cocktail.files.records import read_json
-from cocktail.runs.lock import LockState
 
 OLDER_TIER: Tier = "miniature"
 OLDER_LOCK = LockState(reason="older than locks")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -42,3 +43,14 @@ class ConfigSection(BaseModel):
     """Base of all sections: no unknown key, no silent conversion, no change after reading."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+@dataclass(frozen=True)
+class LockState:
+    """Whether a study is locked; if not, why; and its lock, if it has one: digest, commit and day."""
+
+    state: Literal["locked", "not locked"] = "not locked"
+    reason: str = "no lock"
+    digest: str = ""
+    commit: str = ""
+    date: str = ""

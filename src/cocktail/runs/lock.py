@@ -11,13 +11,12 @@ No claims are read here, so that a stage that trains does not depend on how clai
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
-from cocktail.config import ConfigSection, Digest, Params, Positive, record_name
+from cocktail.config import ConfigSection, Digest, LockState, Params, Positive, record_name
 from cocktail.config.compose import differences
 from cocktail.errors import RecordError
 from cocktail.files.records import digest_file, digest_value, read_json
@@ -73,17 +72,6 @@ class Lock(ConfigSection):
             more = f"; and {len(changed) - SHOWN} more" if len(changed) > SHOWN else ""
             found.append(f"params changed: {'; '.join(changed[:SHOWN])}{more}")
         return found
-
-
-@dataclass(frozen=True)
-class LockState:
-    """Whether a study is locked; if not, why; and its lock, if it has one: digest, commit and day."""
-
-    state: Literal["locked", "not locked"] = "not locked"
-    reason: str = "no lock"
-    digest: str = ""
-    commit: str = ""
-    date: str = ""
 
 
 def locked_params(params: Params) -> dict[str, Any]:
