@@ -58,11 +58,8 @@ def verdict(
 
 def claim(name: str, number: int, title: str, rows: Sequence[dict[str, Any]], **more: Any) -> dict[str, Any]:
     """One claim with its rows; the first of a model and of the larger one beside it is the headline."""
-    first: dict[tuple[str, str], dict[str, Any]] = {}
-    for row in rows:
-        first.setdefault((row["model"], row["control_model"]), row)
-    heads = list(map(id, first.values()))
-    rows = [row | {"headline": id(row) in heads} for row in rows]
+    models = [(row["model"], row["control_model"]) for row in rows]
+    rows = [row | {"headline": models.index(models[place]) == place} for place, row in enumerate(rows)]
     facts = {
         "id": name,
         "number": number,

@@ -213,7 +213,7 @@ class Agreement(TypedDict):
     """Free answers held against label decoding.
 
     Columns:
-        rows, invalid, valid, agree: decoded test rows; whose free answer cannot be read, can be, agrees.
+        rows: decoded test rows; of these invalid, valid, agree: free answers unreadable, readable, the same.
         share: agree of valid, in points; flag: where it is too low.
         lowest_share, lowest_runs: the worst runs.
     """
