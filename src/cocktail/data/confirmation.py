@@ -77,8 +77,8 @@ def dearest_choice(params: Params, target: str, mixture: str) -> dict[str, str]:
     """Return what may be chosen on dev, by role, before anybody knows: ``mixture``, and the longest tries."""
     tuned = [run for run in explore_runs(params) if run.kind == "tuned"]
     tried = {
-        role: [run for run in tuned if run.id.startswith(name)]
-        for role, name in (("tuned_single", f"tuned_{target}_"), ("tuned_mixture", "tuned_all_"))
+        role: [run for run in tuned if run.sources == sources]
+        for role, sources in (("tuned_single", (target,)), ("tuned_mixture", tuple(params.study.tasks)))
     }
     longest = {role: max(runs, key=lambda run: run.epochs).id for role, runs in tried.items() if runs}
     return {"chosen": mixture, **longest}
