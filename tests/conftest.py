@@ -7,6 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from shared_once import made_once
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Two processes a core: a test that runs stages waits for a third of its time."""
+    return 2 * (os.cpu_count() or 1)
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +56,4 @@ def finished_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A made-up study after every stage, in the layout of the repository. Read it; copy it to change it."""
     from answers_fixture import finish_study, study_params  # imports evaluate: only tests that ask pay
 
-    root = tmp_path_factory.mktemp("study")
-    finish_study(root, study_params())
-    return root
+    return made_once(tmp_path_factory, "study", lambda root: finish_study(root, study_params()))

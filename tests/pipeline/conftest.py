@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import shutil
+from pathlib import Path
 
 import pytest
 from clone import Clone, copy_work_tree
-from filelock import FileLock
+from shared_once import made_once
 
 
 @pytest.fixture(scope="session")
 def smoke(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     """The study smoke, run to the end and committed: once for all test processes, and a copy for each."""
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    with FileLock(shared / "smoke.lock"):
-        if not (shared / "smoke").is_dir():
-            made = copy_work_tree(tmp_path_factory.mktemp("smoke"))
-            made.done("dvc", "repro")
-            made.done("git", "add", "--all")
-            made.done("git", "commit", "--quiet", "--message", "results")
-            made.root.rename(shared / "smoke")
-    copy = base / "smoke-of-one"
-    shutil.copytree(shared / "smoke", copy, symlinks=True)
-    return Clone(copy)
+    made = made_once(tmp_path_factory, "smoke", _run_smoke)
+    return Clone(shutil.copytree(made, tmp_path_factory.mktemp("own") / "smoke", symlinks=True))
+
+
+def _run_smoke(root: Path) -> None:
+    clone = copy_work_tree(root)
+    clone.done("dvc", "repro")
+    clone.done("git", "add", "--all")
+    clone.done("git", "commit", "--quiet", "--message", "results")
