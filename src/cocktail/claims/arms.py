@@ -10,13 +10,12 @@ from numpy.typing import NDArray
 
 from cocktail.analysis.floor import beats_guess, guess_share
 from cocktail.analysis.scores import ModelScores, Outcomes, OutcomeTable, Reading, confirmed_arms
-from cocktail.claims.reasons import Reason, needs
+from cocktail.claims.reasons import CEILING, FLOOR, Reason, needs
 from cocktail.claims.schema import TARGET_ARMS, TUNED_ARMS, UNTUNED_ARMS
 from cocktail.config import Params
 from cocktail.scoring.answers import Evaluation
 
 Array = NDArray[np.float64]
-FLOOR = Reason(code="floor", detail="floor")
 COLLAPSED_INVALID = 0.2  # share of INVALID answers above which a run counts as collapsed
 
 
@@ -78,7 +77,7 @@ def extreme(scores: ModelScores, task: str, outcomes: Array) -> Reason | None:
     """Return floor where nothing explored beats a blind guess, ceiling where all outcomes are right."""
     if scores.at_floor(task):
         return FLOOR
-    return Reason(code="ceiling", detail="ceiling") if bool((outcomes == 1).all()) else None
+    return CEILING if bool((outcomes == 1).all()) else None
 
 
 def arm_runs(

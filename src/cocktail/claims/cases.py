@@ -10,7 +10,7 @@ from cocktail.analysis.scores import ModelScores, Reading
 from cocktail.analysis.stats.crossed import MIN_SEEDS, TaskOutcomes
 from cocktail.analysis.stats.variances import Arm
 from cocktail.claims.arms import Answers, ArmRuns, arm_runs, extreme, invalid_share
-from cocktail.claims.reasons import Reason, needs
+from cocktail.claims.reasons import BASE_AT_CHANCE, FORMAT, Reason, needs
 from cocktail.claims.schema import Claim, ContrastTest
 
 
@@ -118,8 +118,8 @@ def _forbidden(setting: Setting, case: Case, outcomes: TaskOutcomes) -> Reason |
         and reading != "decoded"
         and any(invalid_share(arm, task=case.task, reading=reading) > test.invalid_limit for arm in held)
     ):
-        return Reason(code="format", detail="format")
+        return FORMAT
     if test.base_above_chance and answers.at_chance(setting.scores, case.task):
-        return Reason(code="base_at_chance", detail="base at chance")
+        return BASE_AT_CHANCE
     both = np.concatenate([np.asarray(outcomes.treatment), np.asarray(outcomes.control)])
     return extreme(setting.scores, case.task, both)

@@ -14,10 +14,9 @@ from cocktail.analysis.stats.crossed import crossed_effect
 from cocktail.analysis.stats.multiplicity import benjamini_hochberg
 from cocktail.claims.arms import Answers, extreme
 from cocktail.claims.draft import Draft
-from cocktail.claims.reasons import Reason, needs
+from cocktail.claims.reasons import EXPLORATORY, Reason, needs
 from cocktail.claims.schema import CellsTest
 
-EXPLORATORY = Reason(code="exploratory", detail="seeds: exploratory")
 FOUND = 0.05  # the share of false ones among the cells that are counted as found
 OPEN_ORCA = "open_orca"
 ALL_CELLS = "all cells"
