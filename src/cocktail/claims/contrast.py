@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from cocktail.analysis.scores import ModelScores, Reading
 from cocktail.analysis.stats.crossed import Effect, crossed_macro
-from cocktail.analysis.stats.equivalence import equivalence_test
 from cocktail.analysis.stats.multiplicity import holm
 from cocktail.analysis.stats.power import power_at
 from cocktail.claims.arms import Answers, collapsed
@@ -124,12 +123,9 @@ def _effect(setting: Setting, cases: Sequence[Case]) -> Effect:
 
 
 def _p(setting: Setting, effect: Effect) -> float:
-    """Of no difference; of a non-superiority: of a gain of the margin, or, where there is one, of none."""
-    if setting.test.kind != "non_superiority":
-        return effect.p
-    margin = setting.claim.margin / 100
-    tested = equivalence_test(effect, margin=margin)
-    return tested.p_beyond if effect.estimate > margin else min(1.0, 2 * tested.p_gain)
+    """Of no difference; of a non-superiority: of a difference of the margin."""
+    is_margin_asked = setting.test.kind == "non_superiority"
+    return effect.p_against(setting.claim.margin / 100) if is_margin_asked else effect.p
 
 
 def _power(setting: Setting, effect: Effect | None) -> Reason | None:
