@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from cocktail.analysis.scores import ModelScores, Reading
 from cocktail.analysis.stats.crossed import Effect, crossed_macro
 from cocktail.analysis.stats.multiplicity import holm
 from cocktail.analysis.stats.power import power_at
-from cocktail.claims.arms import Answers, collapsed
+from cocktail.claims.arms import collapsed
 from cocktail.claims.cases import Case, Setting, case_of
 from cocktail.claims.draft import MACRO, SOME, Draft
 from cocktail.claims.reasons import LACKING, Reason, most_telling, needs
 from cocktail.claims.schema import Claim, ContrastTest, all_tasks_of, tasks_of
 from cocktail.claims.verdict import find, find_some
+from cocktail.config import Params
+from cocktail.scoring.answers import Evaluation
 
 READINGS: tuple[Reading, ...] = ("strict", "lenient", "decoded", "logprob")
 
 
 def contrast_drafts(
-    claim: Claim, test: ContrastTest, scores: ModelScores, answers: Answers, references: Sequence[ModelScores]
+    claim: Claim,
+    test: ContrastTest,
+    scores: ModelScores,
+    references: Sequence[ModelScores],
+    evaluations: Mapping[str, Evaluation],
+    params: Params,
 ) -> list[Draft]:
     """Return the macro rows (strict is the headline), then the rows of each task; once per reference.
 
@@ -28,7 +35,7 @@ def contrast_drafts(
     """
     asks_reference = "reference" in (test.treatment, test.control)
     opponents: Sequence[ModelScores | None] = (references or [None]) if asks_reference else [None]
-    tasks = tasks_of(test, answers.params.study.evaluations)
+    tasks = tasks_of(test, params.study.evaluations)
     if not tasks:
         blocked = (needs(f"a task of group {test.tasks} in study.evaluations"),)
         primary = claim.family == "primary"
@@ -37,7 +44,7 @@ def contrast_drafts(
     others: list[Draft] = []
     for reference in opponents:
         for reading in READINGS:
-            setting = Setting(claim, test, scores, reference, answers, reading)
+            setting = Setting(claim, test, scores, reference, evaluations, params, reading)
             cases = [case_of(setting, task) for task in tasks]
             head = _draft(setting, cases, scope=MACRO if len(cases) > 1 else cases[0].task)
             first = reading == READINGS[0]
@@ -78,7 +85,7 @@ def _control_model(setting: Setting) -> str:
 def _some(setting: Setting, alone: Sequence[Draft]) -> Draft:
     """Whether at least one task gains, from the tasks' own rows; it shows the one that gains most surely."""
     tested = [draft for draft in alone if draft.p is not None and draft.effect]
-    confidence = setting.answers.params.compare.confidence
+    confidence = setting.params.compare.confidence
     if not tested:
         blocked = tuple(most_telling(reason for draft in alone for reason in draft.blocked))
         return Draft(
@@ -118,7 +125,7 @@ def _effect(setting: Setting, cases: Sequence[Case]) -> Effect:
     return crossed_macro(
         [case.outcomes for case in cases if case.outcomes],
         fixed=cases[0].fixed,
-        confidence=setting.answers.params.compare.confidence,
+        confidence=setting.params.compare.confidence,
     )
 
 
@@ -132,7 +139,7 @@ def _power(setting: Setting, effect: Effect | None) -> Reason | None:
     """Say how surely a non-superiority would be shown if there were no difference at all."""
     if setting.test.kind != "non_superiority" or effect is None:
         return None
-    alpha = 1 - setting.answers.params.compare.confidence
+    alpha = 1 - setting.params.compare.confidence
     power = power_at(effect, setting.claim.margin / 100, alpha=alpha)
     return Reason(code="power", detail=f"power {100 * power:.0f} % if nothing differs")
 
@@ -144,7 +151,7 @@ def _left_out(cases: Sequence[Case]) -> Reason | None:
 
 def _note(setting: Setting, cases: Sequence[Case], tested: Sequence[Case]) -> Reason | None:
     """Say of how many tasks a macro mean is, and which were left out for what their scores are."""
-    known = all_tasks_of(setting.test, setting.answers.params.sources())
+    known = all_tasks_of(setting.test, setting.params.sources())
     total = len(known) if len(cases) > 1 else len(cases)
     if not tested or len(tested) == total:
         return None
