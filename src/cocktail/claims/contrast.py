@@ -84,9 +84,8 @@ def _control_model(setting: Setting) -> str:
 
 def _some(setting: Setting, alone: Sequence[Draft]) -> Draft:
     """Whether at least one task gains, from the tasks' own rows; it shows the one that gains most surely."""
-    tested = [draft for draft in alone if draft.p is not None and draft.effect]
-    confidence = setting.params.compare.confidence
-    if not tested:
+    effects = {draft.scope: draft.effect for draft in alone if draft.effect and draft.p is not None}
+    if not effects:
         blocked = tuple(most_telling(reason for draft in alone for reason in draft.blocked))
         return Draft(
             setting.scores.model,
@@ -95,29 +94,25 @@ def _some(setting: Setting, alone: Sequence[Draft]) -> Draft:
             control_model=_control_model(setting),
             blocked=blocked,
         )
-    margin = setting.claim.margin
-    adjusted = dict(zip((draft.scope for draft in tested), holm([d.p or 0.0 for d in tested]), strict=True))
+    adjusted = dict(zip(effects, holm([draft.p for draft in alone if draft.p is not None]), strict=True))
     findings = {
-        draft.scope: find(
-            100 * draft.effect.low,
-            100 * draft.effect.high,
-            margin=margin,
-            confidence=confidence,
-            p_adjusted=adjusted[draft.scope],
+        task: find(
+            100 * effect.low,
+            100 * effect.high,
+            margin=setting.claim.margin,
+            confidence=setting.params.compare.confidence,
+            p_adjusted=adjusted[task],
         )
-        for draft in tested
-        if draft.effect
+        for task, effect in effects.items()
     }
-    highs = [100 * draft.effect.high for draft in tested if draft.effect]
-    best = max(
-        tested, key=lambda draft: draft.effect.estimate / (draft.effect.se or 1e-9) if draft.effect else 0.0
-    )
+    highs = [100 * effect.high for effect in effects.values()]
+    surest = max(effects, key=lambda task: effects[task].estimate / (effects[task].se or 1e-9))
     return replace(
-        best,
+        next(draft for draft in alone if draft.scope == surest),
         scope=SOME,
-        p_adjusted=adjusted[best.scope],
-        notes=(Reason(code="shown", detail=f"shown: {best.scope}"),),
-        finding=find_some(findings, highs, margin=margin),
+        p_adjusted=adjusted[surest],
+        notes=(Reason(code="shown", detail=f"shown: {surest}"),),
+        finding=find_some(findings, highs, margin=setting.claim.margin),
     )
 
 
