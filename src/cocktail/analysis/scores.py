@@ -169,7 +169,7 @@ def explored_arms(scores: ModelScores, task: str) -> dict[str, str]:
         "chosen": scores.selected[task]["chosen"] if task in scores.selected else "",
         "all": "all",
     }
-    asked = {run.id for run in scores.explored if task in (one.task for one in run.asked)}
+    asked = scores.asked("explore", task)
     return {arm: run for arm, run in wanted.items() if run in asked}
 
 
