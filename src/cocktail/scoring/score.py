@@ -9,10 +9,10 @@ import pandas as pd
 
 from cocktail.errors import RecordError
 from cocktail.files.records import list_digests, write_table
+from cocktail.scoring.answer_match import answer_match
 from cocktail.scoring.answers import SPLITS, STAGES, Evaluation, read_answers, read_asked, read_evaluations
 from cocktail.scoring.items import CODES, LOGPROB, score_items
-from cocktail.scoring.metrics.answer_match import answer_match
-from cocktail.scoring.metrics.label_scores import label_scores
+from cocktail.scoring.label_scores import label_scores
 from cocktail.scoring.outcome import Tolerance
 
 KEYS = ["model", "stage", "run", "mixture", "seed"]

@@ -4,6 +4,9 @@ INVALID is a wrong prediction of no class: it lowers the recall of the gold clas
 other. (A published scorer that puts the gold label in its place, or the majority class, gives a model points
 for noise.) The label set is fixed by the task, not by what happens to be predicted; a label that is neither
 gold nor predicted has F1 = 0, as in scikit-learn with ``zero_division=0``.
+
+``evaluate.load`` takes the path of this file, without a network; it parses imports line by line: no
+"import a, b".
 """
 
 from __future__ import annotations

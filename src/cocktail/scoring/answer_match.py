@@ -1,6 +1,9 @@
 """Share of answers that match the gold answer, for numbers and free text, read strictly and leniently.
 
 The rules stand in :mod:`cocktail.scoring.outcome`. The denominator is the number of references.
+
+``evaluate.load`` takes the path of this file, without a network; it parses imports line by line: no
+"import a, b".
 """
 
 from __future__ import annotations
