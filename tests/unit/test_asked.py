@@ -163,8 +163,7 @@ def test_advice_on_finance_tasks_lacks_no_answers(study: Study) -> None:
 
 
 def test_every_confirmed_contrast_of_a_target_has_its_whole_test(study: Study) -> None:
-    flags = dict.fromkeys(study.params.study.targets, "")
-    rows = effect_rows(study.scores, flags, params=study.params)
+    rows = effect_rows(study.scores, params=study.params)
     assert {row["n_items"] for row in rows} == {len(TEST_ITEMS)}
     for target in study.params.study.targets:
         arms = set(confirmed_arms(study.scores, target))
