@@ -7,9 +7,8 @@ from typing import Any
 
 from cocktail.analysis.advised import advice_curve_rows, advice_rows
 from cocktail.analysis.agreement import agreement_rows
-from cocktail.analysis.budget import budget_rows
 from cocktail.analysis.effects import effect_rows
-from cocktail.analysis.explored import curse_rows, leave_one_out_rows, transfer_rows
+from cocktail.analysis.explored import budget_rows, curse_rows, leave_one_out_rows, transfer_rows
 from cocktail.analysis.metrics import metrics
 from cocktail.analysis.overview import arm_rows
 from cocktail.analysis.rows import Comparison
