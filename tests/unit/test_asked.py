@@ -16,11 +16,10 @@ from answers_fixture import CLAIMS, ROOT, study_params, write_prepared
 from data_params import FINANCE_TASKS
 
 from cocktail.analysis.advised import advice_rows
-from cocktail.analysis.budget import budget_rows
 from cocktail.analysis.effects import CONTRASTS, effect_rows
-from cocktail.analysis.explored import curse_rows, leave_one_out_rows, transfer_rows
+from cocktail.analysis.explored import budget_rows, curse_rows, leave_one_out_rows, transfer_rows
 from cocktail.analysis.scores import ModelScores, OutcomeTable, confirmed_arms
-from cocktail.claims.arms import Answers, arm_runs
+from cocktail.claims.arms import arm_runs
 from cocktail.claims.cells import cell_drafts
 from cocktail.claims.coverage import lacking
 from cocktail.claims.evaluate import judged_rows
@@ -51,12 +50,11 @@ class Study:
     reference: ModelScores
 
     @property
-    def answers(self) -> Answers:
+    def evaluations(self) -> dict[str, Evaluation]:
         gold = pd.DataFrame({"split": "test", "gold": list("abcd") * 6})
-        evaluations = {
+        return {
             task: Evaluation(task, "label", tuple("abcd"), gold) for task in self.params.study.evaluations
         }
-        return Answers(evaluations, self.params)
 
 
 @pytest.fixture(scope="module", params=["tiny", "smoke"])
@@ -154,9 +152,7 @@ def test_choices_on_dev_have_all_that_they_are_weighed_with(study: Study) -> Non
 
 
 def test_advice_on_finance_tasks_lacks_no_answers(study: Study) -> None:
-    rows = {
-        row["task"]: row for row in advice_rows(study.scores, study.answers.evaluations, params=study.params)
-    }
+    rows = {row["task"]: row for row in advice_rows(study.scores, study.evaluations, params=study.params)}
     for task in finance(study.params):
         told = rows[task]["verdict"]
         assert told.startswith("not tested") == (study.params.study.name == "smoke"), told
@@ -166,8 +162,7 @@ def test_advice_on_finance_tasks_lacks_no_answers(study: Study) -> None:
 
 
 def test_every_confirmed_contrast_of_a_target_has_its_whole_test(study: Study) -> None:
-    flags = dict.fromkeys(study.params.study.targets, "")
-    rows = effect_rows(study.scores, flags, params=study.params)
+    rows = effect_rows(study.scores, params=study.params)
     assert {row["n_items"] for row in rows} == {len(TEST_ITEMS)}
     for target in study.params.study.targets:
         arms = set(confirmed_arms(study.scores, target))
@@ -208,7 +203,7 @@ def test_both_arms_of_every_claim_are_asked_the_same_items(study: Study) -> None
 @pytest.mark.slow
 def test_every_claim_is_tested_or_says_what_the_study_leaves_out(study: Study) -> None:
     claims = read_claims(CLAIMS)
-    rows = judged_rows(claims, [study.scores, study.reference], study.answers)
+    rows = judged_rows(claims, [study.scores, study.reference], study.evaluations, params=study.params)
     for claim in claims:
         reasons = [row.reason for row in rows[claim.id] if row.verdict == "not tested"]
         if isinstance(claim.test, CellsTest):
@@ -220,7 +215,7 @@ def test_every_claim_is_tested_or_says_what_the_study_leaves_out(study: Study) -
 def test_every_cell_of_the_exploratory_claims_is_compared(study: Study) -> None:
     params, tasks = study.params, study.params.study.tasks
     found = {
-        table: len(cell_drafts(CellsTest(kind="cells", table=table), study.scores, study.answers)) - 1
+        table: len(cell_drafts(CellsTest(kind="cells", table=table), study.scores, study.params)) - 1
         for table in ("transfer", "leave_one_out", "beside_open_orca")
     }
     if params.study.name == "smoke":
@@ -244,7 +239,9 @@ def test_arms_that_were_asked_other_items_are_not_contrasted(study: Study) -> No
     mine = items["run"].str.startswith("single_fpb-") & (items["task"] == "fpb")
     other = items.assign(item=items["item"].mask(mine & (items["item"] == TEST_ITEMS[0]), "row:99"))
     (claim,) = (one for one in read_claims(CLAIMS) if one.id == "mixture_vs_single")
-    rows = judged_rows([claim], [replace(study.scores, items=other)], study.answers)[claim.id]
+    rows = judged_rows([claim], [replace(study.scores, items=other)], study.evaluations, params=study.params)[
+        claim.id
+    ]
     refused = [row for row in rows if row.scope == "fpb"]
     assert [row.reason for row in refused] == ["needs both arms to be asked the same items"]
     assert {row.verdict for row in refused} == {"not tested"}
@@ -261,7 +258,9 @@ def test_a_seed_that_lacks_an_arm_is_left_out_and_named(lost: tuple[int, ...], s
     study = Study(params, replace(scores, confirmed=there), scores)
     (claim,) = (one for one in read_claims(CLAIMS) if one.id == "mixture_vs_single")
     row = next(
-        row for row in judged_rows([claim], [study.scores], study.answers)[claim.id] if row.scope == "fpb"
+        row
+        for row in judged_rows([claim], [study.scores], study.evaluations, params=study.params)[claim.id]
+        if row.scope == "fpb"
     )
     assert row.n_seeds == seeds
     assert [run[-3:] for run in row.control_runs] == [run[-3:] for run in row.treatment_runs]

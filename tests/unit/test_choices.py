@@ -16,8 +16,7 @@ from statsmodels.stats.multitest import multipletests
 from cocktail.analysis.advice.heldout import held_out_record
 from cocktail.analysis.advice.show import advice_row
 from cocktail.analysis.advised import advice_rows
-from cocktail.analysis.budget import budget_rows
-from cocktail.analysis.explored import curse_rows
+from cocktail.analysis.explored import budget_rows, curse_rows
 from cocktail.analysis.scores import ModelScores, read_scores
 from cocktail.analysis.stats.snooping import snooping_test
 from cocktail.files.records import read_json

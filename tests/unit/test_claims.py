@@ -15,11 +15,10 @@ from claims_fixture import as_told
 from claims_fixture import verdict as made_up
 from statsmodels.stats.multitest import multipletests
 
-from cocktail.claims.arms import FLOOR
 from cocktail.claims.draft import SOME
 from cocktail.claims.evaluate import consistency_row, evaluate_claims
 from cocktail.claims.numbers import headline_metrics
-from cocktail.claims.reasons import Reason, most_telling, needs, told
+from cocktail.claims.reasons import FLOOR, Reason, most_telling, needs, told
 from cocktail.claims.rows import VerdictRow, read_verdicts
 from cocktail.claims.schema import ConsistencyTest
 from cocktail.config import LockState, Params

@@ -1,4 +1,4 @@
-"""Multiplicity, power, equivalence, macro mean: equal to statsmodels and scipy where these have them."""
+"""Multiplicity, power, p against a margin, macro mean: equal to statsmodels and scipy where these do it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from statsmodels.stats.power import TTestPower
 from statsmodels.stats.weightstats import ttost_paired
 
 from cocktail.analysis.stats.crossed import Effect, TaskOutcomes, crossed_effect, crossed_macro
-from cocktail.analysis.stats.equivalence import equivalence_test
 from cocktail.analysis.stats.multiplicity import benjamini_hochberg, holm
 from cocktail.analysis.stats.power import LIMIT, smallest_detectable, upper_se
 from cocktail.errors import RecordError
@@ -43,20 +42,21 @@ def item_effect(one: Array, other: Array) -> Effect:
     return crossed_effect(one[None], other[None], np.arange(len(one)))
 
 
-def test_equivalence_is_that_of_statsmodels() -> None:
-    for seed, margin in ((1, 0.3), (2, 0.5), (3, 1.0)):
+def test_p_against_a_margin_is_that_of_statsmodels() -> None:
+    for seed, margin in ((1, 0.05), (1, 0.3), (2, 0.5), (3, 1.0)):
         one, other = paired(np.random.default_rng(seed))
-        found = equivalence_test(item_effect(one, other), margin=margin)
-        p, (_, p_loss, _), (_, p_gain, _) = ttost_paired(one, other, -margin, margin)
-        assert (found.p, found.p_loss, found.p_gain) == pytest.approx((p, p_loss, p_gain))
+        effect = item_effect(one, other)
+        _, (_, p_loss, _), (_, p_gain, _) = ttost_paired(one, other, -margin, margin)
+        found = (effect.p_against(-margin), effect.p_against(margin), effect.p_against(0.0))
+        both_sides = [2 * min(one_sided, 1 - one_sided) for one_sided in (p_loss, p_gain)]
+        assert found == pytest.approx((*both_sides, effect.p))
 
 
-def test_equivalence_of_exact_differences() -> None:
+def test_p_of_exact_differences_against_a_margin() -> None:
     ones = np.ones(10)
-    assert equivalence_test(item_effect(ones, ones), margin=0.02).p == 0
-    assert equivalence_test(item_effect(ones, 0 * ones), margin=1.0).p == 1  # on the margin is not within
-    with pytest.raises(RecordError, match="above zero"):
-        equivalence_test(item_effect(ones, ones), margin=0.0)
+    assert item_effect(ones, ones).p_against(0.02) == 0
+    assert item_effect(ones, 0 * ones).p_against(0.98) == 0
+    assert item_effect(ones, 0 * ones).p_against(1.0) == 1  # on the margin is not within
 
 
 @pytest.mark.parametrize(("items", "alpha", "power"), [(12, 0.05, 0.8), (40, 0.05, 0.8), (40, 0.01, 0.9)])

@@ -18,8 +18,7 @@ from endpoint_server import KEY, FakeEndpoint, Said, completion, serve
 from folder_digest import digest_folder
 
 from cocktail.analysis.judge.agreement import agreement_rows, run_rows
-from cocktail.analysis.judge.canaries import ORDERS, PLANTED
-from cocktail.analysis.judge.prompt import case, read_verdict
+from cocktail.analysis.judge.prompt import ORDERS, PLANTED, case, read_verdict
 from cocktail.analysis.judge.study import judge_study
 from cocktail.config import Params, check_params
 from cocktail.errors import ConfigError, EndpointError, RecordError

@@ -16,7 +16,7 @@ from answers_fixture import ROOT, study_params
 from claims_fixture import made_up_claims, verdict
 from html_tree import Node, read_html
 
-from cocktail.claims.cells import EXPLORATORY
+from cocktail.claims.reasons import EXPLORATORY
 from cocktail.claims.rows import VerdictRow, study_verdicts
 from cocktail.errors import RecordError
 from cocktail.files.records import read_json, write_json

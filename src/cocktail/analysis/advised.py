@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cocktail.analysis.advice.curve import Curve, advice_curve, mean_curve, random_orders
-from cocktail.analysis.advice.gain import Sources, fitting_sets
+from cocktail.analysis.advice.gain import Sources, fitting_sets, run_name
 from cocktail.analysis.advice.heldout import LEVEL, HeldOut, held_out_record
 from cocktail.analysis.advice.scores import TargetScores
-from cocktail.analysis.advice.show import advice_row, run_name
+from cocktail.analysis.advice.show import advice_row
 from cocktail.analysis.floor import beats_guess, guess_share
 from cocktail.analysis.rows import AdviceCurveRow, AdviceRow
 from cocktail.analysis.scores import ModelScores

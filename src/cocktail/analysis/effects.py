@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
+from cocktail.analysis.overview import flag_of
 from cocktail.analysis.rows import EffectRow
 from cocktail.analysis.scores import READINGS, ModelScores, Reading, confirmed_arms
 from cocktail.analysis.stats.crossed import crossed_effect
@@ -19,16 +18,13 @@ CONTRASTS = {
 }
 
 
-def effect_rows(scores: ModelScores, flags: Mapping[str, str], *, params: Params) -> list[EffectRow]:
+def effect_rows(scores: ModelScores, *, params: Params) -> list[EffectRow]:
     """Return one row per target, reading and contrast: shares, interval, counts, run ids of both arms.
 
     A contrast has a row where both arms were confirmed (``study.confirm_matched``).
-
-    Args:
-        flags: of each target: "floor", "ceiling" or "", by its confirmed single-task runs.
     """
     return [
-        _row(scores, target, flag=flags[target], contrast=contrast, reading=reading, params=params)
+        _row(scores, target, contrast=contrast, reading=reading, params=params)
         for target in scores.targets
         for reading in READINGS
         for contrast, arms in CONTRASTS.items()
@@ -36,9 +32,7 @@ def effect_rows(scores: ModelScores, flags: Mapping[str, str], *, params: Params
     ]
 
 
-def _row(
-    scores: ModelScores, target: str, *, flag: str, contrast: str, reading: Reading, params: Params
-) -> EffectRow:
+def _row(scores: ModelScores, target: str, *, contrast: str, reading: Reading, params: Params) -> EffectRow:
     arms, confidence = confirmed_arms(scores, target), params.compare.confidence
     treatment, control = (arms[arm] for arm in CONTRASTS[contrast])
     both = scores.outcomes("confirm", [*treatment, *control], target, reading)
@@ -49,7 +43,7 @@ def _row(
         confidence=confidence,
     )
     return EffectRow(
-        flag=flag,
+        flag=flag_of(scores, "confirm", arms["single"], target),
         model=scores.model,
         target=target,
         chosen=scores.selected[target]["chosen"],

@@ -1,12 +1,23 @@
-"""What the explored grid shows at one seed: transfer between pairs, leave-one-out, the winner's curse.
+"""What the explored grid shows at one seed: transfer, leave-one-out, the winner's curse, the budget curve.
 
 All rows are exploratory: one seed, many cells. Differences are in points of strict accuracy on test.
 """
 
 from __future__ import annotations
 
-from cocktail.analysis.rows import CellRow, CurseRow, LeaveOneOutRow, SnoopingRow, TransferRow, points
+from collections.abc import Sequence
+
+from cocktail.analysis.rows import (
+    BudgetRow,
+    CellRow,
+    CurseRow,
+    LeaveOneOutRow,
+    SnoopingRow,
+    TransferRow,
+    points,
+)
 from cocktail.analysis.scores import ModelScores
+from cocktail.analysis.stats.best_of import expected_best, picked_value
 from cocktail.analysis.stats.snooping import MIN_CLUSTERS, snooping_test
 from cocktail.config import Params
 from cocktail.errors import RecordError
@@ -81,6 +92,25 @@ def curse_rows(scores: ModelScores, *, params: Params) -> list[CurseRow]:
     return rows
 
 
+def budget_rows(scores: ModelScores, *, params: Params) -> list[BudgetRow]:
+    """Return one row per target, arm and k, in points: expected test score of the try picked among k.
+
+    A recipe that is tried more often looks better by chance and by tuning; so mixtures are held against
+    singles that were tried as often. All tries are explored runs: the tuned singles and the single as the
+    paper trains it, and every mixture that contains the task.
+
+    ``picked_on_dev`` is what the try with the best dev score is worth on test; ``picked_on_test`` is what
+    choosing by the test score itself would have promised. Nothing where no single was tuned.
+    """
+    return [
+        row
+        for task in params.study.targets
+        if any(run.kind == "tuned" and run.sources == (task,) for run in scores.explored)
+        for arm, runs in _tries(scores, task).items()
+        for row in _curve(scores, task, arm, runs)
+    ]
+
+
 def _snooping(scores: ModelScores, task: str, candidates: list[str], *, seed: int) -> SnoopingRow:
     single = f"single_{task}"
     outcomes = scores.outcomes("explore", [single, *candidates], task, "strict")
@@ -108,3 +138,27 @@ def _run_of(scores: ModelScores, sources: set[str]) -> str:
     """The explored mixture of exactly these sources; with few sources a pair is also a leave-one-out."""
     kinds = ("single", "pair", "without", "all")
     return next((run.id for run in scores.explored if run.kind in kinds and set(run.sources) == sources), "")
+
+
+def _tries(scores: ModelScores, task: str) -> dict[str, list[str]]:
+    singles = [run for run in scores.explored if run.kind in ("single", "tuned") and run.sources == (task,)]
+    candidates = scores.selected.get(task, {}).get("candidates", {})
+    return {"singles": [run.id for run in singles], "mixtures": list(candidates)}
+
+
+def _curve(scores: ModelScores, task: str, arm: str, runs: Sequence[str]) -> list[BudgetRow]:
+    test = scores.outcomes("explore", runs, task, "strict").values
+    dev = [scores.dev[run, task] for run in runs]
+    return [
+        {
+            "model": scores.model,
+            "task": task,
+            "arm": arm,
+            "k": k,
+            "picked_on_dev": points(picked_value(dev, test, k)),
+            "picked_on_test": points(expected_best(test.mean(axis=1), k)),
+            "n_items": test.shape[1],
+            "runs": list(runs),
+        }
+        for k in range(1, len(runs) + 1)
+    ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -20,9 +20,7 @@ COUNTS = ("invalid_strict", "invalid_lenient", "empty", "not_stopped")
 def arm_rows(scores: ModelScores, evaluations: Mapping[str, Evaluation], *, params: Params) -> list[ArmRow]:
     """Return one row per task, stage and arm: mean scores over the arm's runs, and the runs.
 
-    ``flag`` says "floor" where nothing that was explored is better than guessing
-    (:mod:`cocktail.analysis.floor`) and "ceiling" where the single task is perfect: there a mixture's help
-    cannot be seen.
+    ``flag`` is that of :func:`flag_of`.
     """
     rows: list[ArmRow] = []
     for task in params.study.evaluations:
@@ -32,7 +30,7 @@ def arm_rows(scores: ModelScores, evaluations: Mapping[str, Evaluation], *, para
             stages.append(("confirm", confirmed_arms(scores, task)))
         guess = guess_share(evaluations[task])
         for stage, arms in stages:
-            flag = _flag(scores, stage, arms.get("single", []), task)
+            flag = flag_of(scores, stage, arms.get("single", []), task)
             rows += [
                 ArmRow(
                     model=scores.model,
@@ -76,7 +74,12 @@ def _scores(scores: ModelScores, stage: str, runs: list[str], task: str, *, conf
     )
 
 
-def _flag(scores: ModelScores, stage: str, single: list[str], task: str) -> str:
+def flag_of(scores: ModelScores, stage: str, single: Sequence[str], task: str) -> str:
+    """Return where a mixture's help on a task cannot be seen, by the ``single`` runs of a stage; else "".
+
+    "floor": nothing that was explored is better than guessing (:mod:`cocktail.analysis.floor`); "ceiling":
+    the single task is perfect.
+    """
     if scores.at_floor(task):
         return "floor"
     values = [scores.value(stage, run, task) or 0.0 for run in single]

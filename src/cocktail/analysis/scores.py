@@ -70,6 +70,7 @@ class ModelScores:
         floors: its floors: task -> {"live", "guess", ...}; none of an untuned model.
         explored, confirmed: the runs that the study is made of, in order.
         dev: strict accuracy on dev of every explored run, by (run, task): what choices are made on.
+        tables: of outcomes by stage, task and reading, each made once.
     """
 
     model: str
@@ -80,6 +81,7 @@ class ModelScores:
     confirmed: tuple[Run, ...]
     dev: Mapping[tuple[str, str], float] = field(default_factory=dict)
     floors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    tables: dict[tuple[str, str, Reading], OutcomeTable] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def targets(self) -> list[str]:
@@ -101,6 +103,12 @@ class ModelScores:
 
     def table(self, stage: str, task: str, reading: Reading) -> OutcomeTable:
         """Return the outcomes of every run of a stage asked a task; none where there is nothing to read."""
+        key = (stage, task, reading)
+        if key not in self.tables:
+            self.tables[key] = self._table(*key)
+        return self.tables[key]
+
+    def _table(self, stage: str, task: str, reading: Reading) -> OutcomeTable:
         rows = self.items[(self.items["stage"] == stage) & (self.items["task"] == task)]
         found = rows.get(COLUMNS[reading], pd.Series(np.nan, index=rows.index))  # old records lack a column
         if reading != "logprob":
@@ -161,7 +169,7 @@ def explored_arms(scores: ModelScores, task: str) -> dict[str, str]:
         "chosen": scores.selected[task]["chosen"] if task in scores.selected else "",
         "all": "all",
     }
-    asked = {run.id for run in scores.explored if task in (one.task for one in run.asked)}
+    asked = scores.asked("explore", task)
     return {arm: run for arm, run in wanted.items() if run in asked}
 
 

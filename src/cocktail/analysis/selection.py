@@ -107,19 +107,18 @@ def _choice(task: str, items: pd.DataFrame, params: Params) -> Selection:
     if "dev" not in shares.index.get_level_values("split"):
         raise RecordError(f"no dev rows to choose on for {task}", where=task, fix="a larger prepare.dev_rows")
     dev, test = (shares[split].to_dict() for split in ("dev", "test"))
-    kinds = {run.id: run.kind for run in explore_runs(params)}
+    explored = explore_runs(params)
+    kinds = {run.id: run.kind for run in explored}
     chosen = choose(candidates(params, task), kinds, dev=dev, test=test, possible=_possible(task, params))
     if not params.study.tries or "tuned" not in params.study.include or task not in params.study.targets:
         return chosen
-    tries = range(1, params.study.tries + 1)
-    best = [
-        max((name for name in names if name in dev), key=lambda name: dev[name])
-        for names in (
-            [f"single_{task}", *(f"tuned_{task}_{number}" for number in tries)],
-            ["all", *(f"tuned_all_{number}" for number in tries)],
-        )
-    ]
-    return replace(chosen, tuned_single=best[0], tuned_mixture=best[1])
+    singles = [run.id for run in explored if run.kind in ("single", "tuned") and run.sources == (task,)]
+    of_all = [run.id for run in explored if run.kind in ("all", "tuned") and len(run.sources) > 1]
+    return replace(
+        chosen,
+        tuned_single=max(singles, key=lambda run: dev[run]),
+        tuned_mixture=max(of_all, key=lambda run: dev[run]),
+    )
 
 
 def _possible(task: str, params: Params) -> int:

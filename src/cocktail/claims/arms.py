@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cocktail.analysis.floor import beats_guess, guess_share
-from cocktail.analysis.scores import ModelScores, Outcomes, OutcomeTable, Reading, confirmed_arms
-from cocktail.claims.reasons import Reason, needs
+from cocktail.analysis.scores import ModelScores, Outcomes, Reading, confirmed_arms
+from cocktail.claims.reasons import CEILING, FLOOR, Reason, needs
 from cocktail.claims.schema import TARGET_ARMS, TUNED_ARMS, UNTUNED_ARMS
 from cocktail.config import Params
 from cocktail.scoring.answers import Evaluation
 
 Array = NDArray[np.float64]
-FLOOR = Reason(code="floor", detail="floor")
 COLLAPSED_INVALID = 0.2  # share of INVALID answers above which a run counts as collapsed
 
 
@@ -35,50 +33,27 @@ class ArmRuns:
     fixed: bool = False
     missing: Reason | None = None
 
+    def outcomes(self, task: str, reading: Reading) -> Outcomes:
+        """Return the outcomes of its runs on the items that all of them were asked."""
+        return self.scores.outcomes(self.stage, self.runs, task, reading)
 
-@dataclass
-class Answers:
-    """Test outcomes of all runs of a study, looked up by run; each table is made once."""
+    def has_outcomes(self, task: str, reading: Reading) -> bool:
+        """Return whether all of its runs have outcomes: an endpoint's model decodes no labels."""
+        return set(self.runs) <= set(self.scores.table(self.stage, task, reading).values.index)
 
-    evaluations: Mapping[str, Evaluation]
-    params: Params
-    tables: dict[tuple[str, str, str, Reading], OutcomeTable] = field(default_factory=dict)
-    guesses: dict[str, float] = field(default_factory=dict)
 
-    def outcomes(
-        self, scores: ModelScores, stage: str, runs: Sequence[str], *, task: str, reading: Reading
-    ) -> Outcomes:
-        """Return the outcomes of ``runs`` on the items that all of them were asked."""
-        return self._table(scores, stage, task, reading).of(runs)
-
-    def knows(self, arm: ArmRuns, *, task: str, reading: Reading) -> bool:
-        """Return whether all runs of an arm have outcomes: an endpoint's model decodes no labels."""
-        return set(arm.runs) <= set(self._table(arm.scores, arm.stage, task, reading).values.index)
-
-    def _table(self, scores: ModelScores, stage: str, task: str, reading: Reading) -> OutcomeTable:
-        key = (scores.model, stage, task, reading)
-        if key not in self.tables:
-            self.tables[key] = scores.table(stage, task, reading)
-        return self.tables[key]
-
-    def of_arm(self, arm: ArmRuns, *, task: str, reading: Reading) -> Outcomes:
-        """Return the outcomes of an arm."""
-        return self.outcomes(arm.scores, arm.stage, arm.runs, task=task, reading=reading)
-
-    def at_chance(self, scores: ModelScores, task: str) -> bool:
-        """Return whether the untuned model itself is no better than a blind guess on test."""
-        if task not in self.guesses:
-            self.guesses[task] = guess_share(self.evaluations[task])
-        base = self.outcomes(scores, "explore", ["base"], task=task, reading="strict")
-        guess, confidence = self.guesses[task], self.params.compare.confidence
-        return not any(beats_guess(base.values, base.clusters, guess=guess, confidence=confidence))
+def at_chance(scores: ModelScores, evaluation: Evaluation, *, confidence: float) -> bool:
+    """Return whether the untuned model itself is no better than a blind guess on test."""
+    base = scores.outcomes("explore", ["base"], evaluation.task, "strict")
+    guess = guess_share(evaluation)
+    return not any(beats_guess(base.values, base.clusters, guess=guess, confidence=confidence))
 
 
 def extreme(scores: ModelScores, task: str, outcomes: Array) -> Reason | None:
     """Return floor where nothing explored beats a blind guess, ceiling where all outcomes are right."""
     if scores.at_floor(task):
         return FLOOR
-    return Reason(code="ceiling", detail="ceiling") if bool((outcomes == 1).all()) else None
+    return CEILING if bool((outcomes == 1).all()) else None
 
 
 def arm_runs(

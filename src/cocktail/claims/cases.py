@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,9 +10,11 @@ import numpy as np
 from cocktail.analysis.scores import ModelScores, Reading
 from cocktail.analysis.stats.crossed import MIN_SEEDS, TaskOutcomes
 from cocktail.analysis.stats.variances import Arm
-from cocktail.claims.arms import Answers, ArmRuns, arm_runs, extreme, invalid_share
-from cocktail.claims.reasons import Reason, needs
+from cocktail.claims.arms import ArmRuns, arm_runs, at_chance, extreme, invalid_share
+from cocktail.claims.reasons import BASE_AT_CHANCE, FORMAT, Reason, needs
 from cocktail.claims.schema import Claim, ContrastTest
+from cocktail.config import Params
+from cocktail.scoring.answers import Evaluation
 
 
 @dataclass(frozen=True)
@@ -22,8 +25,9 @@ class Setting:
     test: ContrastTest
     scores: ModelScores
     reference: ModelScores | None
-    answers: Answers
-    reading: Reading = "strict"
+    evaluations: Mapping[str, Evaluation]
+    params: Params
+    reading: Reading
 
 
 @dataclass(frozen=True)
@@ -55,20 +59,20 @@ class Case:
 
 def case_of(setting: Setting, task: str) -> Case:
     """Return a task with the runs and outcomes of both arms, or with what forbids to compare them."""
-    scores, answers, reading = setting.scores, setting.answers, setting.reading
+    reading = setting.reading
     treatment, control = (
-        arm_runs(arm, scores, setting.reference, task=task, params=answers.params)
+        arm_runs(arm, setting.scores, setting.reference, task=task, params=setting.params)
         for arm in (setting.test.treatment, setting.test.control)
     )
     if missing := treatment.missing or control.missing:
         return Case(task, treatment, control, blocked=missing)
-    if reading == "decoded" and not answers.evaluations[task].labels:
+    if reading == "decoded" and not setting.evaluations[task].labels:
         return Case(task, treatment, control, blocked=needs("labels"))
     treatment, control, left_out = _of_common_seeds(treatment, control)
-    if not all(answers.knows(arm, task=task, reading=reading) for arm in (treatment, control)):
+    if not all(arm.has_outcomes(task, reading) for arm in (treatment, control)):
         what = {"decoded": "decoded labels", "logprob": "reference_logprob"}.get(reading, "answers")
         return Case(task, treatment, control, blocked=needs(f"{what} of both arms"))
-    ours, theirs = (answers.of_arm(arm, task=task, reading=reading) for arm in (treatment, control))
+    ours, theirs = (arm.outcomes(task, reading) for arm in (treatment, control))
     if not np.array_equal(ours.items, theirs.items):
         return Case(task, treatment, control, blocked=needs("both arms to be asked the same items"))
     if len(set(ours.clusters)) < 2:
@@ -105,7 +109,7 @@ def _partial(setting: Setting, task: str) -> str:
 
 def _forbidden(setting: Setting, case: Case, outcomes: TaskOutcomes) -> Reason | None:
     """Return why a task with all its runs is not tested: seeds, format, floor or ceiling; None: it is."""
-    test, answers, reading = setting.test, setting.answers, setting.reading
+    test, reading = setting.test, setting.reading
     arms = (case.treatment, case.control)
     if any(not arm.fixed and len(arm.runs) < MIN_SEEDS for arm in arms):
         return Reason(code="seeds", detail=f"seeds: fewer than {MIN_SEEDS} that both arms have")
@@ -118,8 +122,9 @@ def _forbidden(setting: Setting, case: Case, outcomes: TaskOutcomes) -> Reason |
         and reading != "decoded"
         and any(invalid_share(arm, task=case.task, reading=reading) > test.invalid_limit for arm in held)
     ):
-        return Reason(code="format", detail="format")
-    if test.base_above_chance and answers.at_chance(setting.scores, case.task):
-        return Reason(code="base_at_chance", detail="base at chance")
+        return FORMAT
+    evaluation, confidence = setting.evaluations[case.task], setting.params.compare.confidence
+    if test.base_above_chance and at_chance(setting.scores, evaluation, confidence=confidence):
+        return BASE_AT_CHANCE
     both = np.concatenate([np.asarray(outcomes.treatment), np.asarray(outcomes.control)])
     return extreme(setting.scores, case.task, both)

@@ -12,12 +12,12 @@ from itertools import product
 from cocktail.analysis.scores import ModelScores
 from cocktail.analysis.stats.crossed import crossed_effect
 from cocktail.analysis.stats.multiplicity import benjamini_hochberg
-from cocktail.claims.arms import Answers, extreme
+from cocktail.claims.arms import extreme
 from cocktail.claims.draft import Draft
-from cocktail.claims.reasons import Reason, needs
+from cocktail.claims.reasons import EXPLORATORY, Reason, needs
 from cocktail.claims.schema import CellsTest
+from cocktail.config import Params
 
-EXPLORATORY = Reason(code="exploratory", detail="seeds: exploratory")
 FOUND = 0.05  # the share of false ones among the cells that are counted as found
 OPEN_ORCA = "open_orca"
 ALL_CELLS = "all cells"
@@ -33,15 +33,15 @@ class Cell:
     less: str
 
 
-def cell_drafts(test: CellsTest, scores: ModelScores, answers: Answers) -> list[Draft]:
+def cell_drafts(test: CellsTest, scores: ModelScores, params: Params) -> list[Draft]:
     """Return each cell that the study has with its q, after a row that counts what was found."""
-    asked = {task: set(scores.asked("explore", task)) for task in answers.params.study.evaluations}
+    asked = {task: set(scores.asked("explore", task)) for task in params.study.evaluations}
     cells = [
         cell
-        for cell in _cells(test.table, scores, answers)
+        for cell in _cells(test.table, scores, params)
         if cell.more and cell.less and {cell.more, cell.less} <= asked[cell.task]
     ]
-    drafts = [_draft(cell, scores, answers) for cell in cells]
+    drafts = [_draft(cell, scores, params) for cell in cells]
     q_values = iter(benjamini_hochberg([draft.p for draft in drafts if draft.p is not None]))
     drafts = [draft if draft.p is None else replace(draft, p_adjusted=next(q_values)) for draft in drafts]
     return [_count(scores.model, drafts), *drafts]
@@ -57,8 +57,8 @@ def _count(model: str, drafts: Sequence[Draft]) -> Draft:
     return Draft(model=model, scope=ALL_CELLS, reading="strict", headline=True, blocked=blocked)
 
 
-def _cells(table: str, scores: ModelScores, answers: Answers) -> Iterator[Cell]:
-    study = answers.params.study
+def _cells(table: str, scores: ModelScores, params: Params) -> Iterator[Cell]:
+    study = params.study
     every = frozenset(study.tasks)
     runs = {frozenset(run.sources): run.id for run in reversed(scores.explored) if run.kind != "tuned"}
 
@@ -75,9 +75,9 @@ def _cells(table: str, scores: ModelScores, answers: Answers) -> Iterator[Cell]:
             yield Cell(f"{task}: {source} + {OPEN_ORCA}", task, run_of(source, OPEN_ORCA), run_of(source))
 
 
-def _draft(cell: Cell, scores: ModelScores, answers: Answers) -> Draft:
+def _draft(cell: Cell, scores: ModelScores, params: Params) -> Draft:
     """One cell; at floor or ceiling the difference is shown, without p."""
-    both = answers.outcomes(scores, "explore", [cell.more, cell.less], task=cell.task, reading="strict")
+    both = scores.outcomes("explore", [cell.more, cell.less], cell.task, "strict")
     clusters = both.clusters
     draft = Draft(
         model=scores.model,
@@ -89,7 +89,7 @@ def _draft(cell: Cell, scores: ModelScores, answers: Answers) -> Draft:
     )
     if len(set(clusters)) < 2:
         return replace(draft, blocked=(EXPLORATORY, needs("items of two clusters")))
-    confidence = answers.params.compare.confidence
+    confidence = params.compare.confidence
     effect = crossed_effect(both.values[:1], both.values[1:], clusters, confidence=confidence)
     if known := extreme(scores, cell.task, both.values):
         return replace(draft, effect=effect, blocked=(EXPLORATORY, known))

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from cocktail.analysis.scores import ModelScores, Reading
 from cocktail.analysis.stats.crossed import Effect, crossed_macro
-from cocktail.analysis.stats.equivalence import equivalence_test
 from cocktail.analysis.stats.multiplicity import holm
 from cocktail.analysis.stats.power import power_at
-from cocktail.claims.arms import Answers, collapsed
+from cocktail.claims.arms import collapsed
 from cocktail.claims.cases import Case, Setting, case_of
 from cocktail.claims.draft import MACRO, SOME, Draft
 from cocktail.claims.reasons import LACKING, Reason, most_telling, needs
 from cocktail.claims.schema import Claim, ContrastTest, all_tasks_of, tasks_of
 from cocktail.claims.verdict import find, find_some
+from cocktail.config import Params
+from cocktail.scoring.answers import Evaluation
 
 READINGS: tuple[Reading, ...] = ("strict", "lenient", "decoded", "logprob")
 
 
 def contrast_drafts(
-    claim: Claim, test: ContrastTest, scores: ModelScores, answers: Answers, references: Sequence[ModelScores]
+    claim: Claim,
+    test: ContrastTest,
+    scores: ModelScores,
+    references: Sequence[ModelScores],
+    evaluations: Mapping[str, Evaluation],
+    params: Params,
 ) -> list[Draft]:
     """Return the macro rows (strict is the headline), then the rows of each task; once per reference.
 
@@ -29,7 +35,7 @@ def contrast_drafts(
     """
     asks_reference = "reference" in (test.treatment, test.control)
     opponents: Sequence[ModelScores | None] = (references or [None]) if asks_reference else [None]
-    tasks = tasks_of(test, answers.params.study.evaluations)
+    tasks = tasks_of(test, params.study.evaluations)
     if not tasks:
         blocked = (needs(f"a task of group {test.tasks} in study.evaluations"),)
         primary = claim.family == "primary"
@@ -38,7 +44,7 @@ def contrast_drafts(
     others: list[Draft] = []
     for reference in opponents:
         for reading in READINGS:
-            setting = Setting(claim, test, scores, reference, answers, reading)
+            setting = Setting(claim, test, scores, reference, evaluations, params, reading)
             cases = [case_of(setting, task) for task in tasks]
             head = _draft(setting, cases, scope=MACRO if len(cases) > 1 else cases[0].task)
             first = reading == READINGS[0]
@@ -78,9 +84,8 @@ def _control_model(setting: Setting) -> str:
 
 def _some(setting: Setting, alone: Sequence[Draft]) -> Draft:
     """Whether at least one task gains, from the tasks' own rows; it shows the one that gains most surely."""
-    tested = [draft for draft in alone if draft.p is not None and draft.effect]
-    confidence = setting.answers.params.compare.confidence
-    if not tested:
+    effects = {draft.scope: draft.effect for draft in alone if draft.effect and draft.p is not None}
+    if not effects:
         blocked = tuple(most_telling(reason for draft in alone for reason in draft.blocked))
         return Draft(
             setting.scores.model,
@@ -89,29 +94,25 @@ def _some(setting: Setting, alone: Sequence[Draft]) -> Draft:
             control_model=_control_model(setting),
             blocked=blocked,
         )
-    margin = setting.claim.margin
-    adjusted = dict(zip((draft.scope for draft in tested), holm([d.p or 0.0 for d in tested]), strict=True))
+    adjusted = dict(zip(effects, holm([draft.p for draft in alone if draft.p is not None]), strict=True))
     findings = {
-        draft.scope: find(
-            100 * draft.effect.low,
-            100 * draft.effect.high,
-            margin=margin,
-            confidence=confidence,
-            p_adjusted=adjusted[draft.scope],
+        task: find(
+            100 * effect.low,
+            100 * effect.high,
+            margin=setting.claim.margin,
+            confidence=setting.params.compare.confidence,
+            p_adjusted=adjusted[task],
         )
-        for draft in tested
-        if draft.effect
+        for task, effect in effects.items()
     }
-    highs = [100 * draft.effect.high for draft in tested if draft.effect]
-    best = max(
-        tested, key=lambda draft: draft.effect.estimate / (draft.effect.se or 1e-9) if draft.effect else 0.0
-    )
+    highs = [100 * effect.high for effect in effects.values()]
+    surest = max(effects, key=lambda task: effects[task].estimate / (effects[task].se or 1e-9))
     return replace(
-        best,
+        next(draft for draft in alone if draft.scope == surest),
         scope=SOME,
-        p_adjusted=adjusted[best.scope],
-        notes=(Reason(code="shown", detail=f"shown: {best.scope}"),),
-        finding=find_some(findings, highs, margin=margin),
+        p_adjusted=adjusted[surest],
+        notes=(Reason(code="shown", detail=f"shown: {surest}"),),
+        finding=find_some(findings, highs, margin=setting.claim.margin),
     )
 
 
@@ -119,24 +120,21 @@ def _effect(setting: Setting, cases: Sequence[Case]) -> Effect:
     return crossed_macro(
         [case.outcomes for case in cases if case.outcomes],
         fixed=cases[0].fixed,
-        confidence=setting.answers.params.compare.confidence,
+        confidence=setting.params.compare.confidence,
     )
 
 
 def _p(setting: Setting, effect: Effect) -> float:
-    """Of no difference; of a non-superiority: of a gain of the margin, or, where there is one, of none."""
-    if setting.test.kind != "non_superiority":
-        return effect.p
-    margin = setting.claim.margin / 100
-    tested = equivalence_test(effect, margin=margin)
-    return tested.p_beyond if effect.estimate > margin else min(1.0, 2 * tested.p_gain)
+    """Of no difference; of a non-superiority: of a difference of the margin."""
+    is_margin_asked = setting.test.kind == "non_superiority"
+    return effect.p_against(setting.claim.margin / 100) if is_margin_asked else effect.p
 
 
 def _power(setting: Setting, effect: Effect | None) -> Reason | None:
     """Say how surely a non-superiority would be shown if there were no difference at all."""
     if setting.test.kind != "non_superiority" or effect is None:
         return None
-    alpha = 1 - setting.answers.params.compare.confidence
+    alpha = 1 - setting.params.compare.confidence
     power = power_at(effect, setting.claim.margin / 100, alpha=alpha)
     return Reason(code="power", detail=f"power {100 * power:.0f} % if nothing differs")
 
@@ -148,7 +146,7 @@ def _left_out(cases: Sequence[Case]) -> Reason | None:
 
 def _note(setting: Setting, cases: Sequence[Case], tested: Sequence[Case]) -> Reason | None:
     """Say of how many tasks a macro mean is, and which were left out for what their scores are."""
-    known = all_tasks_of(setting.test, setting.answers.params.sources())
+    known = all_tasks_of(setting.test, setting.params.sources())
     total = len(known) if len(cases) > 1 else len(cases)
     if not tested or len(tested) == total:
         return None

@@ -6,8 +6,8 @@ are adjusted together, and the rule of :mod:`cocktail.claims.verdict` is applied
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,6 @@ from rich.progress import track
 from cocktail.analysis.scores import ModelScores, read_scores
 from cocktail.analysis.stats.multiplicity import holm
 from cocktail.analysis.stats.power import smallest_detectable
-from cocktail.claims.arms import Answers
 from cocktail.claims.cells import cell_drafts
 from cocktail.claims.contrast import contrast_drafts
 from cocktail.claims.draft import Draft, row_of
@@ -29,7 +28,7 @@ from cocktail.config import LockState, Params
 from cocktail.data.table import read_split
 from cocktail.errors import RecordError
 from cocktail.files.records import write_json
-from cocktail.scoring.answers import read_evaluations
+from cocktail.scoring.answers import Evaluation, read_evaluations
 
 ALL_MODELS = "all models"
 
@@ -54,8 +53,7 @@ def evaluate_claims(
     stated = read_claims(claims)
     refuse_same_splits(prepared, params)
     models = read_scores(scores, selected, params=params)
-    answers = Answers(read_evaluations(prepared), params)
-    rows = judged_rows(stated, models, answers)
+    rows = judged_rows(stated, models, read_evaluations(prepared), params=params)
     for claim in stated:
         if isinstance(claim.test, ConsistencyTest):
             rows[claim.id] = [consistency_row(claim.test, rows[claim.test.of], models)]
@@ -66,25 +64,15 @@ def evaluate_claims(
         lock=lock,
         note=note,
         confidence=params.compare.confidence,
-        claims=[_claim(claim, rows[claim.id]) for claim in stated],
+        claims=[
+            ClaimVerdicts.model_validate(
+                dict(claim) | {"source": claim.source.told(), "verdicts": rows[claim.id]}
+            )
+            for claim in stated
+        ],
     )
     write_json(out / "claims.json", result.model_dump(mode="json"))
     return result
-
-
-def _claim(claim: Claim, rows: Sequence[VerdictRow]) -> ClaimVerdicts:
-    return ClaimVerdicts(
-        id=claim.id,
-        number=claim.number,
-        title=claim.title,
-        statement=claim.statement,
-        family=claim.family,
-        margin=claim.margin,
-        contradicted_by=claim.contradicted_by,
-        caveat=claim.caveat,
-        source=claim.source.told(),
-        verdicts=list(rows),
-    )
 
 
 def refuse_same_splits(prepared: Path, params: Params) -> None:
@@ -109,46 +97,48 @@ def refuse_same_splits(prepared: Path, params: Params) -> None:
 
 
 def judged_rows(
-    claims: Sequence[Claim], models: Sequence[ModelScores], answers: Answers
+    claims: Sequence[Claim],
+    models: Sequence[ModelScores],
+    evaluations: Mapping[str, Evaluation],
+    *,
+    params: Params,
 ) -> dict[str, list[VerdictRow]]:
     """Return the rows of every claim that is tested model by model; an untuned model is only a reference."""
-    untuned = {scores.model for scores in models if answers.params.model(scores.model).untuned}
-    references = [scores for scores in models if scores.model in untuned]
-    pairs = [(claim, scores) for claim in claims for scores in models if scores.model not in untuned]
+    references = [scores for scores in models if params.model(scores.model).untuned]
+    tuned = [scores for scores in models if not params.model(scores.model).untuned]
+    pairs = [(claim, scores) for claim in claims for scores in tuned]
     console = Console(stderr=True)
     bar = track(pairs, "claims", console=console, disable=not console.is_terminal)
     drafts = [
-        (claim, draft) for claim, scores in bar for draft in _drafts(claim, scores, answers, references)
+        (claim, draft)
+        for claim, scores in bar
+        for draft in _drafts(claim, scores, references, evaluations, params)
     ]
+    families: dict[str, list[float]] = defaultdict(list)
+    for _, draft in drafts:
+        if draft.primary and draft.p is not None:
+            families[draft.model].append(draft.p)
+    adjusted = {model: iter(holm(p_values)) for model, p_values in families.items()}
     rows: dict[str, list[VerdictRow]] = {claim.id: [] for claim in claims}
-    sizes = Counter(draft.model for _, draft in drafts if _in_family(draft))
-    for claim, draft in _with_holm(drafts):
-        size = sizes[draft.model] if draft.primary else 1
-        rows[claim.id].append(_row(claim, draft, answers.params.compare.confidence, family_size=size))
+    for claim, draft in drafts:
+        size = 1
+        if draft.primary and draft.p is not None:
+            size = len(families[draft.model])
+            draft = replace(draft, p_adjusted=next(adjusted[draft.model]))
+        rows[claim.id].append(_row(claim, draft, params.compare.confidence, family_size=size))
     return rows
 
 
 def _drafts(
-    claim: Claim, scores: ModelScores, answers: Answers, references: Sequence[ModelScores]
+    claim: Claim,
+    scores: ModelScores,
+    references: Sequence[ModelScores],
+    evaluations: Mapping[str, Evaluation],
+    params: Params,
 ) -> list[Draft]:
     if isinstance(claim.test, ContrastTest):
-        return contrast_drafts(claim, claim.test, scores, answers, references)
-    return cell_drafts(claim.test, scores, answers) if isinstance(claim.test, CellsTest) else []
-
-
-def _in_family(draft: Draft) -> bool:
-    return draft.primary and draft.p is not None
-
-
-def _with_holm(drafts: Sequence[tuple[Claim, Draft]]) -> Iterator[tuple[Claim, Draft]]:
-    """Yield the drafts; a primary row that is tested has its p adjusted over those of its model."""
-    p_values: dict[str, list[float]] = {}
-    for _, draft in drafts:
-        if _in_family(draft) and draft.p is not None:
-            p_values.setdefault(draft.model, []).append(draft.p)
-    adjusted = {model: iter(holm(values)) for model, values in p_values.items()}
-    for claim, draft in drafts:
-        yield claim, replace(draft, p_adjusted=next(adjusted[draft.model])) if _in_family(draft) else draft
+        return contrast_drafts(claim, claim.test, scores, references, evaluations, params)
+    return cell_drafts(claim.test, scores, params) if isinstance(claim.test, CellsTest) else []
 
 
 def _row(claim: Claim, draft: Draft, confidence: float, *, family_size: int) -> VerdictRow:

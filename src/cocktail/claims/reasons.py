@@ -73,6 +73,13 @@ class Reason(BaseModel):
         return f"needs {self.detail}" if self.code in LACKING else self.detail
 
 
+FLOOR = Reason(code="floor", detail="floor")
+CEILING = Reason(code="ceiling", detail="ceiling")
+FORMAT = Reason(code="format", detail="format")
+BASE_AT_CHANCE = Reason(code="base_at_chance", detail="base at chance")
+EXPLORATORY = Reason(code="exploratory", detail="seeds: exploratory")
+
+
 def needs(what: str) -> Reason:
     """Return that a study lacks ``what``."""
     return Reason(code="needs", detail=what)

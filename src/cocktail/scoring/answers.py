@@ -31,6 +31,11 @@ class Evaluation:
     labels: tuple[str, ...]
     gold: pd.DataFrame
 
+    @property
+    def has_labels(self) -> bool:
+        """Whether an answer is one of ``labels``."""
+        return self.kind in ("label", "choice")
+
 
 def read_evaluations(prepared: Path) -> dict[str, Evaluation]:
     """Return every evaluated task of ``tasks.json`` with the gold of its dev and test rows."""

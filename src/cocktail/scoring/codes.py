@@ -134,13 +134,9 @@ def _known(evaluation: Evaluation) -> dict[str, set[str]]:
     return {
         "strict": codes,
         "lenient": codes,
-        "read": {*labels, INVALID} if _has_labels(evaluation) else {""},
+        "read": {*labels, INVALID} if evaluation.has_labels else {""},
         "label_choice": {*labels, ""},
     }
-
-
-def _has_labels(evaluation: Evaluation) -> bool:
-    return evaluation.kind in ("label", "choice")
 
 
 def _check_basis(found: pd.Series[str], here: str, *, run: str) -> None:
@@ -164,7 +160,7 @@ def _coded(
         ]
     except DataError as error:
         raise DataError(error.what, where=f"prepared data of {evaluation.task}", fix=error.fix) from None
-    read = [one.read_strict if _has_labels(evaluation) else "" for one in outcomes]
+    read = [one.read_strict if evaluation.has_labels else "" for one in outcomes]
     columns = {"strict": [one.strict for one in outcomes], "lenient": [one.lenient for one in outcomes]}
     codes = pd.DataFrame({**columns, "read": read}, index=rows.index, dtype="str")
     empty = (rows["answer"].str.strip() == "").astype(bool)

@@ -14,7 +14,6 @@ from __future__ import annotations
 import re
 import string
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -73,13 +72,8 @@ def judge(answer: str, gold: str, *, kind: Kind, labels: tuple[str, ...], tolera
         raise DataError(
             f"the gold answer {gold!r} is none of the labels {', '.join(labels)}", fix="dvc repro prepare"
         )
-    if kind == "label":
-        return _by_equality(
-            canonical, strict=strict_label(answer, labels), lenient=lenient_label(answer, labels)
-        )
-    return _by_equality(
-        canonical, strict=strict_label(answer, labels), lenient=lenient_choice(answer, labels)
-    )
+    lenient = lenient_label if kind == "label" else lenient_choice
+    return _by_equality(canonical, strict=strict_label(answer, labels), lenient=lenient(answer, labels))
 
 
 def token_f1(answer: str, gold: str) -> float:
@@ -153,8 +147,3 @@ def _normal(text: str) -> str:
     """Lower case without punctuation and articles, single spaces."""
     text = re.sub(f"[{re.escape(string.punctuation)}]", " ", text.lower())
     return " ".join(word for word in text.split() if word not in ("a", "an", "the"))
-
-
-def share(codes: Sequence[Code], code: Code) -> float:
-    """Return the share of ``code``; the denominator is every row, INVALID answers included."""
-    return sum(one == code for one in codes) / len(codes)

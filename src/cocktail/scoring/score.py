@@ -9,10 +9,11 @@ import pandas as pd
 
 from cocktail.errors import RecordError
 from cocktail.files.records import list_digests, write_table
+from cocktail.scoring.answer_match import answer_match
 from cocktail.scoring.answers import SPLITS, STAGES, Evaluation, read_answers, read_asked, read_evaluations
 from cocktail.scoring.items import CODES, LOGPROB, score_items
+from cocktail.scoring.label_scores import label_scores
 from cocktail.scoring.outcome import Tolerance
-from cocktail.scoring.summary import Summariser
 
 KEYS = ["model", "stage", "run", "mixture", "seed"]
 
@@ -35,7 +36,6 @@ def score_study(
         RecordError: answers of a model are missing, or not whole.
     """
     evaluations = read_evaluations(prepared)
-    summariser = Summariser()
     items, summary = [], []
     for model in models:
         for stage in STAGES:
@@ -52,7 +52,7 @@ def score_study(
                 scored = score_items(table, evaluations, run=run, asked=about.asked, tolerance=tolerance)
                 scored = scored.assign(**where)
                 items.append(scored[[*KEYS, "task", "split", "item", "cluster", *CODES, LOGPROB]])
-                summary += [{**where, **row} for row in _rows(scored, evaluations, summariser)]
+                summary += [{**where, **row} for row in _rows(scored, evaluations)]
     all_items, all_rows = pd.concat(items, ignore_index=True), pd.DataFrame(summary)
     write_table(out / "items.parquet", all_items)
     write_table(out / "summary.parquet", all_rows)
@@ -60,16 +60,45 @@ def score_study(
     return all_items, all_rows
 
 
-def _rows(
-    scored: pd.DataFrame, evaluations: Mapping[str, Evaluation], summariser: Summariser
-) -> list[dict[str, float | int | str]]:
+def _rows(scored: pd.DataFrame, evaluations: Mapping[str, Evaluation]) -> list[dict[str, float | int | str]]:
     parts = dict(iter(scored.groupby(["task", "split"])))
     return [
-        summariser.summarise(parts[task, split], evaluation, split=split)
+        _summary(parts[task, split], evaluation, split=split)
         for task, evaluation in evaluations.items()
         for split in SPLITS
         if (task, split) in parts
     ]
+
+
+def _summary(items: pd.DataFrame, evaluation: Evaluation, *, split: str) -> dict[str, float | int | str]:
+    """Return one row of the summary: the scores of one run on one split of one task.
+
+    Both F1 are NaN where answers are no labels. ``decoded`` counts the rows with a label by label decoding;
+    of these the free answer is INVALID in ``decoded_invalid``, and in ``decoded_agree`` it is, read strictly,
+    the same label.
+    """
+    match = answer_match(items["strict"].tolist(), items["lenient"].tolist())
+    f1 = {"macro_f1": float("nan"), "weighted_f1": float("nan")}
+    if evaluation.has_labels:
+        f1 = label_scores(items["read"].tolist(), items["gold"].tolist(), labels=evaluation.labels)
+    decoded = items[items["label_choice"] != ""]
+    return {
+        "task": evaluation.task,
+        "split": split,
+        "n": len(items),
+        "invalid_strict": int((items["strict"] == "invalid").sum()),
+        "invalid_lenient": int((items["lenient"] == "invalid").sum()),
+        "accuracy_strict": match["accuracy_strict"],
+        "accuracy_lenient": match["accuracy_lenient"],
+        "macro_f1": f1["macro_f1"],
+        "weighted_f1": f1["weighted_f1"],
+        "knowledge_accuracy": float((decoded["knowledge"] == "ok").mean()),  # of none: NaN
+        "decoded": len(decoded),
+        "decoded_invalid": int((decoded["strict"] == "invalid").sum()),
+        "decoded_agree": int((decoded["read"] == decoded["label_choice"]).sum()),
+        "not_stopped": int((~items["stopped"]).sum()),
+        "empty": int(items["empty"].sum()),
+    }
 
 
 def _folder(answers: Path, model: str, stage: str) -> Path:

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LinearRegression
 
+from cocktail.data.grid import mixtures
 from cocktail.errors import RecordError
 
 Sources = tuple[str, ...]  # in the order of the study's tasks; () is the untuned base
@@ -68,9 +69,7 @@ def fit_gain(scores: Mapping[Sources, float], tasks: Sequence[str], *, target: s
         RecordError: a run that the model is fitted on has no score; the message names all of them.
     """
     sets = fitting_sets(tasks)
-    missing = [
-        "_".join(("single", "pair")[len(s) - 1 : len(s)] + s) or "base" for s in sets if s not in scores
-    ]
+    missing = [run_name(sources, tasks) for sources in sets if sources not in scores]
     if missing:
         raise RecordError(
             f"advice on {target} needs runs that have no scores: {', '.join(missing)}",
@@ -86,6 +85,11 @@ def fit_gain(scores: Mapping[Sources, float], tasks: Sequence[str], *, target: s
         alone=dict(zip(tasks, weights[: len(tasks)], strict=True)),
         beside=dict(zip(partners_of(tasks, target), weights[len(tasks) :], strict=True)),
     )
+
+
+def run_name(sources: Sources, tasks: Sequence[str]) -> str:
+    """Return the id of the run with these sources."""
+    return next(run for run, (_, known) in mixtures(tasks).items() if known == sources) if sources else "base"
 
 
 def partners_of(tasks: Sequence[str], target: str) -> list[str]:

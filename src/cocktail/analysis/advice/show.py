@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cocktail.analysis.advice.gain import Sources
+from cocktail.analysis.advice.gain import run_name
 from cocktail.analysis.advice.heldout import HeldOut
 from cocktail.analysis.rows import AdviceRow
-from cocktail.data.grid import mixtures
 
 
 def advice_text(record: HeldOut, tasks: Sequence[str], *, split: str, where: str) -> str:
@@ -62,11 +61,6 @@ def advice_row(record: HeldOut, tasks: Sequence[str], *, split: str, model: str)
         "regret_single": _rounded(record.regret_single),
         "verdict": record.verdict,
     }
-
-
-def run_name(sources: Sources, tasks: Sequence[str]) -> str:
-    """Return the id of the run with these sources."""
-    return next(run for run, (_, known) in mixtures(tasks).items() if known == sources)
 
 
 def _measured(record: HeldOut, tasks: Sequence[str]) -> list[str]:

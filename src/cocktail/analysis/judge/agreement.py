@@ -6,6 +6,8 @@ from typing import TypedDict
 
 import pandas as pd
 
+from cocktail.analysis.rows import points
+
 READINGS = ("strict", "lenient")
 
 
@@ -98,4 +100,4 @@ def run_rows(verdicts: pd.DataFrame) -> list[JudgedRunRow]:
 
 
 def _points(right: pd.Series[bool]) -> float | None:
-    return round(100 * float(right.mean()), 4) if len(right) else None
+    return points(float(right.mean())) if len(right) else None

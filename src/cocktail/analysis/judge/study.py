@@ -8,8 +8,7 @@ from typing import Any
 import pandas as pd
 
 from cocktail.analysis.judge.agreement import agreement_rows, run_rows
-from cocktail.analysis.judge.canaries import canaries, fallen_for
-from cocktail.analysis.judge.prompt import case, read_verdict
+from cocktail.analysis.judge.prompt import canaries, case, fallen_for, read_verdict
 from cocktail.config import Params
 from cocktail.data.table import read_split
 from cocktail.errors import RecordError

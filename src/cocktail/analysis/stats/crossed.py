@@ -55,6 +55,10 @@ class Effect:
     scope: Literal["training", "these weights"]
     seed_share: float
 
+    def p_against(self, null: float) -> float:
+        """Return the two-sided p of a true difference of ``null``, in the unit of the outcomes."""
+        return _two_sided(self.estimate - null, self.se, self.df)
+
 
 @dataclass(frozen=True)
 class TaskOutcomes:
@@ -164,21 +168,24 @@ def effect_of_parts(
     df = variance**2 / sum(part**2 / freedom for part, freedom in every) if variance > 0 else math.inf
     estimate, se = float(np.mean([mine.mean() for mine in values])), math.sqrt(variance)
     reach = float(stats.t.ppf((1 + confidence) / 2, df)) * se
-    # Without any variance the difference is exact: it is there, or it is not.
-    p = 2 * float(stats.t.sf(abs(estimate) / se, df)) if se > 0 else float(estimate == 0)
     return Effect(
         estimate=estimate,
         low=estimate - reach,
         high=estimate + reach,
         se=se,
         df=df,
-        p=p,
+        p=_two_sided(estimate, se, df),
         n_items=sum(len(mine) for mine in values),
         n_clusters=sum(num for _, num in found),
         n_seeds=num_seeds,
         scope="training" if num_seeds >= MIN_SEEDS else "these weights",
         seed_share=1 - sum(part for part, _ in found) / variance if variance > 0 else 0.0,
     )
+
+
+def _two_sided(distance: float, se: float, df: float) -> float:
+    """p of a true distance of zero; without any variance it is exact: it is there, or it is not."""
+    return 2 * float(stats.t.sf(abs(distance) / se, df)) if se > 0 else float(distance == 0)
 
 
 def _arm(outcomes: ArrayLike) -> Array:

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cocktail.errors import RecordError
 
+SIZE = 0.05
 MIN_CLUSTERS = 10  # the test's own threshold is a log(log(clusters)); of a few clusters it says nothing
 
 
@@ -26,7 +27,7 @@ class Snooping:
 
     Attributes:
         p: of "no candidate is better than the benchmark" (Hansen's consistent p-value, one-sided).
-        better: places of the candidates that StepM calls better, family-wise error ``size``.
+        better: places of the candidates that StepM calls better, family-wise error ``SIZE``.
     """
 
     p: float
@@ -39,7 +40,6 @@ def snooping_test(
     clusters: ArrayLike,
     *,
     seed: int,
-    size: float = 0.05,
     reps: int = 2000,
 ) -> Snooping:
     """Test all ``candidates`` against ``benchmark`` at once.
@@ -68,7 +68,7 @@ def snooping_test(
     # StepM of arch 8.0 fails when it finds all candidates better in several steps: a hopeless one is left
     # over, which never decides a maximum. Remove it when arch does not need it.
     losses = -np.column_stack([shares[:, 1 + varied], shares[:, 0] - shares.max() - 1])
-    step = StepM(-shares[:, 0], losses, size=size, block_size=1, reps=reps, bootstrap="circular", seed=seed)
+    step = StepM(-shares[:, 0], losses, size=SIZE, block_size=1, reps=reps, bootstrap="circular", seed=seed)
     step.compute()
     step.spa.compute()  # of all candidates again, from the same samples
     p = (float(step.spa.pvalues["consistent"]) * reps + 1) / (reps + 1)  # finitely many show no zero

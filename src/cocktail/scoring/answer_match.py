@@ -1,6 +1,9 @@
 """Share of answers that match the gold answer, for numbers and free text, read strictly and leniently.
 
 The rules stand in :mod:`cocktail.scoring.outcome`. The denominator is the number of references.
+
+``evaluate.load`` takes the path of this file, without a network; it parses imports line by line: no
+"import a, b".
 """
 
 from __future__ import annotations
@@ -11,8 +14,27 @@ from typing import Any
 import datasets
 import evaluate
 
-from cocktail.scoring.outcome import Code, Tolerance, judge, share
+from cocktail.scoring.outcome import Code, Tolerance, judge
 from cocktail.tasks.base import Kind
+
+
+def answer_match(strict: Sequence[Code], lenient: Sequence[Code]) -> dict[str, float]:
+    """Return accuracy_strict, accuracy_lenient, invalid_strict and invalid_lenient, shares in 0..1.
+
+    The same as ``AnswerMatch.compute``, of answers that were judged before, without its Arrow cache,
+    which costs 5 ms a call.
+    """
+    return {
+        "accuracy_strict": _share(strict, "ok"),
+        "accuracy_lenient": _share(lenient, "ok"),
+        "invalid_strict": _share(strict, "invalid"),
+        "invalid_lenient": _share(lenient, "invalid"),
+    }
+
+
+def _share(codes: Sequence[Code], code: Code) -> float:
+    """The share of ``code``; the denominator is every row, INVALID answers included."""
+    return sum(one == code for one in codes) / len(codes)
 
 
 class AnswerMatch(evaluate.Metric):  # type: ignore[misc]  # evaluate publishes no types
@@ -36,26 +58,8 @@ class AnswerMatch(evaluate.Metric):  # type: ignore[misc]  # evaluate publishes 
         absolute_tolerance: float,
     ) -> dict[str, float]:
         tolerance = Tolerance(relative=relative_tolerance, absolute=absolute_tolerance)
-        return self.score(predictions, references, kind=kind, tolerance=tolerance)
-
-    def score(
-        self, predictions: Sequence[str], references: Sequence[str], *, kind: Kind, tolerance: Tolerance
-    ) -> dict[str, float]:
-        """Return accuracy_strict, accuracy_lenient, invalid_strict and invalid_lenient, shares in 0..1.
-
-        The same as ``compute`` without its Arrow cache, which costs 5 ms a call and is of no use here.
-        """
         outcomes = [
             judge(answer, gold, kind=kind, labels=(), tolerance=tolerance)
             for answer, gold in zip(predictions, references, strict=True)
         ]
-        return self.shares([one.strict for one in outcomes], [one.lenient for one in outcomes])
-
-    def shares(self, strict: Sequence[Code], lenient: Sequence[Code]) -> dict[str, float]:
-        """Return what :meth:`score` does, of answers that were judged before."""
-        return {
-            "accuracy_strict": share(strict, "ok"),
-            "accuracy_lenient": share(lenient, "ok"),
-            "invalid_strict": share(strict, "invalid"),
-            "invalid_lenient": share(lenient, "invalid"),
-        }
+        return answer_match([one.strict for one in outcomes], [one.lenient for one in outcomes])
