@@ -8,7 +8,7 @@ from pathlib import Path
 from cocktail.analysis.study import compare_study
 from cocktail.claims.evaluate import evaluate_claims
 from cocktail.claims.locked import study_lock
-from cocktail.claims.numbers import headline_metrics
+from cocktail.claims.metrics import headline_metrics
 from cocktail.config import load_params
 from cocktail.files.records import write_json
 from cocktail.report.provenance import data_note

@@ -16,7 +16,7 @@ from cocktail.analysis.selection import confirmed_choices, select_study
 from cocktail.analysis.study import compare_study
 from cocktail.claims.evaluate import evaluate_claims
 from cocktail.claims.locked import study_lock
-from cocktail.claims.numbers import headline_metrics
+from cocktail.claims.metrics import headline_metrics
 from cocktail.config import Params, check_params, general_tasks
 from cocktail.config.compose import compose
 from cocktail.data.confirmation import confirm_runs

@@ -13,7 +13,7 @@ import pytest
 from answers_fixture import report_inputs, study_params, tolerance
 
 from cocktail.analysis.agreement import AGREEMENT_POINTS, agreement_rows
-from cocktail.analysis.metrics import metrics
+from cocktail.analysis.numbers import numbers_of
 from cocktail.analysis.scores import ModelScores
 from cocktail.analysis.study import compare_study
 from cocktail.data.grid import Run
@@ -70,7 +70,7 @@ def test_the_sum_weighs_rows_and_counts_a_run_once() -> None:
     _, second, total = found
     assert (second["task"], second["share"], second["flag"]) == ("convfinqa", 97, "under 99.5")
     assert (total["runs"], total["valid"], total["agree"], total["share"]) == (1, 400, 397, 99.25)
-    assert metrics([scores], [], [], found)["m"]["label_agreement"] == {"share": 99.25}
+    assert numbers_of([scores], [], [], found)["m"]["label_agreement"] == {"share": 99.25}
 
 
 @pytest.mark.parametrize(("agree", "flag"), [(199, ""), (198, "under 99.5")])
@@ -91,8 +91,8 @@ def test_the_three_lowest_runs_are_named_in_order() -> None:
 def test_metrics_hold_the_sum_or_nothing() -> None:
     scores = replace(made_up(ROWS), explored=EXPLORED)
     rows = agreement_rows(scores, params=PARAMS)
-    assert metrics([scores], [], [], rows)["m"]["label_agreement"] == {"share": 99.44}
-    assert "label_agreement" not in metrics([scores], [], [], rows[1:2])["m"]
+    assert numbers_of([scores], [], [], rows)["m"]["label_agreement"] == {"share": 99.44}
+    assert "label_agreement" not in numbers_of([scores], [], [], rows[1:2])["m"]
     assert agreement_rows(made_up([("explore", "all", "finqa", 0, 0, 0)]), params=PARAMS) == []
 
 

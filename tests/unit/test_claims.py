@@ -17,7 +17,7 @@ from statsmodels.stats.multitest import multipletests
 
 from cocktail.claims.draft import SOME
 from cocktail.claims.evaluate import consistency_row, evaluate_claims
-from cocktail.claims.numbers import headline_metrics
+from cocktail.claims.metrics import headline_metrics
 from cocktail.claims.reasons import FLOOR, Reason, most_telling, needs, told
 from cocktail.claims.rows import VerdictRow, read_verdicts
 from cocktail.claims.schema import ConsistencyTest

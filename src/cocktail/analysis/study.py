@@ -9,7 +9,7 @@ from cocktail.analysis.advised import advice_curve_rows, advice_rows
 from cocktail.analysis.agreement import agreement_rows
 from cocktail.analysis.effects import effect_rows
 from cocktail.analysis.explored import budget_rows, curse_rows, leave_one_out_rows, transfer_rows
-from cocktail.analysis.metrics import metrics
+from cocktail.analysis.numbers import numbers_of
 from cocktail.analysis.overview import arm_rows
 from cocktail.analysis.rows import Comparison
 from cocktail.analysis.scores import read_scores
@@ -45,7 +45,7 @@ def compare_study(
         label_agreement=[row for model in models for row in agreement_rows(model, params=params)],
     )
     effects = [row for model in models for row in effect_rows(model, params=params)]
-    numbers = metrics(models, arms, effects, tables["label_agreement"])
+    numbers = numbers_of(models, arms, effects, tables["label_agreement"])
     write_json(out / "comparison.json", tables)
     write_json(out / "effects.json", {"study": params.study.name, "rows": effects})
     write_json(out / "numbers.json", numbers)

@@ -1,8 +1,8 @@
 """reports/numbers.json: accuracies and effects by model, which records are compared by.
 
-Everything is in points (0 to 100)
-except counts. ``confirmed`` holds means over the fresh seeds, for the targets; ``explored`` the grid's one
-seed, for the other finance tasks. The untuned base has no seed and stands in both.
+Everything is in points (0 to 100) except counts. ``confirmed`` holds means over the fresh seeds, for the
+targets; ``explored`` the grid's one seed, for the other finance tasks. The untuned base has no seed and stands
+in both.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ NAMES = {"steps_as_chosen": "steps_matched", "size_as_chosen": "size_matched"}
 CONFIRMED = ("single", "chosen", "all", *NAMES)
 
 
-def metrics(
+def numbers_of(
     models: Sequence[ModelScores],
     arms: Sequence[ArmRow],
     effects: Sequence[EffectRow],
