@@ -1,8 +1,8 @@
 """reports/numbers.json: accuracies and effects by model, which records are compared by.
 
 Everything is in points (0 to 100) except counts. ``confirmed`` holds means over the fresh seeds, for the
-targets; ``explored`` the grid's one seed, for the other finance tasks. The untuned base has no seed and stands
-in both.
+targets; ``explored`` the grid's one seed, for the other finance tasks. The untuned base has no seed and is in
+both.
 """
 
 from __future__ import annotations
