@@ -6,7 +6,6 @@ tried again, and one that is told to stop saves first. The main thread stays fre
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from typing import Generic
 
 from cocktail.errors import RunError
 from cocktail.runs.engines.common_ground import CommonGround, check_here
-from cocktail.runs.rounds import Job, Outcome, Payload
+from cocktail.runs.rounds import Job, Outcome, Payload, Work
 from cocktail.runs.worker import Worker, start_fork_server
 from cocktail.training.environment import WORKER_SETTINGS, environment
 
@@ -32,7 +31,7 @@ class Order(Generic[Payload]):
     """
 
     job: Job[Payload]
-    work: Callable[[Payload, bool], None]
+    work: Work[Payload]
     wait: bool
     silence: float
     ground: CommonGround
