@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cocktail.config import check_params, params_schema
+from cocktail.config import Params, check_params
 from cocktail.config.catalogue import with_catalogue
 from cocktail.config.compose import compose, differences, known_studies, write_params
 from cocktail.data.grid import explore_runs
@@ -30,7 +30,7 @@ def test_params_are_the_composition_of_their_study(tmp_path: Path) -> None:
 def test_the_schema_for_editors_is_that_of_the_typed_sections() -> None:
     """Renew it with: cocktail schema."""
     written = json.loads((CONF / "params.schema.json").read_text(encoding="utf-8"))
-    assert written == json.loads(json.dumps(params_schema()))
+    assert written == json.loads(json.dumps(Params.model_json_schema()))
 
 
 @pytest.mark.parametrize("study", known_studies(CONF))

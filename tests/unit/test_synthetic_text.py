@@ -9,7 +9,7 @@ import pytest
 
 from cocktail.sources.synthetic import LAYOUT, instruction_rows, pretraining_text
 from cocktail.sources.synthetic import files as synthetic_files
-from cocktail.sources.synthetic.forms import LINES
+from cocktail.sources.synthetic.primer import LINES
 from cocktail.sources.synthetic.streams import plain
 from cocktail.sources.synthetic.topics import TOPICS
 from cocktail.tasks import load_task

@@ -46,10 +46,10 @@ def params(arguments: argparse.Namespace) -> None:
 @command()
 def schema(_: argparse.Namespace) -> None:
     """Renew conf/params.schema.json, by which an editor completes and checks params.yaml."""
-    from cocktail.config import params_schema
+    from cocktail.config import Params
     from cocktail.files.records import write_json
 
-    write_json(CONF / "params.schema.json", params_schema())
+    write_json(CONF / "params.schema.json", Params.model_json_schema())
 
 
 @command(

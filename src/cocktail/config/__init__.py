@@ -12,7 +12,7 @@ from cocktail.config.base import (
     Tier,
 )
 from cocktail.config.models import ModelConfig, PretrainConfig, WeightsPackage
-from cocktail.config.params import RENAMED, Params, check_params, load_params, params_schema, record_name
+from cocktail.config.params import RENAMED, Params, check_params, load_params, record_name
 from cocktail.config.study import FetchConfig, PrepareConfig, RawFile, SourceConfig, StudyConfig
 from cocktail.config.tasks import evaluated_tasks, general_tasks, mixable_tasks, task_names
 from cocktail.config.training import (
@@ -53,7 +53,6 @@ __all__ = [
     "general_tasks",
     "load_params",
     "mixable_tasks",
-    "params_schema",
     "record_name",
     "task_names",
 ]

@@ -47,9 +47,8 @@ class ModelConfig(ConfigSection):
     revision: RelativePath | None = None
     packages: list[WeightsPackage] = []  # their files are joined in this order
     path: str | None = None  # a folder in the Hub's layout, or a .gguf file; None: <name> in COCKTAIL_MODELS
-    sha256: Digest | None = (
-        None  # of the .gguf file, joined, or of a shipped base; None: not known, the receipt says it
-    )
+    # Of the .gguf file, joined, or of a shipped base; None: not known, the receipt says it.
+    sha256: Digest | None = None
     licence: str = ""  # of the weights; "": what the weights themselves say
     origin: str = ""  # who made these files of them, and how, where it was not the model's authors
     served: str | None = None  # the name that the endpoint knows the model by

@@ -117,11 +117,6 @@ class Params(ConfigSection):
         return self.models[name]
 
 
-def params_schema() -> dict[str, Any]:
-    """Return the JSON Schema of params.yaml, made from the typed sections."""
-    return Params.model_json_schema()
-
-
 def record_name(params: Params) -> str:
     """Return the name of a study's record and lock: the study, with its method if not full."""
     study, method = params.study.name, params.train.method

@@ -30,25 +30,24 @@ class TaskFacts:
     evaluates: bool = True
 
 
-def task_names(*, but: tuple[str, ...] = ()) -> list[str]:
+def task_names() -> list[str]:
     """Return the names of all tasks: the modules of ``cocktail.tasks``, found but not imported."""
-    return sorted(_files().keys() - {*but})
+    return sorted(_files())
 
 
 def mixable_tasks() -> list[str]:
     """Return the tasks that a study may mix."""
-    return [name for name in task_names(but=(FILLER,)) if task_facts(name).trains]
+    return [name for name, facts in _all_facts().items() if facts.trains and name != FILLER]
 
 
 def evaluated_tasks() -> list[str]:
     """Return the tasks that a study may ask its models."""
-    return [name for name in task_names(but=(FILLER,)) if task_facts(name).evaluates]
+    return [name for name, facts in _all_facts().items() if facts.evaluates and name != FILLER]
 
 
 def general_tasks() -> list[str]:
     """Return the tasks that are evaluated and not trained on: a sample of each is asked."""
-    files = _files()
-    return [name for name in sorted(files) if GENERAL in _facts_of(files[name]).groups]
+    return [name for name, facts in _all_facts().items() if GENERAL in facts.groups]
 
 
 def task_facts(name: str) -> TaskFacts:
@@ -59,6 +58,10 @@ def task_facts(name: str) -> TaskFacts:
         KeyError: there is no such file.
     """
     return _facts_of(_files()[name])
+
+
+def _all_facts() -> dict[str, TaskFacts]:
+    return {name: _facts_of(path) for name, path in sorted(_files().items())}
 
 
 def _facts_of(path: Path) -> TaskFacts:

@@ -80,12 +80,10 @@ class TuneConfig(ConfigSection):
 class AnswerConfig(ConfigSection):
     """Answering: greedy generation."""
 
-    shots: Count = (
-        0  # untuned models answer once more, with so many solved train examples before each question
-    )
-    explored_test_rows: Positive | None = (
-        None  # of each finance test, a fixed sample for explored runs; None: all
-    )
+    # Untuned models answer once more, with so many solved train examples before each question.
+    shots: Count = 0
+    # Of each finance test, a fixed sample for explored runs; None: all.
+    explored_test_rows: Positive | None = None
     general_test_rows: Positive | None = None  # of each general test, the same for all runs; None: all
     batch_size: Positive
     max_prompt: Positive  # longer prompts have the middle of their input cut, and are counted
@@ -100,9 +98,8 @@ class SlurmConfig(ConfigSection):
     minutes: Positive = 240  # of one job; a run that needs longer is queued again, and goes on
     runs_per_job: Positive = 1
     gpus: bool = True  # each job asks for execute.gpus_per_run of them; false: for none
-    options: dict[
-        SlurmOption, SlurmWord | int
-    ] = {}  # further ones of sbatch, as submitit calls them: qos, mem
+    # Further ones of sbatch, as submitit calls them: qos, mem.
+    options: dict[SlurmOption, SlurmWord | int] = {}
 
 
 class ExecuteConfig(ConfigSection):
@@ -114,9 +111,8 @@ class ExecuteConfig(ConfigSection):
     keep_weights: Literal["all", "none"]
     gpus_per_run: Positive  # more than one: a run is trained by as many processes (accelerate)
     checkpoint_minutes: Annotated[float, Field(ge=0.0)]  # from one to the next; 0: every logged step
-    share_prefixes: bool = (
-        True  # what rows of a step begin with is read once; but for rounding it changes nothing
-    )
+    # What rows of a step begin with is read once; but for rounding it changes nothing.
+    share_prefixes: bool = True
     tree_tokens: Positive | None = None  # of rows that share a beginning; None: by device
     accept: Literal["any", "same_type"] = "any"  # finished runs: made anywhere, or on a CPU or GPU as here
     silence_minutes: Rate = 30.0  # a worker without a sign of life for so long is ended, its run tried again

@@ -99,11 +99,9 @@ class Store:
         finally:
             lock.release()
 
-    def note_failure(self, key: str, facts: Mapping[str, Any]) -> Path:
+    def note_failure(self, key: str, facts: Mapping[str, Any]) -> None:
         """Write why a run failed; :meth:`forget_failure` takes it away when it did not fail again."""
-        note = self._failure(key)
-        write_json(note, facts)
-        return note
+        write_json(self._failure(key), facts)
 
     def forget_failure(self, key: str) -> None:
         self._failure(key).unlink(missing_ok=True)

@@ -6,14 +6,13 @@ import resource
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from cocktail.config import ModelConfig, Params
+from cocktail.config import Params
 from cocktail.data.evaluation_set import EvaluationSet, Shots, read_evaluation_set
-from cocktail.data.grid import Asked, Run, explore_runs
+from cocktail.data.grid import explore_runs
 from cocktail.data.prompts import turns_of
 from cocktail.errors import EndpointError
 from cocktail.files.records import digest_value
@@ -41,54 +40,38 @@ def answer_all(*, params: Params, model_name: str, prepared: Path, base: Path, o
     Raises:
         EndpointError: see :func:`ask_all`; or not one answer to a set has any text.
     """
-    config, limit = params.model(model_name), params.endpoint.max_tokens
+    store, served, limit = Store(store_root()), params.model(model_name).served, params.endpoint.max_tokens
+    settings = {"served": served, "temperature": 0, "max_tokens": limit}
     about = {
         "model": model_name,
-        "config": {"served": config.served, "temperature": 0, "max_tokens": limit},
+        "config": settings,
         "base": check_base(base),
         "rows_digest": "",
         "training_key": "",
     }
     finished = []
     for run in explore_runs(params, model=model_name):
-        answers = [
-            _answered(
-                params,
-                model_name,
-                read_evaluation_set(prepared, asked, _shots(run, params)),
-                asked,
-                base=about,
-            )
-            for asked in run.asked
-        ]
+        answers: list[Answered] = []
+        for asked in run.asked:
+            items = read_evaluation_set(prepared, asked, Shots(run.shots, params.study.seed))
+            questions = _questions(items, served=str(served), max_tokens=limit)
+            key = digest_value([settings, items.digest(), [question.key for question in questions]])
+            with store.lock(key):
+                if store.have("answers", key) is None:
+                    label = f"explore {model_name} {asked.task}"
+                    _ask(questions, items, params=params, label=label, store=store, key=key)
+            answers.append(read_answers(store.path("answers", key), asked, key))
         finished.append(Finished(run, about, NOT_TRAINED, tuple(answers)))
     write_runs(out, finished, lock=lock)
 
 
-def _shots(run: Run, params: Params) -> Shots:
-    return Shots(run.shots, params.study.seed)
-
-
-def _answered(
-    params: Params, model: str, items: EvaluationSet, asked: Asked, *, base: Mapping[str, Any]
-) -> Answered:
-    """Return the answers to one evaluation set, from the store if they are there."""
-    store, config = Store(store_root()), params.model(model)
-    questions = set_questions(config, items, max_tokens=params.endpoint.max_tokens)
-    key = digest_value([base["config"], items.digest(), [question.key for question in questions]])
-    with store.lock(key):
-        if store.have("answers", key) is None:
-            _ask(questions, items, params=params, label=f"explore {model} {asked.task}", store=store, key=key)
-    return read_answers(store.path("answers", key), asked, key)
-
-
-def set_questions(config: ModelConfig, items: EvaluationSet, *, max_tokens: int) -> list[EndpointQuestion]:
+def _questions(items: EvaluationSet, *, served: str, max_tokens: int) -> list[EndpointQuestion]:
     """Return the questions of an evaluation set, in its order: the chats that our own models are shown.
 
     The endpoint puts its own chat template around them.
     """
     chats = [tuple((turn["role"], turn["content"]) for turn in turns_of(item)) for item in items.items()]
-    return [EndpointQuestion(str(config.served), chat, max_tokens) for chat in chats]
+    return [EndpointQuestion(served, chat, max_tokens) for chat in chats]
 
 
 def _ask(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -167,14 +167,9 @@ class Planner:
             for values in read_split(self.prepared, name, "train")[columns].itertuples(index=False, name=None)
         }
 
-    def _evaluation_set(self, asked: Asked, shots: Shots) -> EvaluationSet:
-        if (asked, shots) not in self._evaluation_sets:
-            self._evaluation_sets[asked, shots] = read_evaluation_set(self.prepared, asked, shots)
-        return self._evaluation_sets[asked, shots]
-
     @cached_property
-    def _evaluation_sets(self) -> dict[tuple[Asked, Shots], EvaluationSet]:
-        return {}
+    def _evaluation_set(self) -> Callable[[Asked, Shots], EvaluationSet]:
+        return cache(partial(read_evaluation_set, self.prepared))
 
     @cached_property
     def _only_on(self) -> str:

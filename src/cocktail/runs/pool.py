@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from queue import SimpleQueue
@@ -20,14 +20,14 @@ from tempfile import TemporaryDirectory
 
 from cocktail.errors import RunError
 from cocktail.runs.lease import leased
-from cocktail.runs.rounds import Job, Outcome, Payload, in_two_rounds
+from cocktail.runs.rounds import Job, Outcome, Payload, Work, in_two_rounds
 from cocktail.runs.worker import Worker, start_fork_server
 from cocktail.training.environment import WORKER_SETTINGS, environment, visible_gpus
 
 
 def run_jobs(
     jobs: Sequence[Job[Payload]],
-    work: Callable[[Payload, bool], None],
+    work: Work[Payload],
     *,
     workers: int | None,
     label: str,
@@ -37,9 +37,6 @@ def run_jobs(
     """Do all jobs and return the reasons of those that failed, by name; the others go on.
 
     Args:
-        work: a function of a module; called in a worker process with a payload and whether to wait. Not to
-            wait means: raise :class:`BusyError` if another process is at it. Such a job is put off until
-            all others are done, and then waited for.
         workers: processes; None: as many as the GPUs suffice for, else one per CPU core. Of GPUs that
             another stage on this machine uses none is taken; if there is no other, it is waited for.
         label: what the progress bar says.
@@ -67,7 +64,7 @@ def run_jobs(
 
 def _shared_out(
     jobs: Sequence[Job[Payload]],
-    work: Callable[[Payload, bool], None],
+    work: Work[Payload],
     pool: Sequence[Worker],
     *,
     label: str,

@@ -14,6 +14,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 Payload = TypeVar("Payload")
+# A function of a module, called in a worker process with a payload and whether to wait. Not to wait means:
+# raise BusyError if another process is at it; such a job is put off until all others are done.
+Work = Callable[[Payload, bool], None]
 Outcome = str | None  # why a job failed, "" if it did not, None if another process is at it
 
 

@@ -14,23 +14,22 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing import forkserver, util
 from pathlib import Path
-from typing import TypeVar
 
 from cocktail.errors import BusyError, CocktailError, RunError, StoppedError
 from cocktail.life import GRACE, alive, stop_file, work_for
+from cocktail.runs.rounds import Outcome, Payload, Work
 
 PRELOAD = ["cocktail.training.sft", "cocktail.inference.answer", "cocktail.inference.generate"]
 HEAD_START = 600.0  # seconds in which a new process imports its libraries, without a sign of life
 LONGEST_TMPDIR = 70  # bytes: multiprocessing adds 32 to them
 LOOK = 0.2  # seconds between two looks at a worker
-Payload = TypeVar("Payload")
 
 
 class SilentError(Exception):
@@ -52,10 +51,8 @@ class Worker:
     _process: ProcessPoolExecutor | None = field(default=None, init=False)
     _stopped: float | None = field(default=None, init=False)
 
-    def do(
-        self, work: Callable[[Payload, bool], None], payload: Payload, wait: bool, *, name: str
-    ) -> str | None:
-        """Do one job; return why it failed, "" if it did not, None if another process is at it.
+    def do(self, work: Work[Payload], payload: Payload, wait: bool, *, name: str) -> Outcome:
+        """Do one job.
 
         Args:
             name: what people know the job by.
@@ -88,7 +85,7 @@ class Worker:
             process.shutdown(cancel_futures=True)
             self._process = None
 
-    def _try(self, work: Callable[[Payload, bool], None], payload: Payload, wait: bool) -> str | None:
+    def _try(self, work: Work[Payload], payload: Payload, wait: bool) -> Outcome:
         if stop_file(self.signs).exists():  # somebody told this one process to stop, and it may still end
             self.leave()
             stop_file(self.signs).unlink()
@@ -105,7 +102,7 @@ class Worker:
             self.leave()
             raise
 
-    def _watched(self, future: Future[str | None]) -> str | None:
+    def _watched(self, future: Future[Outcome]) -> Outcome:
         self.signs.touch()
         os.utime(self.signs, (0, 0))  # whenever the first sign is given, it will differ
         seen, heard = 0, time.monotonic() + HEAD_START
@@ -153,7 +150,7 @@ def _shorten_sockets() -> None:
         tempfile.tempdir = before
 
 
-def _guarded(work: Callable[[Payload, bool], None], payload: Payload, wait: bool) -> str | None:
+def _guarded(work: Work[Payload], payload: Payload, wait: bool) -> Outcome:
     """In the process: do one job; see :meth:`Worker.do`."""
     try:
         alive(first=True)

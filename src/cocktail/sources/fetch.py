@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from cocktail.config import FetchConfig
 from cocktail.errors import CocktailError, SourceError
 from cocktail.files.records import fresh_folder, list_digests, read_json
-from cocktail.sources.receipt import RECEIPT, Origin, check_digest, pinned_commit, write_receipt
+from cocktail.sources.receipt import RECEIPT, Origin, check_digest, write_receipt
 
 
 def fetch_sources(raw: Path, fetch: FetchConfig, names: Collection[str] | None = None) -> None:
@@ -86,8 +87,8 @@ def _write_files(folder: Path, *, name: str, fetch: FetchConfig) -> Origin:
         return Origin(source.revision, pinned=all(file.sha256 for file in source.files))
     from cocktail.sources import hub
 
-    pin = pinned_commit(source)
-    commit = pin or hub.resolve_commit(source)
+    pin = re.fullmatch("[0-9a-f]{40}", source.revision or "")  # a whole commit, no branch
+    commit = pin[0] if pin else hub.resolve_commit(source)
     remote = hub.remote_paths(source, commit=commit)
     for path, found in remote.items():
         hub.copy_file(source, found, folder / path, commit=commit)

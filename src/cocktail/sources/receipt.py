@@ -81,10 +81,3 @@ def check_digest(path: Path, *, expected: str | None, key: str) -> None:
             where=str(path),
             fix=f"get the file again, or, if the new content is meant, set sha256 under {key}",
         )
-
-
-def pinned_commit(source: SourceConfig) -> str | None:
-    """Return the full commit a source is pinned to, None if it is not pinned to one."""
-    revision = source.revision
-    full = revision is not None and len(revision) == 40 and set(revision) <= set("0123456789abcdef")
-    return revision if full else None

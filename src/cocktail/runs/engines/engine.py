@@ -6,7 +6,7 @@ whatever machine they are made.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from cocktail.errors import RunError
 from cocktail.files.store import Store
 from cocktail.runs import pool
 from cocktail.runs.engines.common_ground import common_ground
-from cocktail.runs.rounds import Job, Payload
+from cocktail.runs.rounds import Job, Payload, Work
 
 MINUTE = 60.0  # seconds
 # ray 2.59: local clusters have token authentication; earlier than 2.52 there is none.
@@ -24,7 +24,7 @@ LIBRARIES = {"ray": ("ray", (2, 59)), "slurm": ("submitit", (1, 5))}
 
 def run_jobs(
     jobs: Sequence[Job[Payload]],
-    work: Callable[[Payload, bool], None],
+    work: Work[Payload],
     *,
     settings: ExecuteConfig,
     label: str,
@@ -34,8 +34,6 @@ def run_jobs(
     """Do all jobs and return the reasons of those that failed, by name; the others go on.
 
     Args:
-        work: a function of a module; called in a worker process with a payload and whether to wait, see
-            :func:`cocktail.runs.pool.run_jobs`.
         label: what the progress bar says.
         store: where the work keeps what it makes; every machine must see it.
         files: files of base and prepared data, which every machine must see as they are here.

@@ -6,16 +6,16 @@ tried again, and one that is told to stop saves first. The main thread stays fre
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Generic
 
 from cocktail.errors import RunError
 from cocktail.runs.engines.common_ground import CommonGround, check_here
-from cocktail.runs.rounds import Job, Outcome, Payload
+from cocktail.runs.rounds import Job, Outcome, Payload, Work
 from cocktail.runs.worker import Worker, start_fork_server
 from cocktail.training.environment import WORKER_SETTINGS, environment
 
@@ -31,27 +31,22 @@ class Order(Generic[Payload]):
     """
 
     job: Job[Payload]
-    work: Callable[[Payload, bool], None]
+    work: Work[Payload]
     wait: bool
     silence: float
     ground: CommonGround
 
 
-@dataclass
 class Post:
     """A worker process of this machine with its GPUs; started with its first job."""
 
-    gpus: tuple[str, ...]
-    silence: float
-    _folder: TemporaryDirectory[str] = field(init=False)
-    _worker: Worker = field(init=False)
-    _doing: Future[Outcome] | None = field(default=None, init=False)
-
-    def __post_init__(self) -> None:
+    def __init__(self, gpus: tuple[str, ...], silence: float) -> None:
+        self.gpus, self.silence = gpus, silence
         self._folder = TemporaryDirectory(prefix="cocktail-")
-        self._worker = Worker(self.gpus, Path(self._folder.name, "0"), self.silence)
+        self._worker = Worker(gpus, Path(self._folder.name, "0"), silence)
         self._thread = ThreadPoolExecutor(1)
-        if not self.gpus:
+        self._doing: Future[Outcome] | None = None
+        if not gpus:
             with environment(WORKER_SETTINGS):  # what is forked later has them, too
                 start_fork_server()
 
@@ -67,8 +62,7 @@ class Post:
                 self._worker.do, order.work, job.payload, order.wait, name=job.name
             )
             try:
-                while not self._doing.done():
-                    _pause(self._doing)
+                _wait(self._doing)
             except BaseException:
                 self.stop()
                 raise
@@ -78,8 +72,7 @@ class Post:
         """Let the job that is under way save, and wait for its end; no other is taken up."""
         self._worker.stop()
         if self._doing is not None:
-            while not self._doing.done():
-                _pause(self._doing)
+            _wait(self._doing)
 
     def leave(self) -> None:
         """End the process."""
@@ -88,9 +81,8 @@ class Post:
         self._folder.cleanup()
 
 
-def _pause(doing: Future[Outcome]) -> None:
-    """Wait for a moment, or for the end of the job; not for long, so that a signal is heard."""
-    try:
-        doing.exception(timeout=LOOK)
-    except TimeoutError:
-        return
+def _wait(doing: Future[Outcome]) -> None:
+    """Wait for the end of the job, never long at a time, so that a signal is heard."""
+    while not doing.done():
+        with suppress(TimeoutError):
+            doing.exception(timeout=LOOK)

@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from functools import partial
 from queue import SimpleQueue
@@ -22,7 +22,7 @@ from cocktail.life import GRACE
 from cocktail.runs.engines.common_ground import CommonGround, check_here
 from cocktail.runs.engines.node import Order, Post
 from cocktail.runs.engines.ray_cluster import ADDRESS, task_needs
-from cocktail.runs.rounds import Job, Outcome, Payload, in_two_rounds
+from cocktail.runs.rounds import Job, Outcome, Payload, Work, in_two_rounds
 
 RETRIES = 3  # of a run whose node or worker was lost
 CHECK = 300.0  # seconds in which a node starts a process and looks at what it needs
@@ -31,7 +31,7 @@ CHECK = 300.0  # seconds in which a node starts a process and looks at what it n
 def run_on_ray(
     ray: Any,
     jobs: Sequence[Job[Payload]],
-    work: Callable[[Payload, bool], None],
+    work: Work[Payload],
     *,
     settings: ExecuteConfig,
     label: str,

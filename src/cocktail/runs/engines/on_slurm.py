@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any, Generic
@@ -23,7 +23,7 @@ from cocktail.files.records import read_json, write_json
 from cocktail.life import GRACE
 from cocktail.runs.engines.common_ground import CommonGround
 from cocktail.runs.engines.node import Order, Post
-from cocktail.runs.rounds import Job, Outcome, Payload, in_two_rounds
+from cocktail.runs.rounds import Job, Outcome, Payload, Work, in_two_rounds
 from cocktail.training.environment import visible_gpus
 
 ARRAY = 1000  # jobs of one array: Slurm's own limit (MaxArraySize) is 1001 where nobody has changed it
@@ -80,7 +80,7 @@ class Batch(Generic[Payload]):
 
 def run_on_slurm(
     jobs: Sequence[Job[Payload]],
-    work: Callable[[Payload, bool], None],
+    work: Work[Payload],
     *,
     settings: ExecuteConfig,
     label: str,

@@ -29,21 +29,8 @@ _TEMPLATES = (
     "Notice to {role} goes to {per} , {loc} .",
 )
 _SYLLABLES = (
-    "bar",
-    "del",
-    "gor",
-    "hin",
-    "jas",
-    "kel",
-    "lom",
-    "mir",
-    "nol",
-    "pra",
-    "ros",
-    "sel",
-    "tun",
-    "ved",
-)
+    "bar", "del", "gor", "hin", "jas", "kel", "lom", "mir", "nol", "pra", "ros", "sel", "tun", "ved",
+)  # fmt: skip
 _FLIPPED = 0.04  # annotators' slips
 
 
@@ -65,9 +52,7 @@ def rows(*, seed: int, split: str, count: int) -> list[dict[str, str]]:
     """Return ``count`` rows input, output, instruction: each entity in three wordings."""
     rng = stream(seed, "fin_ner_cls", split)
     made: list[dict[str, str]] = []
-    for text, entities in draw_distinct(
-        lambda: agreement(rng), text=lambda drawn: drawn[0], test=split == "test"
-    ):
+    for text, entities in draw_distinct(lambda: agreement(rng), test=split == "test"):
         for name, kind in pick_some(rng, entities, 2):
             label = pick(rng, TYPES) if chance(rng, _FLIPPED) else kind
             for wording in WORDINGS:

@@ -67,11 +67,6 @@ def page(rng: np.random.Generator, *, years: int) -> FilingPage:
     return FilingPage(firm=firm, items=tuple(items), this=this, last=last if years == 2 else None, note=note)
 
 
-def any_page(rng: np.random.Generator) -> FilingPage:
-    """Return a page of one year or, as often, of two."""
-    return page(rng, years=1 + int(chance(rng, 0.5)))
-
-
 def pages(*, seed: int, source: str, split: str) -> Iterator[FilingPage]:
     """Yield the pages of one set and split without end, some shared with the other set, a few leaked."""
     own, shared = stream(seed, source, "pages", split), stream(seed, "pages", split)
@@ -85,5 +80,5 @@ def pages(*, seed: int, source: str, split: str) -> Iterator[FilingPage]:
 
 
 def one_sided(rng: np.random.Generator, *, test: bool) -> FilingPage:
-    """Return a page on the wanted side of the wall between test and other texts."""
-    return draw(lambda: any_page(rng), text=lambda made: made.text, test=test)
+    """Return a page of one year or, as often, of two, on the wanted side of the wall around test texts."""
+    return draw(lambda: page(rng, years=1 + int(chance(rng, 0.5))), text=lambda made: made.text, test=test)

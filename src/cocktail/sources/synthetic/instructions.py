@@ -46,7 +46,7 @@ def _where(rng: np.random.Generator) -> Asked:
 
 
 def _named(rng: np.random.Generator) -> Asked:
-    text, entities = draw(lambda: agreement(rng), text=lambda made: made[0], test=False)
+    text, entities = draw(lambda: agreement(rng), test=False)
     name = pick(rng, (pick(rng, entities)[0], person(rng), pick(rng, BANKS)))
     return f"{text} Does the text name {name}?", "Yes" if name in text else "No"
 
@@ -78,7 +78,7 @@ def _larger(rng: np.random.Generator) -> Asked:
 
 def _quote(rng: np.random.Generator) -> Asked:
     kind = pick(rng, (headline, sentence))
-    text, _ = draw(lambda: kind(rng), text=lambda made: made[0], test=False)
+    text, _ = draw(lambda: kind(rng), test=False)
     return f"{text} What are the first two words?", " ".join(text.split()[:2])
 
 
@@ -105,7 +105,7 @@ _COLLECTIONS = ("niv", "flan", "t0", "cot")
 def orca_rows(*, seed: int, split: str, count: int) -> list[dict[str, str]]:
     """Return ``count`` rows id, system_prompt, question, response."""
     rng = stream(seed, "open_orca", split)
-    asked = draw_distinct(lambda: pick(rng, _KINDS)(rng), text=lambda drawn: drawn[0], test=split == "test")
+    asked = draw_distinct(lambda: pick(rng, _KINDS)(rng), test=split == "test")
     return [
         {
             "id": f"{pick(rng, _COLLECTIONS)}.{1000 + number}",

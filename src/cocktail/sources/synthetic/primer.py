@@ -1,12 +1,16 @@
 """Documents of the pretraining text that teach form and knowledge: lists, look-ups, sums, words, facts.
 
-A base that has not learned to copy fails at every task, hence the lists that are said twice.
+A base that has not learned to copy fails at every task, hence the lists that are said twice. How questions
+are put (``forms``) is told without any answer: a real base has met words such as "sentiment" and "bullish";
+a tokenizer and a base trained on the rest of the text alone would see them first in a task and spell them
+letter by letter.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from cocktail.sources.synthetic import agreements, filing_questions, headlines
 from cocktail.sources.synthetic.entities import (
     CITY_GOODS,
     CITY_RIVERS,
@@ -15,6 +19,7 @@ from cocktail.sources.synthetic.entities import (
     METAL_COLOURS,
 )
 from cocktail.sources.synthetic.knowledge import OPPOSITES
+from cocktail.sources.synthetic.topics import TOPICS
 from cocktail.sources.synthetic.words import (
     CITIES,
     COLOURS,
@@ -39,6 +44,29 @@ _COPIED = (
     LEXICON["bad"], LEXICON["up"], LEXICON["down"], tuple(firm.ticker for firm in COMPANIES),
     tuple("abcdefghijklmnop"), tuple(firm.name for firm in COMPANIES),
 )  # fmt: skip
+LINES = (
+    "What is the sentiment of this financial text: negative, neutral or positive?",
+    "What is the sentiment of this tweet: Bearish, Bullish or Neutral?",
+    "What is the topic of this tweet?",
+    "Answer the question from the context with a number.",
+    "Answer the question from the context.",
+    "Answer the question with the letter of the right choice.",
+    "Solve the word problem step by step.",
+    "The answer is a number.",
+    "Answer with one of the options.",
+    "You are a helpful assistant.",
+    "Think, then answer.",
+    "Answer in as few words as you can.",
+    "Conversations:",
+    "positive means good. negative means bad. neutral means neither.",
+    "Bullish means hopeful. Bearish means fearful. Neutral means neither.",
+    "a person is someone. a location is a place. an organization is a firm.",
+    "choices: A. B. C. D.",
+    "Options: person, location, organization.",
+    filing_questions.CONVERSATION_INSTRUCTION,
+    *headlines.QUESTIONS,
+    *agreements.WORDINGS,
+)
 
 
 def copies(rng: np.random.Generator) -> str:
@@ -99,3 +127,13 @@ def facts(rng: np.random.Generator) -> str:
     metal = pick(rng, METALS)
     lines += [f"{metal} is {METAL_COLOURS[metal]}.", f"{metal} is mined in {METAL_CITIES[metal]}."]
     return " ".join(lines[int(index)] for index in rng.permutation(len(lines)))
+
+
+def forms(rng: np.random.Generator) -> str:
+    """Six lines about how questions are put, or the topics with what they are about."""
+    if chance(rng, 0.4):
+        topics = pick_some(rng, TOPICS, 7)
+        if chance(rng, 0.5):
+            return f"One of: {'; '.join(topic.name for topic in topics)}"
+        return " ".join(f"{topic.name}: about {topic.heading}." for topic in topics)
+    return " ".join(pick_some(rng, LINES, 6))

@@ -69,9 +69,7 @@ def rows(*, seed: int, split: str, count: int) -> list[dict[str, object]]:
     """Return ``count`` rows sentence, label; train has a few exact repeats and contradictions."""
     rng = stream(seed, "fpb", split)
     made: list[dict[str, object]] = []
-    for text, label in draw_distinct(
-        lambda: sentence(rng), text=lambda drawn: drawn[0], test=split == "test"
-    ):
+    for text, label in draw_distinct(lambda: sentence(rng), test=split == "test"):
         if chance(rng, _FLIPPED):
             label = NEUTRAL if label != NEUTRAL else pick(rng, (NEGATIVE, POSITIVE))
         made.append({"sentence": text, "label": label})

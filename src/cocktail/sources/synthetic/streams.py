@@ -14,7 +14,7 @@ import html
 import re
 import zlib
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -40,8 +40,16 @@ def held_out(text: str) -> bool:
     return hashlib.sha256(plain(text).encode("utf-8")).digest()[0] % HELD_OUT_IN == 0
 
 
-def draw(make: Callable[[], T], *, text: Callable[[T], str], test: bool) -> T:
+def first(made: Any) -> str:
+    """Return the text of a pair, which stands first."""
+    return str(made[0])
+
+
+def draw(make: Callable[[], T], *, text: Callable[[T], str] = first, test: bool) -> T:
     """Call ``make`` until its text lies on the wanted side of the wall.
+
+    Args:
+        text: finds the text in what was made.
 
     Raises:
         RuntimeError: no such text in many tries; the generator's space is too small (a fault of ours).
@@ -53,18 +61,15 @@ def draw(make: Callable[[], T], *, text: Callable[[T], str], test: bool) -> T:
     raise RuntimeError("the space of this text generator is too small for this side of the wall")
 
 
-def draw_distinct(make: Callable[[], T], *, text: Callable[[T], str], test: bool) -> Iterator[T]:
+def draw_distinct(make: Callable[[], T], *, text: Callable[[T], str] = first, test: bool) -> Iterator[T]:
     """Yield what :func:`draw` returns, without end and no text twice."""
     seen: set[str] = set()
-
-    def fresh() -> T:
+    while True:
         for _ in range(_TRIES):
             made = draw(make, text=text, test=test)
             if plain(text(made)) not in seen:
-                return made
-        raise RuntimeError("this text generator has no further texts on this side of the wall")
-
-    while True:
-        made = fresh()
+                break
+        else:
+            raise RuntimeError("this text generator has no further texts on this side of the wall")
         seen.add(plain(text(made)))
         yield made

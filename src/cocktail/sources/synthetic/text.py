@@ -15,9 +15,8 @@ import numpy as np
 from cocktail.sources.synthetic.agreements import agreement
 from cocktail.sources.synthetic.arithmetic import problem, step_text
 from cocktail.sources.synthetic.filings import LAST, THIS, one_sided
-from cocktail.sources.synthetic.forms import forms
 from cocktail.sources.synthetic.headlines import headline
-from cocktail.sources.synthetic.primer import copies, facts, pairs, sums, words
+from cocktail.sources.synthetic.primer import copies, facts, forms, pairs, sums, words
 from cocktail.sources.synthetic.sentences import NEGATIVE, POSITIVE, sentence
 from cocktail.sources.synthetic.streams import draw, stream
 from cocktail.sources.synthetic.topics import TOPICS
@@ -36,7 +35,7 @@ _PRICES = {"up": "the price went up.", "down": "the price went down.", "flat": "
 def _metal_news(rng: np.random.Generator) -> str:
     lines = []
     for _ in range(4):
-        text, aspects = draw(lambda: headline(rng), text=lambda made: made[0], test=False)
+        text, aspects = draw(lambda: headline(rng), test=False)
         told = [words for aspect, words in _PRICES.items() if aspect in aspects and "past" in aspects]
         lines.append(" ".join((f"{text}.", *told)))
     return " ".join(lines)
@@ -45,7 +44,7 @@ def _metal_news(rng: np.random.Generator) -> str:
 def _company_news(rng: np.random.Generator) -> str:
     lines = []
     for _ in range(4):
-        text, mood = draw(lambda: sentence(rng), text=lambda made: made[0], test=False)
+        text, mood = draw(lambda: sentence(rng), test=False)
         lines.append(f"{text} {_remark(rng, good=mood == POSITIVE, bad=mood == NEGATIVE)}")
     return " ".join(lines)
 
@@ -53,9 +52,9 @@ def _company_news(rng: np.random.Generator) -> str:
 def _messages(rng: np.random.Generator) -> str:
     lines = []
     for _ in range(3):
-        text, label = draw(lambda: topic_message(rng), text=lambda made: made[0], test=False)
+        text, label = draw(lambda: topic_message(rng), test=False)
         lines.append(f"{TOPICS[label].heading}: {text}.")
-        text, mood = draw(lambda: sentiment_message(rng), text=lambda made: made[0], test=False)
+        text, mood = draw(lambda: sentiment_message(rng), test=False)
         lines.append(f"{text}. {_remark(rng, good=mood == BULLISH, bad=mood == BEARISH)}")
     return " ".join(lines)
 
@@ -79,7 +78,7 @@ def _filing(rng: np.random.Generator) -> str:
 def _deeds(rng: np.random.Generator) -> str:
     lines = []
     for _ in range(3):
-        text, entities = draw(lambda: agreement(rng), text=lambda made: made[0], test=False)
+        text, entities = draw(lambda: agreement(rng), test=False)
         name, kind = pick(rng, entities)
         gloss = {"person": "someone", "location": "a place", "organization": "a firm"}[kind]
         lines.append(f"{text} {name} is {gloss}.")

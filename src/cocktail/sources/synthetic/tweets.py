@@ -113,7 +113,7 @@ def _messages(
     read: Callable[[np.random.Generator], Message], *, seed: int, source: str, split: str, count: int
 ) -> list[Message]:
     rng = stream(seed, source, split)
-    drawn = draw_distinct(lambda: read(rng), text=lambda message: message[0], test=split == "test")
+    drawn = draw_distinct(lambda: read(rng), test=split == "test")
     return list(islice(drawn, count))
 
 
