@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from cocktail.report.benchmarks import read_benchmark
-from cocktail.studies.planning.cost import HOUR
+from cocktail.studies.planning.cost import HOUR, measured
 from cocktail.studies.planning.study import Plan
 from cocktail.training.environment import visible_gpus
 
 MEASURED_PARAMETERS = 134_515_008  # of the model in reports/benchmarks/real.json
 MEASURED_CORES = 2
-ADAPTERS = ("lora", "qlora", "prompt_tuning")
 
 
 def estimate(plan: Plan, root: Path) -> str:
@@ -47,15 +45,11 @@ def minutes(plan: Plan, root: Path) -> float:
             total += cost.hours * HOUR / gpus
         else:
             scale = cost.parameters / MEASURED_PARAMETERS * MEASURED_CORES / cores
-            method = "lora" if plan.params.train.method in ADAPTERS else "full"
-            rates = _measured(root / "reports/benchmarks/real.json")
-            total += scale * cost.tokens / rates[f"a. short rows, {method}: real tokens"]
-            total += scale * cost.answers / rates["c. evaluation set"]
+            method = "full" if plan.params.train.method == "full" else "lora"  # all adapters
+            real = root / "reports/benchmarks/real.json"
+            total += scale * cost.tokens / measured(real, f"a. short rows, {method}: real tokens")
+            total += scale * cost.answers / measured(real, "c. evaluation set")
     return total / 60
-
-
-def _measured(path: Path) -> dict[str, float]:
-    return {one.name: one.ours.median for one in read_benchmark(path).comparisons}
 
 
 def _device() -> str:
