@@ -12,8 +12,7 @@ from rich.table import Table as RichTable
 from cocktail.errors import DataError
 from cocktail.report.provenance import data_note, data_table, mixtures_table
 from cocktail.report.table import Table, to_markdown
-from cocktail.studies.planning.assumptions import assumptions
-from cocktail.studies.planning.checks import checks
+from cocktail.studies.planning.notes import assumptions, checks
 from cocktail.studies.planning.study import Plan
 from cocktail.studies.planning.tables import budget_line, run_list, tables
 
