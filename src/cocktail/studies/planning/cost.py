@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil
 from pathlib import Path
 from typing import Literal
 
@@ -177,8 +176,3 @@ class _Costing:
             training / (peak * assumed.training_utilisation.value) / HOUR,
             answering / (peak * assumed.answering_utilisation.value) / HOUR,
         )
-
-
-def gpus_needed(cost: Cost, sizes: Sizes) -> int:
-    """Return how many GPUs hold one run's weights, gradients and optimiser states; at least one."""
-    return max(1, ceil(cost.gpu_bytes / (sizes.gpu.memory_gigabytes * 1e9)))

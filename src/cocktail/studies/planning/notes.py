@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import ceil
 
 from cocktail.config import FetchConfig
-from cocktail.studies.planning.cost import gpus_needed
 from cocktail.studies.planning.study import Plan
 
 
@@ -63,7 +63,7 @@ def _hardware(plan: Plan) -> Iterator[str]:
     params, gpu = plan.params, plan.sizes.gpu
     on_gpu = [cost for cost in plan.costs if cost.gpu_bytes]
     for cost in on_gpu:
-        several, needed = params.execute.gpus_per_run, gpus_needed(cost, plan.sizes)
+        several, needed = params.execute.gpus_per_run, ceil(cost.gpu_bytes / (gpu.memory_gigabytes * 1e9))
         state = f"{cost.model}: {cost.gpu_bytes / 1e9:.0f} GB of weights, gradients and AdamW states a run"
         room = f"{several} × {gpu.memory_gigabytes:g} GB"
         if needed > several:
