@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from cocktail.config import FILLER, check_params
@@ -12,31 +12,19 @@ from cocktail.data.prepare import split_tasks
 from cocktail.data.prompts import items_of, turns_of
 from cocktail.data.refuse import refuse_taken
 from cocktail.errors import DataError
-from cocktail.studies.new_task.columns import Ask
-from cocktail.studies.new_task.make import OWN, Made, all_or_none, load_own, make_task
-from cocktail.studies.new_task.read import Given
-from cocktail.studies.new_task.texts import Wanted
+from cocktail.studies.new_task.make import OWN, Made, all_or_none, load_own
 from cocktail.studies.planning.here import estimate
 from cocktail.studies.planning.study import plan_study
 
 PROMPTS = 3
 
 
-def make_and_tell(
-    root: Path,
-    given: Given,
-    wanted: Wanted,
-    *,
-    asked: Mapping[str, str],
-    names: Mapping[str, str],
-    ask: Ask | None = None,
-) -> str:
-    """Make the task and return what was made of the rows, in lines; what is refused leaves nothing behind.
+def tell(root: Path, made: Made) -> str:
+    """Return what was made of the rows, in lines; a task that is refused here leaves nothing behind.
 
     Raises:
-        ConfigError, DataError: see ``make_task``; or a cleaning rule or the cluster takes most rows.
+        DataError: a cleaning rule or the cluster takes most rows.
     """
-    made = make_task(root, given, wanted, asked=asked, names=names, ask=ask)
     with all_or_none(made.files):
         parts = (_files(root, made), _prompts(root, made), _labels(made), _cost(root, made), _next(made))
         return "\n".join(line for part in parts for line in part)

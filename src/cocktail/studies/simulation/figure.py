@@ -41,7 +41,7 @@ def write_figure(out: Path, result: Mapping[str, Any]) -> None:
         save_figure(out, "simulation", figure)
 
 
-def draw_rates(axes: Sequence[Axes], result: Mapping[str, Any]) -> Sequence[Axes]:
+def draw_rates(axes: Sequence[Axes], result: Mapping[str, Any]) -> None:
     """Draw "supported" where there is no difference (left) and where there is the detectable one (right)."""
     labels = _labels(result)
     for ax, (truth, title, side) in zip(axes, PANELS, strict=True):
@@ -69,7 +69,6 @@ def draw_rates(axes: Sequence[Axes], result: Mapping[str, Any]) -> Sequence[Axes
     axes[1].set_xlim(50, 101)
     axes[0].set_yticks(range(len(labels)), labels, fontsize=7)
     axes[0].set_ylim(len(labels) - 0.5, -0.5)
-    return axes
 
 
 def _labels(result: Mapping[str, Any]) -> list[str]:

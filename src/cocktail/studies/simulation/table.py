@@ -50,12 +50,7 @@ Rows = Mapping[tuple[str, str], Mapping[str, Any]]
 
 
 def all_tables(result: Mapping[str, Any]) -> list[Table]:
-    """Return the tables of rates, then those of the second road where records were asked."""
-    return [*rates_tables(result), *agreement_tables(result["agreement"])]
-
-
-def rates_tables(result: Mapping[str, Any]) -> list[Table]:
-    """Return the three tables of rates, one row a design."""
+    """Return three tables of rates, one row a design, and the second road's where records were asked."""
     note = NOTE.format(**result)
     designs = list(_designs(result))
     frames = [
@@ -65,6 +60,7 @@ def rates_tables(result: Mapping[str, Any]) -> list[Table]:
         Table("held", "The rule of verdicts where the truth is known", note + HELD, frames[0]),
         Table("powers", "What pairing the seeds is worth", POWERS, frames[1]),
         Table("others", "Gains claimed where nothing differs", OTHERS, frames[2]),
+        *agreement_tables(result["agreement"]),
     ]
 
 
