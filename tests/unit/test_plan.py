@@ -27,8 +27,8 @@ from cocktail.data.table import COLUMNS, SPLITS, write_split
 from cocktail.errors import ConfigError, DataError
 from cocktail.files.records import read_json, write_json
 from cocktail.report.table import read_tables
-from cocktail.studies.planning.checks import checks
 from cocktail.studies.planning.facts import SIZES, read_sizes, scratch_parameters
+from cocktail.studies.planning.notes import checks
 from cocktail.studies.planning.rows import source_rows
 from cocktail.studies.planning.runs import PlannedRun, measured_runs, planned_runs
 from cocktail.studies.planning.show import made_tables, plan_markdown

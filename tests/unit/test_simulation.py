@@ -287,7 +287,9 @@ def test_no_studies_are_refused(tmp_path: Path) -> None:
 
 def panels(result: dict[str, object]) -> Iterator[list[float]]:
     """The x values of the rule in both panels."""
-    for ax in draw_rates(Figure().subplots(1, 2), result):
+    axes = Figure().subplots(1, 2)
+    draw_rates(axes, result)
+    for ax in axes:
         [rule] = [bars for bars in ax.containers if bars.get_label() == "this project's rule"]
         yield list(rule.lines[0].get_xdata())
 

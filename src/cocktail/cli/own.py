@@ -31,8 +31,9 @@ from cocktail.cli.command import command, option
 def new_task(arguments: argparse.Namespace) -> None:
     """From a file of one's own: task, source, golden file, study; shows prompts, counts and cost."""
     from cocktail.studies.new_task.columns import parse_names
+    from cocktail.studies.new_task.make import make_task
     from cocktail.studies.new_task.read import read_given
-    from cocktail.studies.new_task.show import make_and_tell
+    from cocktail.studies.new_task.show import tell
     from cocktail.studies.new_task.texts import Wanted
 
     wanted = Wanted(
@@ -47,7 +48,7 @@ def new_task(arguments: argparse.Namespace) -> None:
     asked = {name: getattr(arguments, name) for name in ("text", "label", "cluster")}
     given, names = read_given(arguments.data, arguments.test), parse_names(arguments.names)
     ask = _ask_for_name if sys.stdin.isatty() else None
-    print(make_and_tell(Path(), given, wanted, asked=asked, names=names, ask=ask))
+    print(tell(Path(), make_task(Path(), given, wanted, asked=asked, names=names, ask=ask)))
 
 
 def _ask_for_name(value: str) -> str:

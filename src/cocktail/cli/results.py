@@ -23,7 +23,7 @@ def advise(arguments: argparse.Namespace) -> None:
     from cocktail.analysis.advice.standing import following, standing_lines
     from cocktail.errors import RecordError
     from cocktail.report.methods import record_folder
-    from cocktail.studies.advise_next import next_text
+    from cocktail.studies.planning.here import next_text
 
     if arguments.study:
         outcomes = recorded(record_folder(REPORTS / "studies", arguments.study))

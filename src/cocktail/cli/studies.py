@@ -63,7 +63,7 @@ def plan(arguments: argparse.Namespace) -> None:
     from rich.console import Console
 
     from cocktail.files.records import write_text
-    from cocktail.studies.planning.checks import on_this_machine
+    from cocktail.studies.planning.here import on_this_machine
     from cocktail.studies.planning.show import WIDTH, made_tables, plan_markdown, print_plan
     from cocktail.studies.planning.study import plan_study
 

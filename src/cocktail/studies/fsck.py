@@ -67,10 +67,12 @@ def fsck(root: Path, store: Path, *, mend: bool) -> str:
     lines += [f"and {len(broken) - SHOWN} more"] if len(broken) > SHOWN else []
     lines += [f"{kind}: {total[kind] - wrong[kind]} of {total[kind]} sound" for kind in total]
     table = "\n".join(lines) or "nothing is kept"
-    left = [check for check, _ in broken if not (mend and check.aside)]
-    for check in [check for check, _ in broken if mend]:
-        if check.aside:
+    left = []
+    for check, _ in broken:
+        if mend and check.aside:
             check.aside()
+        else:
+            left.append(check)
     if left:
         fix = "git checkout -- reports" if all(one.aside is None for one in left) else "cocktail fsck --mend"
         raise RecordError(f"{len(left)} are not as they were written:\n{table}", fix=fix)

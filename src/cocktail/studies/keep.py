@@ -67,16 +67,19 @@ def keep_runs(root: Path, params: Params, *, kept: Path) -> int:
 def _done(root: Path, params: Params, *, kept: Path) -> Iterator[Finished]:
     """Every finished run of every model that is answered here."""
     for model, config in params.models.items():
-        if config.kind == "endpoint":
-            continue
-        base, prepared = root / "artifacts/base" / model, root / "data/prepared"
-        for runs, mixtures in _stages(root, params, model=model):
-            yield from finished_runs(runs, StageInputs(params, model, prepared, base, mixtures, kept))
+        if config.kind != "endpoint":
+            for _, runs, inputs in stages_of(root, params, model=model, kept=kept):
+                yield from finished_runs(runs, inputs)
 
 
-def _stages(root: Path, params: Params, *, model: str) -> Iterator[tuple[Sequence[Run], Path | None]]:
-    """The stages' runs and drawn mixtures; those of confirm are known when mixtures are selected."""
-    yield explore_runs(params, model=model), root / "artifacts/mixtures"
+def stages_of(
+    root: Path, params: Params, *, model: str, kept: Path
+) -> Iterator[tuple[str, Sequence[Run], StageInputs]]:
+    """Yield name, runs and inputs of explore and, when mixtures are selected, of confirm."""
+    base, prepared = root / "artifacts/base" / model, root / "data/prepared"
+    inputs = StageInputs(params, model, prepared, base, root / "artifacts/mixtures", kept)
+    yield "explore", explore_runs(params, model=model), inputs
     selected = root / "artifacts/selected" / f"{model}.json"
     if selected.is_file():
-        yield confirm_runs(params, confirmed_choices(selected, params), model=model), None
+        runs = confirm_runs(params, confirmed_choices(selected, params), model=model)
+        yield "confirm", runs, replace(inputs, mixtures=None)

@@ -11,16 +11,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cocktail.analysis.selection import confirmed_choices
 from cocktail.config import Params
-from cocktail.data.confirmation import confirm_runs
-from cocktail.data.grid import Run, explore_runs
+from cocktail.data.grid import Run
 from cocktail.errors import CocktailError, RecordError
 from cocktail.files.records import read_json
 from cocktail.files.store import Store, store_root
 from cocktail.runs.finished import Finished
 from cocktail.runs.kept import runs_folder
 from cocktail.runs.runs import StageInputs, finished_runs
+from cocktail.studies.keep import stages_of
 from cocktail.training.environment import nvidia_smi, visible_gpus
 
 
@@ -66,23 +65,19 @@ def look(root: Path, params: Params) -> list[Progress]:
 
 
 def _of_model(root: Path, params: Params, model: str, kept: Path) -> Iterator[Progress]:
-    base, prepared = root / "artifacts/base" / model, root / "data/prepared"
-    selected, mixtures = root / "artifacts/selected" / f"{model}.json", root / "artifacts/mixtures"
-    runs = explore_runs(params, model=model)
-    inputs = StageInputs(params, model, prepared, base, mixtures, kept)
-    yield _progress(f"explore {model}", runs, inputs, needs=(prepared, mixtures, base))
-    if not params.study.targets or params.model(model).untuned:
-        return
-    if not selected.is_file():
+    confirms = bool(params.study.targets) and not params.model(model).untuned
+    stage = ""
+    for stage, runs, inputs in stages_of(root, params, model=model, kept=kept):
+        yield _progress(f"{stage} {model}", runs, inputs)
+        if not confirms:
+            return
+    if stage == "explore":
         yield Progress(f"confirm {model}", 0, 0, waits="choose, after explore")
-        return
-    confirmed = confirm_runs(params, confirmed_choices(selected, params), model=model)
-    inputs = StageInputs(params, model, prepared, base, None, kept)
-    yield _progress(f"confirm {model}", confirmed, inputs, needs=(prepared, base))
 
 
-def _progress(name: str, runs: Sequence[Run], inputs: StageInputs, *, needs: Sequence[Path]) -> Progress:
-    missing = [path.name for path in needs if not path.exists()]
+def _progress(name: str, runs: Sequence[Run], inputs: StageInputs) -> Progress:
+    needs = (inputs.prepared, inputs.mixtures, inputs.base)
+    missing = [path.name for path in needs if path and not path.exists()]
     if missing:
         return Progress(name, 0, len(runs), waits=f"the stage that makes {missing[0]}")
     try:

@@ -16,12 +16,14 @@ from cocktail.config import task_names
 from cocktail.files.records import digest_value
 from cocktail.tasks import load_task
 
-SCHEMA = (
-    "0.3.0"  # of every-eval-ever 0.3.0; its schema is no part of this package, tests hold files against it
-)
+# Of every-eval-ever 0.3.0; its schema is no part of this package, tests hold files against it.
+SCHEMA = "0.3.0"
 DEVELOPER = "cocktail"
-READINGS = {"strict": "the whole answer is what was asked for", "lenient": "it can be read in the answer"}
-READINGS |= {"knowledge": "the label that the model finds most likely"}
+READINGS = {
+    "strict": "the whole answer is what was asked for",
+    "lenient": "it can be read in the answer",
+    "knowledge": "the label that the model finds most likely",
+}
 Facts = Mapping[str, Any]
 
 

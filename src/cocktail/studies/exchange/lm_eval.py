@@ -79,21 +79,15 @@ def export_lm_eval(prepared: Path, out: Path, *, params: Params) -> list[Path]:
         )
     paths = []
     for name in names:
-        for split, rows in _splits(prepared, name):
-            lines = _lines(rows, settings[name])
-            paths.append(write_text(out / name / f"{SPLITS[split]}.jsonl", "".join(lines)))
-        splits = [path.stem for path in paths if path.parent.name == name]
+        tables = {called: read_split(prepared, name, split) for split, called in SPLITS.items()}
+        splits = [called for called, rows in tables.items() if len(rows)]
+        for called in splits:
+            lines = _lines(tables[called], settings[name])
+            paths.append(write_text(out / name / f"{called}.jsonl", "".join(lines)))
         paths.append(write_text(out / f"cocktail_{name}.yaml", task_yaml(name, settings[name], splits)))
     tolerance = params.score
     text = MODULE_TEXT.format(relative=tolerance.relative_tolerance, absolute=tolerance.absolute_tolerance)
     return [*paths, write_text(out / f"{MODULE}.py", text)]
-
-
-def _splits(prepared: Path, name: str) -> Iterator[tuple[str, pd.DataFrame]]:
-    for split in SPLITS:
-        rows = read_split(prepared, name, split)
-        if len(rows):
-            yield split, rows
 
 
 def _lines(rows: pd.DataFrame, facts: Mapping[str, Any]) -> Iterator[str]:

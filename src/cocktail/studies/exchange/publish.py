@@ -15,7 +15,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from cocktail.config import Params
 from cocktail.errors import CocktailError, first_line
@@ -150,7 +149,6 @@ def _clear_errors(repo: str, token: str) -> Iterator[None]:
         403: (f"this token may not write to {repo}", "ask its owner, or --to another organisation"),
         404: ("the Hub knows no such place, or this token may not see it", "check --to and the token"),
     }
-    where: Any = repo
     try:
         yield
     except OfflineModeIsEnabled:
@@ -159,11 +157,11 @@ def _clear_errors(repo: str, token: str) -> Iterator[None]:
         status = getattr(error.response, "status_code", 0)
         told = first_line(error).replace(token, "[token]")
         what, fix = cures.get(status, (f"the Hub refuses: {told}", "the same command again, later"))
-        raise CocktailError(what, where=where, fix=fix) from None
+        raise CocktailError(what, where=repo, fix=fix) from None
     except HFValidationError as error:
-        raise CocktailError(f"no name for a repository: {first_line(error)}", where=where) from None
+        raise CocktailError(f"no name for a repository: {first_line(error)}", where=repo) from None
     except (HTTPError, OSError) as error:
         told = first_line(error).replace(token, "[token]")
         raise CocktailError(
-            f"the Hub cannot be reached ({told})", where=where, fix="connect, then the same command"
+            f"the Hub cannot be reached ({told})", where=repo, fix="connect, then the same command"
         ) from None

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from itertools import combinations
 from typing import Any
 
 from cocktail.errors import DataError, near
@@ -81,7 +82,7 @@ def label_names(
     Raises:
         DataError: numbers without names, two names that differ by a letter, one label only, or too many.
     """
-    counts = Counter(_plain(row[column]) for row in rows)
+    counts = Counter(plain_text(row[column]) for row in rows)
     counts.pop("", None)  # no answer: cleaning counts these rows
     if unknown := [value for value in names if value not in counts]:
         raise DataError(f"--names: no label {unknown[0]!r}{near(unknown[0], counts)}", where=where)
@@ -98,24 +99,23 @@ def label_names(
         )
     spelt: dict[str, str] = {}
     named = {value: names.get(value) or spelt.setdefault(value.casefold(), value) for value in counts}
-    found = list(dict.fromkeys(named[value] for value in [*names, *sorted(counts)]))
-    for place, one in enumerate(found):
-        for other in found[place + 1 :]:
-            if _a_letter_apart(one, other):
-                rare = min((one, other), key=lambda name: sum(counts[v] for v in named if named[v] == name))
-                common = other if rare == one else one
-                raise DataError(
-                    f"two labels differ by a letter: {_told(counts)}",
-                    where=f"{where}, column {column}",
-                    fix=f'--names "{rare}={common}", or other names for both',
-                )
+    ordered = {value: named[value] for value in [*names, *sorted(counts)]}
+    found = list(dict.fromkeys(ordered.values()))
+    for pair in combinations(found, 2):
+        if _a_letter_apart(*pair):
+            rare, common = sorted(pair, key=lambda name: sum(counts[v] for v in named if named[v] == name))
+            raise DataError(
+                f"two labels differ by a letter: {_told(counts)}",
+                where=f"{where}, column {column}",
+                fix=f'--names "{rare}={common}", or other names for both',
+            )
     if not 2 <= len(found) <= MOST_LABELS:
         raise DataError(
             f"{len(found)} different labels, where 2 to {MOST_LABELS} are asked for: {_told(counts)}",
             where=f"{where}, column {column}",
             fix="another --label; numbers, choices and free answers are written by hand (CONTRIBUTING.md)",
         )
-    return {value: named[value] for value in [*names, *(v for v in sorted(counts) if v not in names)]}
+    return ordered
 
 
 def parse_names(text: str) -> dict[str, str]:
@@ -132,13 +132,14 @@ def parse_names(text: str) -> dict[str, str]:
     return {value.strip(): name.strip() for value, _, name in pairs}
 
 
-def _plain(value: Any) -> str:
+def plain_text(value: Any) -> str:
+    """Return a cell of a file as text without space around it; "" where it is empty."""
     return "" if value is None else str(value).strip()
 
 
 def _told(counts: Counter[str]) -> str:
-    shown = counts.most_common(MOST_LABELS)
-    return ", ".join(f"{value!r} ({count})" for value, count in shown) + (", ..." if len(counts) > 20 else "")
+    shown = [f"{value!r} ({count})" for value, count in counts.most_common(MOST_LABELS)]
+    return ", ".join([*shown, *(["..."] if len(counts) > MOST_LABELS else [])])
 
 
 def _a_letter_apart(one: str, other: str) -> bool:
@@ -152,7 +153,7 @@ def _a_letter_apart(one: str, other: str) -> bool:
 def _guess_label(rows: Rows, names: Sequence[str], *, but: str, where: str) -> str:
     few = []
     for name in names:
-        values = {_plain(row[name]) for row in rows} - {""}
+        values = {plain_text(row[name]) for row in rows} - {""}
         if name != but and 2 <= len(values) <= min(MOST_LABELS, max(2, len(rows) // 5)):
             few.append(name)
     known = [name for wanted in LABEL_NAMES for name in few if name.casefold() == wanted]
@@ -176,7 +177,7 @@ def _guess_text(rows: Rows, names: Sequence[str], *, but: str, where: str) -> st
 
 def _refuse_coarse(rows: Rows, column: str, *, where: str) -> None:
     """A cluster stands or falls as a whole: of few or large ones, the test part would take the train rows."""
-    counts = Counter(_plain(row[column]) for row in rows)
+    counts = Counter(plain_text(row[column]) for row in rows)
     value, most = counts.most_common(1)[0]
     if len(counts) < min(FEWEST_CLUSTERS, len(rows)) or most > LARGEST_CLUSTER * len(rows):
         raise DataError(

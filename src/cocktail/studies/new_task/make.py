@@ -7,22 +7,21 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import cocktail.tasks
-from cocktail.config import FILLER, RawFile, check_params, evaluated_tasks, mixable_tasks, task_names
+from cocktail.config import FILLER, RawFile, check_params, mixable_tasks, task_names
 from cocktail.config.compose import compose, known_studies
-from cocktail.data.load import load_source
+from cocktail.data.load import Loaded, load_source
 from cocktail.errors import CocktailError, ConfigError, DataError, near
 from cocktail.files.records import digest_file, write_json, write_text
-from cocktail.studies.new_task.columns import Ask, Columns, Rows, find_columns, label_names
+from cocktail.studies.new_task.columns import Ask, Columns, Rows, find_columns, label_names, plain_text
 from cocktail.studies.new_task.read import Given, split_rows
 from cocktail.studies.new_task.texts import Wanted, golden, study_text, task_text
 from cocktail.tasks import Task, load_task
 
-MINI_CAP, CAP = 160, 40  # rows a source: minutes with a miniature, three quarters of an hour with SmolLM2
 OWN = Path("data/own")  # git ignores it
 FEWEST = {"train": 40, "test": 20}  # rows; of fewer nothing can be told
 
@@ -121,8 +120,8 @@ def _plain_rows(rows: Rows, columns: Columns, labels: Mapping[str, str]) -> list
     """The columns that the task reads, labels by name."""
     found = []
     for row in rows:
-        value = "" if row[columns.label] is None else str(row[columns.label]).strip()
-        plain = {columns.text: row[columns.text], columns.label: labels.get(value, "")}
+        label = labels.get(plain_text(row[columns.label]), "")
+        plain = {columns.text: row[columns.text], columns.label: label}
         found.append(plain | ({columns.cluster: str(row[columns.cluster])} if columns.cluster else {}))
     return found
 
@@ -146,11 +145,9 @@ def _write(
         task = load_task(wanted.name)
         write_json(places["golden"], golden(task, columns, labels))
         source = _source(places, wanted, task, parts)
-        evaluated = [name for name in wanted.partners if name in evaluated_tasks()]
         models = compose(root / "conf", "tiny", [f"model=[{wanted.model}]"])["models"]
         mini = models[wanted.model]["kind"] == "scratch"
-        capped = replace(wanted, cap=wanted.cap or (MINI_CAP if mini else CAP))
-        write_text(places["study"], study_text(capped, source, evaluated=evaluated, mini=mini))
+        write_text(places["study"], study_text(wanted, source, mini=mini))
         check_params(compose(root / "conf", wanted.name), where=str(places["study"]), root=root)
         return Made(task, columns, parts, names, tuple(places.values()))
 
@@ -162,9 +159,7 @@ def _source(
     parts: Mapping[str, Sequence[Mapping[str, Any]]],
 ) -> dict[str, Any]:
     """The entry under ``fetch.sources``: the folder, its two files by digest, and what a plan counts with."""
-    files = [RawFile(path=f"{split}.jsonl", split=split) for split in ("train", "test")]
-    folder = places["train"].parent
-    loaded = load_source(folder, task=task, files=files, max_quarantine_share=1.0)
+    loaded = load_own(places["train"].parent, task, max_quarantine_share=1.0)
     tables = [rows[["instruction", "input", "answer"]] for rows in loaded.rows.values() if len(rows)]
     lengths = [int(size) for table in tables for size in table.map(len).sum(axis=1)]
     return {
@@ -173,14 +168,20 @@ def _source(
         "licence": wanted.licence,
         "status": "original",
         "files": [
-            {"path": file.path, "split": file.split, "sha256": digest_file(folder / file.path)}
-            for file in files
+            {"path": places[split].name, "split": split, "sha256": digest_file(places[split])}
+            for split in ("train", "test")
         ],
         "counts": {
             "rows": {split: len(part) for split, part in parts.items()},
             "characters": round(sum(lengths) / max(1, len(lengths)), 1) or 1.0,
         },
     }
+
+
+def load_own(folder: Path, task: Task, *, max_quarantine_share: float) -> Loaded:
+    """Return the examples of both files of a task of one's own."""
+    files = [RawFile(path=f"{split}.jsonl", split=split) for split in ("train", "test")]
+    return load_source(folder, task=task, files=files, max_quarantine_share=max_quarantine_share)
 
 
 @contextmanager

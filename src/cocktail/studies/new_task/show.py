@@ -3,42 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
-from cocktail.config import FILLER, RawFile, check_params
+from cocktail.config import FILLER, check_params
 from cocktail.config.compose import compose
-from cocktail.data.load import load_source
 from cocktail.data.prepare import split_tasks
 from cocktail.data.prompts import items_of, turns_of
 from cocktail.data.refuse import refuse_taken
 from cocktail.errors import DataError
-from cocktail.studies.new_task.columns import Ask
-from cocktail.studies.new_task.make import OWN, Made, all_or_none, make_task
-from cocktail.studies.new_task.read import Given
-from cocktail.studies.new_task.texts import Wanted
+from cocktail.studies.new_task.make import OWN, Made, all_or_none, load_own
 from cocktail.studies.planning.here import estimate
 from cocktail.studies.planning.study import plan_study
-from cocktail.tasks import load_task
 
 PROMPTS = 3
 
 
-def make_and_tell(
-    root: Path,
-    given: Given,
-    wanted: Wanted,
-    *,
-    asked: Mapping[str, str],
-    names: Mapping[str, str],
-    ask: Ask | None = None,
-) -> str:
-    """Make the task and return what was made of the rows, in lines; what is refused leaves nothing behind.
+def tell(root: Path, made: Made) -> str:
+    """Return what was made of the rows, in lines; a task that is refused here leaves nothing behind.
 
     Raises:
-        ConfigError, DataError: see ``make_task``; or a cleaning rule or the cluster takes most rows.
+        DataError: a cleaning rule or the cluster takes most rows.
     """
-    made = make_task(root, given, wanted, asked=asked, names=names, ask=ask)
     with all_or_none(made.files):
         parts = (_files(root, made), _prompts(root, made), _labels(made), _cost(root, made), _next(made))
         return "\n".join(line for part in parts for line in part)
@@ -56,11 +42,10 @@ def _prompts(root: Path, made: Made) -> Iterator[str]:
     """Three prompts, then what cleaning and leakage take, with the rules that ``prepare`` has."""
     name = made.task.name
     params = check_params(compose(root / "conf", name), where=name, root=root)
-    files = [RawFile(path=f"{split}.jsonl", split=split) for split in ("train", "test")]
     share = params.prepare.max_quarantine_share
-    loaded = load_source(root / OWN / name, task=made.task, files=files, max_quarantine_share=share)
+    loaded = load_own(root / OWN / name, made.task, max_quarantine_share=share)
     config = params.prepare.model_copy(update={"filler_from": FILLER})
-    prepared = split_tasks({name: loaded}, tasks={name: load_task(name)}, config=config)
+    prepared = split_tasks({name: loaded}, tasks={name: made.task}, config=config)
     refuse_taken(prepared.report, params)
     for number, item in enumerate(items_of(prepared.tables[name]["train"].head(PROMPTS)), start=1):
         yield f"--- prompt {number}, in the model's own chat template; trained answer: {item.answer}"

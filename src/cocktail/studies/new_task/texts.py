@@ -10,12 +10,14 @@ from typing import Any
 
 import yaml
 
+from cocktail.config import evaluated_tasks
 from cocktail.data.prompts import Item, turns_of
 from cocktail.scoring.outcome import Tolerance, judge
 from cocktail.studies.new_task.columns import Columns
 from cocktail.tasks import Task
 
 INVENTED = "An invented text that stands for a row; no row of the data is in the repository."
+MINI_CAP, CAP = 160, 40  # rows a source: minutes with a miniature, three quarters of an hour with SmolLM2
 WIDE = 85  # characters of a written literal
 GOLDEN_TOLERANCE = Tolerance(relative=0.01, absolute=1e-6)
 
@@ -125,22 +127,21 @@ def golden(task: Task, columns: Columns, labels: Sequence[str]) -> dict[str, Any
     }
 
 
-def study_text(wanted: Wanted, source: Mapping[str, Any], *, evaluated: Sequence[str], mini: bool) -> str:
+def study_text(wanted: Wanted, source: Mapping[str, Any], *, mini: bool) -> str:
     """Return ``conf/study/<name>.yaml``.
 
     Args:
         wanted: what was asked for.
         source: the entry under ``fetch.sources``.
-        evaluated: the partners that models can be asked.
         mini: whether the model is from scratch.
     """
-    tasks = [wanted.name, *wanted.partners]
-    caps = dict.fromkeys([wanted.name, *evaluated], wanted.cap)
+    asked = [wanted.name, *(name for name in wanted.partners if name in evaluated_tasks())]
+    caps = dict.fromkeys(asked, wanted.cap or (MINI_CAP if mini else CAP))
     study = {
         "name": wanted.name,
         "tier": "miniature" if mini else "proxy",
-        "tasks": tasks,
-        "evaluations": [wanted.name, *evaluated],
+        "tasks": [wanted.name, *wanted.partners],
+        "evaluations": asked,
         "targets": [wanted.name],
         "include": ["single", "pair", "without", "all"],
         "confirm_seeds": [101, 102, 103],

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil
 from pathlib import Path
 from typing import Literal
 
@@ -12,7 +11,7 @@ from cocktail.config import ModelConfig, Params
 from cocktail.errors import RecordError
 from cocktail.report.benchmarks import read_benchmark
 from cocktail.runs.plan import ADAPTER_PART
-from cocktail.studies.planning.facts import Sizes
+from cocktail.studies.planning.facts import Sizes, parameters_of
 from cocktail.studies.planning.runs import PlannedRun
 
 TRAINING_FLOPS = {"full": 6, "lora": 4, "qlora": 4, "prompt_tuning": 4}  # a parameter and token
@@ -93,12 +92,17 @@ def read_rates(benchmarks: Path) -> Rates:
         RecordError: a file is missing or broken, or does not hold the comparison.
     """
     return Rates(
-        tokens=_median(benchmarks / "training.json", "full: real tokens"),
-        answers=_median(benchmarks / "answering.json", "evaluation sets"),
+        tokens=measured(benchmarks / "training.json", "full: real tokens"),
+        answers=measured(benchmarks / "answering.json", "evaluation sets"),
     )
 
 
-def _median(path: Path, name: str) -> float:
+def measured(path: Path, name: str) -> float:
+    """Return the median that a benchmark measured of our side of one comparison.
+
+    Raises:
+        RecordError: the file is missing or broken, or does not hold the comparison.
+    """
     found = [one.ours.median for one in read_benchmark(path).comparisons if one.name == name]
     if not found:
         raise RecordError(f"no comparison {name!r}", where=str(path), fix="make bench")
@@ -106,24 +110,17 @@ def _median(path: Path, name: str) -> float:
 
 
 def model_costs(
-    params: Params,
-    runs: Sequence[PlannedRun],
-    *,
-    sizes: Sizes,
-    parameters: Mapping[str, int],
-    rates: Rates | None,
+    params: Params, runs: Sequence[PlannedRun], *, sizes: Sizes, rates: Rates | None
 ) -> list[Cost]:
     """Return the cost of each model of the study.
 
     Args:
         runs: of a tuned model.
-        parameters: of each model.
         rates: needed where a model is from scratch.
     """
     plan = _Costing(params, sizes, rates)
-    tuned = [name for name, model in params.models.items() if not model.untuned]
     base = [run for run in runs if run.kind in ("base", "shots")]
-    return [plan.cost(name, parameters[name], runs if name in tuned else base) for name in params.models]
+    return [plan.cost(name, base if model.untuned else runs) for name, model in params.models.items()]
 
 
 @dataclass(frozen=True)
@@ -132,9 +129,10 @@ class _Costing:
     sizes: Sizes
     rates: Rates | None
 
-    def cost(self, name: str, parameters: int, runs: Sequence[PlannedRun]) -> Cost:
+    def cost(self, name: str, runs: Sequence[PlannedRun]) -> Cost:
         method, kept = self.params.train.method, self.params.execute.keep_weights == "all"
-        model, seeds = self.params.models[name], sum(run.seeds for run in runs)
+        model = self.params.models[name]
+        parameters = parameters_of(model, self.sizes)
         trained = sum(run.seeds for run in runs if run.rows)
         tunable = parameters if method == "full" else parameters // ADAPTER_PART
         tokens = sum(run.tokens * run.seeds for run in runs)
@@ -148,7 +146,7 @@ class _Costing:
             model=name,
             device=DEVICES[model.kind],
             parameters=parameters,
-            runs=seeds,
+            runs=sum(run.seeds for run in runs),
             tokens=tokens,
             steps=sum(run.steps * run.seeds for run in runs),
             answers=answers,
@@ -178,8 +176,3 @@ class _Costing:
             training / (peak * assumed.training_utilisation.value) / HOUR,
             answering / (peak * assumed.answering_utilisation.value) / HOUR,
         )
-
-
-def gpus_needed(cost: Cost, sizes: Sizes) -> int:
-    """Return how many GPUs hold one run's weights, gradients and optimiser states; at least one."""
-    return max(1, ceil(cost.gpu_bytes / (sizes.gpu.memory_gigabytes * 1e9)))

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import Field, ValidationError
 
-from cocktail.config import Backend, ConfigSection, FetchConfig, ModelConfig, Params
+from cocktail.config import Backend, ConfigSection, FetchConfig, ModelConfig
 from cocktail.errors import DataError
 
 SIZES = Path("data/reference/sizes.yaml")
@@ -148,20 +148,14 @@ def raw_rows(size: SourceSize, fetch: FetchConfig) -> dict[Split, int]:
 
 
 def scratch_parameters(model: ModelConfig) -> int:
-    """Return the parameters of a model from scratch: tied embedding, attention, gated MLP, norms.
-
-    0 for an endpoint, whose parameters are not known.
-    """
-    if model.kind != "scratch":
-        return 0
+    """Return the parameters of a model from scratch: tied embedding, attention, gated MLP, norms."""
     hidden, layers = model.hidden or 0, model.layers or 0
     layer = 4 * hidden * hidden + 3 * hidden * (model.feed_forward or 0) + 2 * hidden
     return (model.vocabulary or 0) * hidden + layers * layer + hidden
 
 
-def parameters_of(params: Params, sizes: Sizes) -> dict[str, int]:
-    """Return the parameters of every model of the study."""
-    return {
-        name: sizes.model(model).parameters if model.pretrained else scratch_parameters(model)
-        for name, model in params.models.items()
-    }
+def parameters_of(model: ModelConfig, sizes: Sizes) -> int:
+    """Return the parameters of a model; 0 for an endpoint, whose parameters are not known."""
+    if model.pretrained:
+        return sizes.model(model).parameters
+    return scratch_parameters(model) if model.kind == "scratch" else 0

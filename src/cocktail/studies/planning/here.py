@@ -1,18 +1,24 @@
-"""About how many minutes a study takes on this machine, from rates that the benchmarks measured."""
+"""A plan on this machine: how many minutes, by rates that the benchmarks measured, and what is at hand here.
+
+``cocktail advise --next`` tells what the runs to explore next would take.
+"""
 
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
-from cocktail.report.benchmarks import read_benchmark
-from cocktail.studies.planning.cost import HOUR
-from cocktail.studies.planning.study import Plan
+from cocktail.config import Params
+from cocktail.errors import CocktailError
+from cocktail.studies.planning.cost import HOUR, measured
+from cocktail.studies.planning.study import Plan, plan_study
 from cocktail.training.environment import visible_gpus
 
 MEASURED_PARAMETERS = 134_515_008  # of the model in reports/benchmarks/real.json
 MEASURED_CORES = 2
-ADAPTERS = ("lora", "qlora", "prompt_tuning")
+ALONE = ("study.targets=[]", "study.confirm_seeds=[]", "study.confirm_also=[]", "study.confirm_matched=[]")
 
 
 def estimate(plan: Plan, root: Path) -> str:
@@ -25,12 +31,12 @@ def estimate(plan: Plan, root: Path) -> str:
     tokens = sum(cost.tokens for cost in plan.costs)
     return (
         f"study {plan.params.study.name}: {runs} runs, {tokens / 1e6:,.2f} M tokens, about "
-        f"{max(1, minutes(plan, root)):,.0f} minutes on {_device()}, by the rates of reports/benchmarks; "
+        f"{max(1, _minutes(plan, root)):,.0f} minutes on {_device()}, by the rates of reports/benchmarks; "
         "twice as long on a busy machine"
     )
 
 
-def minutes(plan: Plan, root: Path) -> float:
+def _minutes(plan: Plan, root: Path) -> float:
     """Return the minutes of all models of a plan, on all GPUs or cores.
 
     Raises:
@@ -47,17 +53,56 @@ def minutes(plan: Plan, root: Path) -> float:
             total += cost.hours * HOUR / gpus
         else:
             scale = cost.parameters / MEASURED_PARAMETERS * MEASURED_CORES / cores
-            method = "lora" if plan.params.train.method in ADAPTERS else "full"
-            rates = _measured(root / "reports/benchmarks/real.json")
-            total += scale * cost.tokens / rates[f"a. short rows, {method}: real tokens"]
-            total += scale * cost.answers / rates["c. evaluation set"]
+            method = "full" if plan.params.train.method == "full" else "lora"  # all adapters
+            real = root / "reports/benchmarks/real.json"
+            total += scale * cost.tokens / measured(real, f"a. short rows, {method}: real tokens")
+            total += scale * cost.answers / measured(real, "c. evaluation set")
     return total / 60
-
-
-def _measured(path: Path) -> dict[str, float]:
-    return {one.name: one.ours.median for one in read_benchmark(path).comparisons}
 
 
 def _device() -> str:
     gpus = len(visible_gpus())
     return f"{gpus} GPUs" if gpus else f"{os.cpu_count() or 1} cores"
+
+
+def on_this_machine(plan: Plan, root: Path) -> str:
+    """Return what is at hand here: no part of the plan, and in no file."""
+    token = "set" if os.environ.get("HF_TOKEN") else "not set"
+    free, needed = shutil.disk_usage(root).free / 1e9, plan.disk_bytes / 1e9
+    return (
+        f"Here: HF_TOKEN {token}; {len(visible_gpus())} GPUs visible; "
+        f"{free:,.0f} GB of disk free, {needed:,.0f} GB planned."
+    )
+
+
+def next_text(runs: Sequence[tuple[str, float]], params: Params | None, *, root: Path) -> str:
+    """Return the runs to explore next, in lines.
+
+    Args:
+        runs: ids, and the points by which each narrows the differences to the best.
+        params: the study that they would be added to; None: of a record, whose cost is not planned.
+        root: of the repository.
+    """
+    if not runs:
+        return "Next: no run of the grid is left."
+    width = max(len(run) for run, _ in runs)
+    lines = ["Next, the most telling first (points by which it narrows the differences to the best):"]
+    lines += [f"  {run:<{width}}  {settles:5.1f}" for run, settles in runs]
+    names = [run for run, _ in runs if run != "base"]  # every study has the base
+    if params is not None and names:
+        lines.append(_cost_of_next(names, params, root))
+        known = [*params.study.include, *(name for name in names if name not in params.study.include)]
+        lines.append(f"  dvc exp run -S study={params.study.name} -S 'study.include=[{','.join(known)}]'")
+    return "\n".join(lines)
+
+
+def _cost_of_next(names: Sequence[str], params: Params, root: Path) -> str:
+    included = f"study.include=[{','.join(names)}]"
+    try:
+        plan = plan_study(root / "conf", params.study.name, [included, *ALONE], root=root)
+        tokens = sum(run.tokens for run in plan.runs if run.id in names)
+        return (
+            f"  together {tokens / 1e6:,.2f} M tokens, about {max(1, _minutes(plan, root)):,.0f} minutes here"
+        )
+    except CocktailError as error:
+        return f"  their cost is not known: {error.what}"

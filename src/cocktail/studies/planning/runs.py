@@ -62,12 +62,6 @@ def planned_runs(params: Params, rows: Mapping[str, SourceRows]) -> list[Planned
     ]
 
 
-def once_tokens(params: Params, rows: Mapping[str, SourceRows]) -> float:
-    """Return T: the tokens of all sources of the study read once, each with the rows it gives a mixture."""
-    sizes = source_sizes(params, {name: source.train for name, source in rows.items()})
-    return sum(min(sizes[name], rows[name].train) * rows[name].tokens for name in params.study.tasks)
-
-
 def _confirmed(params: Params, rows: Mapping[str, SourceRows]) -> list[PlannedRun]:
     found: dict[str, PlannedRun] = {}
     for target in params.study.targets:
@@ -89,23 +83,18 @@ def _confirmed_with(
     chosen = {target: dearest_choice(params, target, choice)}
     confirmed = confirm_runs(alone, chosen)
     runs = measured_runs(confirmed, alone, rows, stage="confirm", seeds=len(study.confirm_seeds))
-    plain = [_named_for_tries(target, replace(run, id=mixture_of(run.id, seed))) for run in runs]
-    if choice in ("all", *study.confirm_also):  # trained anyway
-        return plain
-    return [_named_for(target, choice, run) for run in plain]
+    plain = [replace(run, id=mixture_of(run.id, seed)) for run in runs]
+    named = "" if choice in ("all", *study.confirm_also) else choice  # these are trained anyway
+    return [_named(run, target, named) for run in plain]
 
 
-def _named_for_tries(target: str, run: PlannedRun) -> PlannedRun:
-    """The best try of all sources may be another for each target."""
-    if run.id.startswith("tuned_all_"):
+def _named(run: PlannedRun, target: str, choice: str) -> PlannedRun:
+    """The run under the name of what it stands for, where dev chooses it; ``choice`` "": dev need not."""
+    if run.id.startswith("tuned_all_"):  # the best try of all sources may be another for each target
         return replace(run, id=f"tuned_mixture_{target}", at_most=run.id)
-    return run
-
-
-def _named_for(target: str, choice: str, run: PlannedRun) -> PlannedRun:
-    if run.id == choice:
+    if choice and run.id == choice:
         return replace(run, id=f"chosen_{target}", kind="chosen", at_most=choice)
-    if run.id.endswith(f"_as_{choice}"):
+    if choice and run.id.endswith(f"_as_{choice}"):
         return replace(run, id=run.id.removesuffix(choice) + "chosen", at_most=choice)
     return run
 

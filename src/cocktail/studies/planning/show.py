@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from rich import box
@@ -11,8 +12,7 @@ from rich.table import Table as RichTable
 from cocktail.errors import DataError
 from cocktail.report.provenance import data_note, data_table, mixtures_table
 from cocktail.report.table import Table, to_markdown
-from cocktail.studies.planning.assumptions import assumptions
-from cocktail.studies.planning.checks import checks
+from cocktail.studies.planning.notes import assumptions, checks
 from cocktail.studies.planning.study import Plan
 from cocktail.studies.planning.tables import budget_line, run_list, tables
 
@@ -27,7 +27,8 @@ def plan_markdown(plan: Plan) -> str:
         budget_line(plan),
     ]
     parts += [to_markdown(table).strip() for table in tables(plan)]
-    parts += ["**Before a download**", _bullets(checks(plan)), "**Assumptions**", _bullets(assumptions(plan))]
+    for title, bullets in _notes(plan):
+        parts += [f"**{title}**", bullets]
     return "\n\n".join([*parts, to_markdown(run_list(plan))])
 
 
@@ -53,12 +54,12 @@ def made_tables(plan: Plan, root: Path) -> dict[str, str]:
 
 def print_plan(plan: Plan, console: Console) -> None:
     """Print the whole plan; the list of runs, which is long, comes last."""
-    console.print(budget_line(plan), style="bold", soft_wrap=False)
+    console.print(budget_line(plan), style="bold")
     for table in tables(plan):
         console.print(_rich(table))
-    for title, lines in (("Before a download", checks(plan)), ("Assumptions", assumptions(plan))):
+    for title, bullets in _notes(plan):
         console.print(f"\n{title}", style="bold")
-        console.print(_bullets(lines), highlight=False)
+        console.print(bullets, highlight=False)
     console.print(_rich(run_list(plan)))
 
 
@@ -82,5 +83,6 @@ def _rich(table: Table) -> RichTable:
     return found
 
 
-def _bullets(lines: list[str]) -> str:
-    return "\n".join(f"- {line}" for line in lines)
+def _notes(plan: Plan) -> Iterator[tuple[str, str]]:
+    for title, lines in (("Before a download", checks(plan)), ("Assumptions", assumptions(plan))):
+        yield title, "\n".join(f"- {line}" for line in lines)

@@ -12,9 +12,9 @@ from cocktail.config import Params, check_params
 from cocktail.config.compose import compose
 from cocktail.data.mixture import source_sizes
 from cocktail.studies.planning.cost import Cost, Rates, model_costs, read_rates
-from cocktail.studies.planning.facts import SIZES, Sizes, parameters_of, read_sizes
+from cocktail.studies.planning.facts import SIZES, Sizes, read_sizes
 from cocktail.studies.planning.rows import SourceRows, prepared_data, source_rows
-from cocktail.studies.planning.runs import PlannedRun, once_tokens, planned_runs
+from cocktail.studies.planning.runs import PlannedRun, planned_runs
 
 CLAIMS = Path("data/reference/claims.yaml")
 GRID = ("single", "pair", "without", "all")
@@ -29,7 +29,6 @@ class Plan:
         counted: whether rows were counted in prepared data, and not expected.
         rows: of each task.
         asked: rows that each source is asked for in every mixture it is in.
-        once: T, the tokens of all sources read once, each with the rows it gives a mixture.
         runs: of each tuned model.
         costs: of each model.
         lacking: what the study has not, and the claims that need it.
@@ -41,11 +40,16 @@ class Plan:
     counted: bool
     rows: Mapping[str, SourceRows]
     asked: Mapping[str, int]
-    once: float
     runs: Sequence[PlannedRun]
     costs: Sequence[Cost]
     rates: Rates | None
     lacking: Mapping[str, Sequence[str]]
+
+    @property
+    def once(self) -> float:
+        """T: the tokens of all sources of the study read once, each with the rows it gives a mixture."""
+        rows, asked = self.rows, self.asked
+        return sum(min(asked[name], rows[name].train) * rows[name].tokens for name in self.params.study.tasks)
 
     @property
     def disk_bytes(self) -> float:
@@ -82,15 +86,8 @@ def plan_study(conf: Path, study: str, overrides: Sequence[str] = (), *, root: P
         counted=prepared is not None,
         rows=rows,
         asked=source_sizes(params, {name: source.train for name, source in rows.items()}),
-        once=once_tokens(params, rows),
         runs=runs,
-        costs=model_costs(
-            params,
-            runs,
-            sizes=sizes,
-            parameters=parameters_of(params, sizes),
-            rates=rates,
-        ),
+        costs=model_costs(params, runs, sizes=sizes, rates=rates),
         rates=rates,
         lacking=lacking(read_claims(root / CLAIMS), params),
     )

@@ -10,6 +10,8 @@ import pandas as pd
 from cocktail.report.table import Table
 from cocktail.studies.planning.study import GRID, Plan
 
+KIND_ORDER = ("base", "shots", "single", "pair", "without", "chosen", "all", "tuned", "steps", "size")
+
 
 def budget_line(plan: Plan) -> str:
     """Return the head of the plan: T, and what the stages cost in it, for each tuned model."""
@@ -43,15 +45,13 @@ def _hours(plan: Plan) -> Table:
         }
         for cost in plan.costs
     ]
-    ours = {device: _hours_of(plan, device) for device in dict.fromkeys(cost.device for cost in plan.costs)}
-    totals = ", ".join(f"{hours:,.1f} {device} hours" for device, hours in ours.items() if hours is not None)
+    ours: dict[str, float] = {}
+    for cost in plan.costs:
+        if cost.hours is not None:
+            ours[cost.device] = ours.get(cost.device, 0) + cost.hours
+    totals = ", ".join(f"{hours:,.1f} {device} hours" for device, hours in ours.items())
     note = f"All models: {sum(cost.runs for cost in plan.costs)} runs, {totals or 'no hours of ours'}."
     return Table(name="hours", title="What each model costs", note=note, frame=pd.DataFrame(rows))
-
-
-def _hours_of(plan: Plan, device: str) -> float | None:
-    found = [cost.hours for cost in plan.costs if cost.device == device and cost.hours is not None]
-    return sum(found) if found else None
 
 
 def _disk(plan: Plan) -> Table:
@@ -76,28 +76,24 @@ def _disk(plan: Plan) -> Table:
 
 
 def _kinds(plan: Plan) -> Table:
-    ordered = sorted(plan.runs, key=lambda run: (run.stage != "explore", _kind_order(run.kind)))
+    ordered = sorted(plan.runs, key=lambda run: (run.stage != "explore", KIND_ORDER.index(run.kind)))
     rows = []
     for (stage, kind), group in groupby(ordered, key=lambda run: (run.stage, run.kind)):
         runs = list(group)
+        tokens = sum(run.tokens * run.seeds for run in runs)
         rows.append(
             {
                 "stage": stage,
                 "kind": kind,
                 "runs": sum(run.seeds for run in runs),
                 "rows": f"{sum(run.rows * run.seeds for run in runs):,}",
-                "M tokens": _millions(sum(run.tokens * run.seeds for run in runs)),
-                "× T": sum(run.tokens * run.seeds for run in runs) / plan.once,
+                "M tokens": _millions(tokens),
+                "× T": tokens / plan.once,
                 "steps": f"{sum(run.steps * run.seeds for run in runs):,}",
             }
         )
     note = "rows: of one pass, summed over runs; tokens and steps: of all passes and seeds."
     return Table(name="kinds", title="Runs of each tuned model by kind", note=note, frame=pd.DataFrame(rows))
-
-
-def _kind_order(kind: str) -> int:
-    order = ("base", "shots", "single", "pair", "without", "chosen", "all", "tuned", "steps", "size")
-    return order.index(kind)
 
 
 def _sources(plan: Plan) -> Table:

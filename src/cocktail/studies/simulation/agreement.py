@@ -3,50 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict
 
 import pandas as pd
 
 from cocktail.analysis.stats.crossed import Effect, TaskOutcomes, crossed_macro
 from cocktail.analysis.stats.variances import Arm
 from cocktail.claims.draft import MACRO, SOME
-from cocktail.claims.rows import VerdictRow, read_verdicts
+from cocktail.claims.rows import ClaimVerdicts, VerdictRow, read_verdicts
 from cocktail.claims.verdict import RULES, find
 from cocktail.errors import RecordError
 from cocktail.files.records import read_json, read_table
-from cocktail.studies.simulation.oracle import CONTROL, TREATMENT, SecondRoad, second_road
+from cocktail.studies.simulation.oracle import SecondRoad, second_road
 from cocktail.studies.simulation.rates import CONFIDENCE
 
 ARMS: tuple[Arm, Arm] = ("treatment", "control")
 GIVEN = "base"  # the run of an untuned model: one, no draw of training
 
 
-class Roads(TypedDict):
-    """One effect by the rule and by the second road: shares, and standard errors of them.
-
-    Columns:
-        fewest_clusters: of any of its tasks.
-        estimate, se: by the rule; second, summed, two_way, pigeonhole: of ``SecondRoad``.
-    """
-
-    fewest_clusters: int
-    estimate: float
-    second: float
-    se: float
-    summed: float
-    two_way: float
-    pigeonhole: float
-
-
-class RoadsRow(Roads):
-    """A recorded contrast by both roads.
+class RoadsRow(SecondRoad):
+    """A recorded contrast by both roads: shares, and standard errors of them.
 
     Columns:
         headline: whether it is a claim's macro mean; verdict, verdict_now: of one under an older rule, and
             by the rule as it is; else "".
-        recorded: the estimate in the record.
+        recorded: the estimate in the record; estimate, se: by the rule as it is.
+        fewest_clusters: of any of its tasks.
     """
 
     record: str
@@ -56,6 +39,9 @@ class RoadsRow(Roads):
     verdict: str
     verdict_now: str
     recorded: float
+    fewest_clusters: int
+    estimate: float
+    se: float
 
 
 @dataclass(frozen=True)
@@ -101,23 +87,13 @@ def compared(records: Sequence[Path]) -> list[RoadsRow]:
                     "verdict": contrast.verdict,
                     "verdict_now": _verdict(ours, contrast),
                     "recorded": contrast.recorded,
-                    **both_roads(answers, ours, second_road(answers)),
+                    "fewest_clusters": int(answers.groupby("task")["cluster"].nunique().min()),
+                    "estimate": ours.estimate,
+                    "se": ours.se,
+                    **second_road(answers),
                 }
             )
     return rows
-
-
-def both_roads(answers: pd.DataFrame, ours: Effect, theirs: SecondRoad) -> Roads:
-    """Return the numbers of a comparison that are held against each other."""
-    return {
-        "fewest_clusters": int(answers.groupby("task")["cluster"].nunique().min()),
-        "estimate": ours.estimate,
-        "second": theirs.estimate,
-        "se": ours.se,
-        "summed": theirs.summed,
-        "two_way": theirs.two_way,
-        "pigeonhole": theirs.pigeonhole,
-    }
 
 
 def recorded_contrasts(record: Path) -> Iterator[Contrast]:
@@ -134,27 +110,25 @@ def recorded_contrasts(record: Path) -> Iterator[Contrast]:
             yield Contrast(row["contrast"], models, runs, row["estimate"])
     claims = read_verdicts(record / "claims.json")
     for claim in claims.claims:
-        strict = [row for row in claim.verdicts if row.reading == "strict"]
-        for head in strict:
+        for head in claim.verdicts:
             tries = any(reason.code == "tries" for reason in head.reasons)
-            if head.scope == MACRO and head.n_items and not tries:
-                told = "" if claims.rule == max(RULES) else f"{head.verdict} (rule {claims.rule})"
-                found = _headline(claim.id, head, strict, where=record)
-                yield replace(found, verdict=told, margin=claim.margin)
+            if head.reading == "strict" and head.scope == MACRO and head.n_items and not tries:
+                yield _headline(claims.rule, claim, head, where=record)
 
 
-def _headline(claim: str, head: VerdictRow, rows: Sequence[VerdictRow], *, where: Path) -> Contrast:
-    """The tasks of a macro mean are those whose own rows are tested with the same models."""
+def _headline(rule: int, claim: ClaimVerdicts, head: VerdictRow, *, where: Path) -> Contrast:
+    """The tasks of a macro mean are those whose own strict rows are tested with the same models."""
     mine = [
         row
-        for row in rows
-        if row.scope not in (MACRO, SOME)
+        for row in claim.verdicts
+        if row.reading == "strict"
+        and row.scope not in (MACRO, SOME)
         and (row.model, row.control_model) == (head.model, head.control_model)
         and row.verdict != "not tested"
     ]
     if head.effect is None or sum(row.n_items or 0 for row in mine) != head.n_items:
         raise RecordError(
-            f"the tasks of claim {claim} have other items than its macro mean of {head.n_items}",
+            f"the tasks of claim {claim.id} have other items than its macro mean of {head.n_items}",
             where=str(where / "claims.json"),
             fix="make record",
         )
@@ -163,7 +137,9 @@ def _headline(claim: str, head: VerdictRow, rows: Sequence[VerdictRow], *, where
         "treatment": {row.scope: row.treatment_runs for row in mine},
         "control": {row.scope: row.control_runs for row in mine},
     }
-    return Contrast(claim, models, runs, head.effect / 100, rounded=True)
+    verdict = "" if rule == max(RULES) else f"{head.verdict} (rule {rule})"
+    effect = head.effect / 100
+    return Contrast(claim.id, models, runs, effect, rounded=True, verdict=verdict, margin=claim.margin)
 
 
 def _verdict(effect: Effect, contrast: Contrast) -> str:
@@ -202,18 +178,17 @@ def rule_effect(answers: pd.DataFrame) -> Effect:
     tasks = []
     for _, mine in answers.groupby("task", sort=False):
         tables = {
-            arm: mine[mine["arm"] == arm].pivot(index="run", columns="item", values="ok")
-            for arm in (TREATMENT, CONTROL)
+            arm: mine[mine["arm"] == arm].pivot(index="run", columns="item", values="ok") for arm in ARMS
         }
-        clusters = mine.drop_duplicates("item").set_index("item")["cluster"]
-        first = tables[TREATMENT]
+        clusters = mine.drop_duplicates("item").set_index("item")["cluster"].sort_index()
+        ours, theirs = (tables[arm][clusters.index] for arm in ARMS)
         tasks.append(
             TaskOutcomes(
-                first.to_numpy(),
-                tables[CONTROL][first.columns].to_numpy(),
-                clusters[first.columns].to_numpy(dtype=str),
-                treatment_runs=list(first.index),
-                control_runs=list(tables[CONTROL].index),
+                ours.to_numpy(),
+                theirs.to_numpy(),
+                clusters.to_numpy(dtype=str),
+                treatment_runs=list(ours.index),
+                control_runs=list(theirs.index),
             )
         )
     fixed = [arm for arm in ARMS if set(answers.loc[answers["arm"] == arm, "run"]) == {GIVEN}]

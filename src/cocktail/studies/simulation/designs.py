@@ -10,8 +10,6 @@ from statistics import mean
 from cocktail.errors import RecordError
 from cocktail.files.records import read_json
 
-MEAN_CLUSTER = 2.0  # items; sizes are geometric
-DEV_ITEMS = 150
 DROP = 10.0  # points that a collapsed run loses
 
 
@@ -37,8 +35,8 @@ class Design:
     seeds: int
     seed_sd: float
     tasks: int = 1
-    mean_cluster: float = MEAN_CLUSTER
-    dev_items: int = DEV_ITEMS
+    mean_cluster: float = 2.0
+    dev_items: int = 150
     correlation: float = 0.0
     over_tasks: float = 0.0
     collapse: float = 0.0

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+import matplotlib
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
+from cocktail.report.pictures import STYLE, save_figure
 from cocktail.studies.simulation.table import common_of
 
 WAYS = {  # way -> label, colour, marker, how far below its design's line it stands
@@ -28,12 +32,16 @@ LEGEND = (
 )
 
 
-def height_of(result: Mapping[str, Any]) -> float:
-    """Return the inches that a figure of all designs needs."""
-    return 2.6 + 0.24 * len(_labels(result))
+def write_figure(out: Path, result: Mapping[str, Any]) -> None:
+    """Write ``simulation.svg`` into ``out``, as high as its designs need."""
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(10, 2.6 + 0.24 * len(_labels(result))), layout="constrained")
+        draw_rates(figure.subplots(1, 2, sharey=True), result)
+        figure.supxlabel(f"{result['command']}. {LEGEND}", fontsize=7, x=0.01, ha="left")
+        save_figure(out, "simulation", figure)
 
 
-def draw_rates(axes: Sequence[Axes], result: Mapping[str, Any]) -> Sequence[Axes]:
+def draw_rates(axes: Sequence[Axes], result: Mapping[str, Any]) -> None:
     """Draw "supported" where there is no difference (left) and where there is the detectable one (right)."""
     labels = _labels(result)
     for ax, (truth, title, side) in zip(axes, PANELS, strict=True):
@@ -61,7 +69,6 @@ def draw_rates(axes: Sequence[Axes], result: Mapping[str, Any]) -> Sequence[Axes
     axes[1].set_xlim(50, 101)
     axes[0].set_yticks(range(len(labels)), labels, fontsize=7)
     axes[0].set_ylim(len(labels) - 0.5, -0.5)
-    return axes
 
 
 def _labels(result: Mapping[str, Any]) -> list[str]:

@@ -10,7 +10,7 @@ neither and holds it twice: in expectation it lies between them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import TypedDict
 
 import numpy as np
 import pandas as pd
@@ -22,18 +22,17 @@ TREATMENT, CONTROL = "treatment", "control"
 DRAWS = 2000  # a bootstrapped standard error is known to 1 / sqrt(2 * 2000) = 1.6 %
 
 
-@dataclass(frozen=True)
-class SecondRoad:
-    """The mean over tasks of treatment minus control.
+class SecondRoad(TypedDict):
+    """The mean over tasks of treatment minus control, and its standard errors, in the unit of the outcomes.
 
-    Attributes:
-        estimate: in the unit of the outcomes.
+    Columns:
+        second: the estimate.
         summed: standard error of the seeds' and the clusters' variance, nothing taken off.
         two_way: the same, with the part that both hold taken off.
         pigeonhole: by bootstrap of seeds and clusters at once.
     """
 
-    estimate: float
+    second: float
     summed: float
     two_way: float
     pigeonhole: float
@@ -47,7 +46,8 @@ def second_road(answers: pd.DataFrame) -> SecondRoad:
     """
     named = _with_blocks(answers)
     estimate, summed, two_way = _regression(named)
-    return SecondRoad(estimate, summed, two_way, _pigeonhole(named, np.random.default_rng(0)))
+    pigeonhole = _pigeonhole(named, np.random.default_rng(0))
+    return {"second": estimate, "summed": summed, "two_way": two_way, "pigeonhole": pigeonhole}
 
 
 def _with_blocks(answers: pd.DataFrame) -> pd.DataFrame:

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cocktail.analysis.stats.crossed import Effect, TaskOutcomes, crossed_macro, effect_of_parts
 from cocktail.analysis.stats.power import smallest_detectable
 from cocktail.claims.verdict import Verdict, find
 from cocktail.studies.simulation.designs import Design
-from cocktail.studies.simulation.generator import SINGLE, Scores, SimulatedStudy
+from cocktail.studies.simulation.generator import SINGLE, SimulatedStudy
 
 Way = Literal[
     "the rule",
@@ -24,6 +23,8 @@ Way = Literal[
     "no seed variance",
     "picked on test, one seed",
 ]
+NO_GAIN: Way = "the rule, no gain claimed"
+PICKED: Way = "picked on test, one seed"
 MARGIN, CONFIDENCE = 2.0, 0.95  # points; those of the claims unless they say otherwise
 
 
@@ -51,11 +52,11 @@ def judge_studies(
     detectable: list[float] = []
     num_studies, num_clusters = 0, 0
     for study in studies:
-        effects: dict[str, Effect] = {}
+        effects: dict[Way, Effect] = {}
         for way in ways:
-            looked_at = way.partition(",")[0] if way.startswith("the rule") else way
+            looked_at: Way = "the rule" if way == NO_GAIN else way  # of one effect, another question
             if looked_at not in effects:
-                effects[looked_at] = effect_of(study, design, way)
+                effects[looked_at] = effect_of(study, design, looked_at)
             counts[way][_verdict(effects[looked_at], way)] += 1
         if num_studies < ask_detectable:
             detectable.append(100 * smallest_detectable(effects["the rule"], alpha=1 - CONFIDENCE))
@@ -80,7 +81,7 @@ def effect_of(study: SimulatedStudy, design: Design, way: Way) -> Effect:
     arms, runs = (study.treatment, study.control), _runs(design)
     if way == "no seed variance":
         arms = (study.treatment.mean(axis=1, keepdims=True), study.control.mean(axis=1, keepdims=True))
-    if way == "picked on test, one seed":
+    if way == PICKED:
         best = study.explored[:, :SINGLE].mean(axis=2).argmax(axis=1)
         picked = np.take_along_axis(study.explored, best[:, None, None], axis=1)
         arms = (picked, study.explored[:, SINGLE:])
@@ -94,18 +95,13 @@ def _runs(design: Design) -> list[str]:
 
 
 def _unpaired(study: SimulatedStudy) -> Effect:
-    arms = (study.treatment, study.control)
-    by_seed = [np.asarray(arm, dtype=np.float64).mean(axis=(0, 2)) for arm in arms]
+    arms = [np.asarray(arm, dtype=np.float64) for arm in (study.treatment, study.control)]
+    by_seed = [arm.mean(axis=(0, 2)) for arm in arms]
     num_seeds = len(by_seed[0])
     parts = [(float(means.var(ddof=1)) / num_seeds, num_seeds - 1) for means in by_seed]
-    values = list(_mean_over_seeds(study.treatment) - _mean_over_seeds(study.control))
+    values = list(arms[0].mean(axis=1) - arms[1].mean(axis=1))
     clusters = list(study.clusters)
     return effect_of_parts(values, clusters, parts, num_seeds=num_seeds, confidence=CONFIDENCE)
-
-
-def _mean_over_seeds(arm: Scores) -> NDArray[np.float64]:
-    means: NDArray[np.float64] = np.asarray(arm, dtype=np.float64).mean(axis=1)
-    return means
 
 
 def _verdict(effect: Effect, way: Way) -> Verdict:
@@ -114,6 +110,6 @@ def _verdict(effect: Effect, way: Way) -> Verdict:
         100 * effect.high,
         margin=MARGIN,
         confidence=CONFIDENCE,
-        non_superiority=way == "the rule, no gain claimed",
+        non_superiority=way == NO_GAIN,
     )
     return found.verdict

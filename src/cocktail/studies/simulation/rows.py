@@ -11,7 +11,7 @@ from cocktail.analysis.stats.power import POWER
 from cocktail.claims.verdict import VERDICTS, Verdict
 from cocktail.studies.simulation.designs import Design
 from cocktail.studies.simulation.generator import simulate
-from cocktail.studies.simulation.rates import MARGIN, ErrorRates, Way, judge_studies
+from cocktail.studies.simulation.rates import MARGIN, NO_GAIN, PICKED, ErrorRates, Way, judge_studies
 
 Truth = Literal[
     "no difference", "three points", "five points", "detectable difference", "difference of the margin"
@@ -23,23 +23,16 @@ BOUNDS: dict[tuple[Truth, Way, Verdict], float] = {
     ("no difference", "the rule", "supported"): BOUND,
     ("no difference", "the rule", "contradicted"): BOUND,
     ("detectable difference", "the rule", "supported"): POWER,
-    ("difference of the margin", "the rule, no gain claimed", "supported"): BOUND,
+    ("difference of the margin", NO_GAIN, "supported"): BOUND,
 }
 COMPARED: dict[Truth, tuple[Way, ...]] = {
-    "no difference": (
-        "the rule",
-        "the rule, no gain claimed",
-        "seeds unpaired",
-        "no seed variance",
-        "picked on test, one seed",
-    ),
+    "no difference": ("the rule", NO_GAIN, "seeds unpaired", "no seed variance", PICKED),
     "three points": ("the rule", "seeds unpaired"),
     "five points": ("the rule", "seeds unpaired"),
     "detectable difference": ("the rule",),
-    "difference of the margin": ("the rule, no gain claimed",),
+    "difference of the margin": (NO_GAIN,),
 }
 IN_FULL: tuple[Truth, ...] = ("no difference", "detectable difference")  # the others: half as many studies
-EXPLORED: Way = "picked on test, one seed"
 
 
 class RateRow(TypedDict):
@@ -82,7 +75,7 @@ def design_rows(design: Design, num_studies: int, seeds: np.random.SeedSequence)
     for truth in COMPARED:
         ways, null = _ways(truth, design), truth == "no difference"
         num = _num_studies(truth, num_studies, design)
-        studies = simulate(design, num_studies=num, effect=effects[truth], rng=rng, explored=EXPLORED in ways)
+        studies = simulate(design, num_studies=num, effect=effects[truth], rng=rng, explored=PICKED in ways)
         rates = judge_studies(studies, design, ways=ways, ask_detectable=ASKED if null else 0)
         if null:
             effects["detectable difference"] = median(rates.detectable)
@@ -103,7 +96,7 @@ def _num_studies(truth: Truth, num_studies: int, design: Design) -> int:
 
 def _ways(truth: Truth, design: Design) -> tuple[Way, ...]:
     """The ways that are judged; where null studies are many, the costly one is left out."""
-    return tuple(way for way in COMPARED[truth] if way != EXPLORED or design.null_times == 1)
+    return tuple(way for way in COMPARED[truth] if way != PICKED or design.null_times == 1)
 
 
 def _row(design: Design, truth: Truth, effect: float, rates: ErrorRates, way: Way) -> RateRow:

@@ -8,19 +8,16 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
-from matplotlib.figure import Figure
 from rich.console import Console
 from rich.progress import Progress
 
 from cocktail.errors import RecordError
 from cocktail.files.records import write_json, write_text
-from cocktail.report.pictures import STYLE, save_figure
 from cocktail.report.table import to_markdown
 from cocktail.studies.simulation.agreement import compared
 from cocktail.studies.simulation.designs import DESIGNS, Design
-from cocktail.studies.simulation.figure import LEGEND, draw_rates, height_of
+from cocktail.studies.simulation.figure import write_figure
 from cocktail.studies.simulation.generator import CANDIDATES
 from cocktail.studies.simulation.rates import CONFIDENCE, MARGIN
 from cocktail.studies.simulation.rows import RateRow, design_rows, studies_of
@@ -71,7 +68,7 @@ def simulate_designs(
     }
     write_json(out / "simulation.json", result)
     write_text(out / "table.md", "\n".join(map(to_markdown, all_tables(result))))
-    _write_figure(out, result)
+    write_figure(out, result)
     return result
 
 
@@ -94,11 +91,3 @@ def _all_rows(
         }
         for made in as_completed(asked):
             yield asked[made], made.result()
-
-
-def _write_figure(out: Path, result: dict[str, Any]) -> None:
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(10, height_of(result)), layout="constrained")
-        draw_rates(figure.subplots(1, 2, sharey=True), result)
-        figure.supxlabel(f"{result['command']}. {LEGEND}", fontsize=7, x=0.01, ha="left")
-        save_figure(out, "simulation", figure)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import pandas as pd
@@ -10,6 +12,7 @@ import pandas as pd
 from cocktail.report.error_rates import DETECTABLE, NULL, RULE
 from cocktail.report.table import Table
 from cocktail.studies.simulation.agreement_table import agreement_tables
+from cocktail.studies.simulation.rates import NO_GAIN, PICKED
 
 NOTE = (
     "{command}: {studies} simulated studies of each design with no and with the detectable difference, "
@@ -41,20 +44,13 @@ OTHERS = (
 DESIGN = {"tasks": "tasks", "items": "items", "clusters": "clusters", "seeds": "seeds", "seed_sd": "seed SD"}
 MARGIN = "difference of the margin"
 THREE, FIVE = "three points", "five points"
-PICKED = "picked on test, one seed"
-NO_GAIN, UNPAIRED = "the rule, no gain claimed", "seeds unpaired"
 MADE_WITH = ("tasks", "items", "seeds", "seed_sd", "correlation", "over_tasks", "collapse", "treatment")
 
 Rows = Mapping[tuple[str, str], Mapping[str, Any]]
 
 
 def all_tables(result: Mapping[str, Any]) -> list[Table]:
-    """Return the tables of rates, then those of the second road where records were asked."""
-    return [*rates_tables(result), *agreement_tables(result["agreement"])]
-
-
-def rates_tables(result: Mapping[str, Any]) -> list[Table]:
-    """Return the three tables of rates, one row a design."""
+    """Return three tables of rates, one row a design, and the second road's where records were asked."""
     note = NOTE.format(**result)
     designs = list(_designs(result))
     frames = [
@@ -64,6 +60,7 @@ def rates_tables(result: Mapping[str, Any]) -> list[Table]:
         Table("held", "The rule of verdicts where the truth is known", note + HELD, frames[0]),
         Table("powers", "What pairing the seeds is worth", POWERS, frames[1]),
         Table("others", "Gains claimed where nothing differs", OTHERS, frames[2]),
+        *agreement_tables(result["agreement"]),
     ]
 
 
@@ -80,11 +77,8 @@ def common_of(row: Mapping[str, Any]) -> str:
 
 def _designs(result: Mapping[str, Any]) -> Iterator[Rows]:
     """Yield the rows of each design by truth and way."""
-    found: dict[tuple[Any, ...], dict[tuple[str, str], Mapping[str, Any]]] = {}
-    for row in result["rows"]:
-        key = tuple(row[name] for name in MADE_WITH)
-        found.setdefault(key, {})[row["truth"], row["way"]] = row
-    yield from found.values()
+    for _, rows in groupby(result["rows"], key=itemgetter(*MADE_WITH)):
+        yield {(row["truth"], row["way"]): row for row in rows}
 
 
 def _design(rows: Rows) -> dict[str, Any]:
@@ -111,7 +105,7 @@ def _powers(rows: Rows) -> dict[str, Any]:
     return {
         f"{title}, {name}": _share(rows[truth, way], "supported", bound=False)
         for truth, title in ((THREE, "+3"), (FIVE, "+5"), (NULL, "none"))
-        for way, name in ((RULE, "the rule"), (UNPAIRED, "unpaired"))
+        for way, name in ((RULE, "the rule"), ("seeds unpaired", "unpaired"))
     }
 
 
@@ -119,7 +113,7 @@ def _others(rows: Rows) -> dict[str, Any]:
     return {
         "this rule": _share(rows[NULL, RULE], "supported"),
         "seed variance left out": _share(rows[NULL, "no seed variance"], "supported"),
-        "picked on test, one seed": _share(rows[NULL, PICKED], "supported") if (NULL, PICKED) in rows else "",
+        PICKED: _share(rows[NULL, PICKED], "supported") if (NULL, PICKED) in rows else "",
     }
 
 

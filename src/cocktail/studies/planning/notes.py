@@ -1,16 +1,12 @@
-"""What can be said of a study's fitness before a download: pins, gates, memory, rows that are not there."""
+"""The sentences of a plan: what to know or to mend before a download, and what its numbers rest on."""
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from math import ceil
 
 from cocktail.config import FetchConfig
-from cocktail.studies.planning.cost import gpus_needed
 from cocktail.studies.planning.study import Plan
-from cocktail.training.environment import visible_gpus
 
 
 def checks(plan: Plan) -> list[str]:
@@ -67,7 +63,7 @@ def _hardware(plan: Plan) -> Iterator[str]:
     params, gpu = plan.params, plan.sizes.gpu
     on_gpu = [cost for cost in plan.costs if cost.gpu_bytes]
     for cost in on_gpu:
-        several, needed = params.execute.gpus_per_run, gpus_needed(cost, plan.sizes)
+        several, needed = params.execute.gpus_per_run, ceil(cost.gpu_bytes / (gpu.memory_gigabytes * 1e9))
         state = f"{cost.model}: {cost.gpu_bytes / 1e9:.0f} GB of weights, gradients and AdamW states a run"
         room = f"{several} × {gpu.memory_gigabytes:g} GB"
         if needed > several:
@@ -82,15 +78,50 @@ def _hardware(plan: Plan) -> Iterator[str]:
     yield f"Rows of at most {params.train.max_length:,} tokens; context: {contexts}."
 
 
-def on_this_machine(plan: Plan, root: Path) -> str:
-    """Return what is at hand here: no part of the plan, and in no file."""
-    token = "set" if os.environ.get("HF_TOKEN") else "not set"
-    free, needed = shutil.disk_usage(root).free / 1e9, plan.disk_bytes / 1e9
-    return (
-        f"Here: HF_TOKEN {token}; {len(visible_gpus())} GPUs visible; "
-        f"{free:,.0f} GB of disk free, {needed:,.0f} GB planned."
-    )
-
-
 def _list(names: Sequence[str] | set[str]) -> str:
     return ", ".join(sorted(names)) or "none"
+
+
+def assumptions(plan: Plan) -> list[str]:
+    """Return what the numbers rest on."""
+    gpu, assumed = plan.sizes.gpu, plan.sizes.assumptions
+    counted = (
+        "Rows are counted in data/prepared."
+        if plan.counted
+        else "No data are there yet: rows are those of sizes.yaml without dev rows, and an upper bound: what "
+        "cleaning and leakage take is not known."
+    )
+    on_gpu = any(cost.device == "GPU" for cost in plan.costs)
+    lines = [counted, assumed.characters_a_token.says]
+    if plan.params.train.packing:
+        lines.append("Packed sequences are full.")
+    if on_gpu:
+        lines += [
+            f"Hours are of one {gpu.name}, {gpu.peak_teraflops:g} TFLOP/s at its peak ({gpu.origin}).",
+            "6 operations a parameter and token trained (adapters 4), 2 answered; attention and the second "
+            "computation of activations are left out.",
+            assumed.training_utilisation.says,
+            assumed.answering_utilisation.says,
+        ]
+    if plan.rates:
+        lines.append(
+            f"Models from scratch: hours of one worker process on a CPU, {plan.rates.tokens:,.0f} tokens and "
+            f"{plan.rates.answers:,.0f} answers a second, as measured with the miniature of study tiny "
+            "(reports/benchmarks) and not scaled to other sizes."
+        )
+    lines += [
+        assumed.answer_bytes.says,
+        assumed.checkpoints.says,
+        "Raw and prepared data are not in the disk.",
+    ]
+    if any(run.at_most for run in plan.runs):
+        lines.append(
+            "Confirmation is an upper bound, whatever dev chooses: each target has its dearest candidate, "
+            f"and no two share one: {_dearest(plan)}."
+        )
+    return lines
+
+
+def _dearest(plan: Plan) -> str:
+    chosen = {run.id.removeprefix("chosen_"): run.at_most for run in plan.runs if run.kind == "chosen"}
+    return ", ".join(f"{target} {mixture}" for target, mixture in chosen.items())
