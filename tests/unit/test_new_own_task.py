@@ -19,10 +19,11 @@ from cocktail.config import check_params
 from cocktail.config.compose import compose
 from cocktail.data.prepare import prepare
 from cocktail.errors import DataError, SourceError
-from cocktail.files.records import read_json
+from cocktail.files.records import read_json, write_text
 from cocktail.sources import hub
 from cocktail.sources.fetch import fetch_sources
 from cocktail.studies.new_task.columns import Columns, find_columns, label_names, parse_names
+from cocktail.studies.new_task.make import all_or_none
 from cocktail.studies.new_task.read import read_given, split_rows
 from cocktail.tasks import load_task, task_groups
 
@@ -139,6 +140,17 @@ def test_a_rule_that_takes_most_rows_leaves_nothing(
         new_task(monkeypatch, *words)
     assert "minutes: 400 of 400 train rows are taken away (exact)" in capsys.readouterr().err
     assert files(root) == set()
+
+
+def test_a_command_that_is_stopped_leaves_nothing_but_what_is_not_its_own(tmp_path: Path) -> None:
+    mine, written = tmp_path / "own/mine.csv", [tmp_path / "own/train.jsonl", tmp_path / "study.yaml"]
+    for stop in (KeyboardInterrupt, DataError("refused")):
+        with pytest.raises((KeyboardInterrupt, DataError)), all_or_none(written):
+            for path in written:
+                write_text(path, "half")
+            mine.touch()
+            raise stop
+        assert sorted(path.name for path in tmp_path.rglob("*")) == ["mine.csv", "own"]
 
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])

@@ -6,7 +6,7 @@ import importlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import cocktail.tasks
 from cocktail.config import FILLER, RawFile, check_params, mixable_tasks, task_names
 from cocktail.config.compose import compose, known_studies
 from cocktail.data.load import Loaded, load_source
-from cocktail.errors import CocktailError, ConfigError, DataError, near
+from cocktail.errors import ConfigError, DataError, near
 from cocktail.files.records import digest_file, write_json, write_text
 from cocktail.studies.new_task.columns import Ask, Columns, Rows, find_columns, label_names, plain_text
 from cocktail.studies.new_task.read import Given, split_rows
@@ -186,13 +186,13 @@ def load_own(folder: Path, task: Task, *, max_quarantine_share: float) -> Loaded
 
 @contextmanager
 def all_or_none(places: Iterable[Path]) -> Iterator[None]:
-    """Remove what was written if something is refused on the way."""
+    """Remove what was written if something is refused on the way, or the command is stopped."""
     written = list(places)
     try:
         yield
-    except CocktailError:
+    except BaseException:
         for path in written:
             path.unlink(missing_ok=True)
-        if written[0].parent.is_dir():
+        with suppress(OSError):  # the folder was not made, or something else is in it
             written[0].parent.rmdir()
         raise
