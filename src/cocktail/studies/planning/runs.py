@@ -82,21 +82,20 @@ def _confirmed_with(
     alone = params.model_copy(update={"study": one})
     chosen = {target: dearest_choice(params, target, choice)}
     confirmed = confirm_runs(alone, chosen)
-    runs = measured_runs(confirmed, alone, rows, stage="confirm", seeds=len(study.confirm_seeds))
-    plain = [replace(run, id=mixture_of(run.id, seed)) for run in runs]
+    planned = measured_runs(confirmed, alone, rows, stage="confirm", seeds=len(study.confirm_seeds))
     named = "" if choice in ("all", *study.confirm_also) else choice  # these are trained anyway
-    return [_named(run, target, named) for run in plain]
+    return [_named(one, run, target, named) for one, run in zip(planned, confirmed, strict=True)]
 
 
-def _named(run: PlannedRun, target: str, choice: str) -> PlannedRun:
+def _named(planned: PlannedRun, run: Run, target: str, choice: str) -> PlannedRun:
     """The run under the name of what it stands for, where dev chooses it; ``choice`` "": dev need not."""
-    if run.id.startswith("tuned_all_"):  # the best try of all sources may be another for each target
-        return replace(run, id=f"tuned_mixture_{target}", at_most=run.id)
-    if choice and run.id == choice:
-        return replace(run, id=f"chosen_{target}", kind="chosen", at_most=choice)
-    if choice and run.id.endswith(f"_as_{choice}"):
-        return replace(run, id=run.id.removesuffix(choice) + "chosen", at_most=choice)
-    return run
+    if run.kind == "tuned" and run.sources != (target,):  # the best try of all may be another for each target
+        return replace(planned, id=f"tuned_mixture_{target}", at_most=run.mixture)
+    if run.mixture == choice:
+        return replace(planned, id=f"chosen_{target}", kind="chosen", at_most=choice)
+    if choice and mixture_of(run.matches, run.seed) == choice:
+        return replace(planned, id=f"{run.kind}_{target}_as_chosen", at_most=choice)
+    return replace(planned, id=run.mixture)
 
 
 def measured_runs(
