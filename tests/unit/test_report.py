@@ -219,7 +219,7 @@ def test_bars_draw_every_arm_and_the_blind_guess() -> None:
 
 def test_heat_map_has_zero_in_the_middle_and_leaves_missing_cells_empty() -> None:
     cells = pd.DataFrame({"a": [60.0, -4.0], "b": [2.0, np.nan]}, index=["a", "b"])
-    ax = draw_heat_map(Figure().subplots(), cells, rows="task", columns="source")
+    ax = draw_heat_map(Figure().subplots(), cells, columns="source")
     assert ax.images[0].get_clim() == (-4, 4)  # the source's own task does not set the scale
     assert [text.get_text() for text in ax.texts] == ["+60", "+2", "−4"]
 

@@ -67,12 +67,12 @@ def draw_bars(ax: Axes, arms: pd.DataFrame) -> Axes:
     return ax
 
 
-def draw_heat_map(ax: Axes, cells: pd.DataFrame, *, rows: str, columns: str) -> Axes:
+def draw_heat_map(ax: Axes, cells: pd.DataFrame, *, columns: str) -> Axes:
     """Differences in points as a map with numbers; cells without a number are grey.
 
     Args:
-        cells: index: tasks; columns: sources; values: points.
-        rows, columns: what the axes hold, in words.
+        cells: index: test tasks; columns: sources; values: points.
+        columns: what the sources are, in words.
     """
     values = cells.to_numpy(dtype=float)
     # A source's gift to its own task is far above all others; the colours are for the others.
@@ -95,7 +95,7 @@ def draw_heat_map(ax: Axes, cells: pd.DataFrame, *, rows: str, columns: str) -> 
     ax.set_xticks(range(len(cells.columns)), list(cells.columns), rotation=40, ha="right")
     ax.set_yticks(range(len(cells.index)), list(cells.index))
     ax.set_xlabel(columns)
-    ax.set_ylabel(rows)
+    ax.set_ylabel("test task")
     bar = ax.figure.colorbar(image, ax=ax)
     bar.set_label("points")
     return ax
