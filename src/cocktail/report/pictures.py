@@ -1,4 +1,4 @@
-"""Figures as files: SVG and PNG with the same bytes for the same numbers."""
+"""Figures as SVG files, with the same bytes for the same numbers."""
 
 from __future__ import annotations
 

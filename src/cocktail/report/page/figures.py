@@ -23,7 +23,6 @@ class Picture:
     """One inline figure: what it is of, and its SVG with a title and a description."""
 
     name: str
-    model: str
     title: str
     svg: Markup
 
