@@ -20,7 +20,8 @@ from cocktail.claims.cells import EXPLORATORY
 from cocktail.claims.rows import VerdictRow, study_verdicts
 from cocktail.errors import RecordError
 from cocktail.files.records import read_json, write_json
-from cocktail.report.page.figures import inline_svg, slug
+from cocktail.report.markup import slug
+from cocktail.report.page.figures import inline_svg
 from cocktail.report.page.forest import draw_forest
 from cocktail.report.page.render import SENTENCES, write_page
 from cocktail.report.page.sections import FROM_CLAIMS

@@ -79,8 +79,8 @@ def watch(arguments: argparse.Namespace) -> None:
 def card(arguments: argparse.Namespace) -> None:
     """Model card and dataset card of a run, in the Hub's format."""
     from cocktail.config.compose import departures
-    from cocktail.report.cards.facts import read_run
-    from cocktail.report.cards.render import make_cards, write_cards
+    from cocktail.report.cards import make_cards, write_cards
+    from cocktail.report.run_facts import read_run
 
     study = current_study()
     changed = departures(study, CONF)

@@ -12,7 +12,7 @@ import pandas as pd
 from cocktail.claims.rows import read_verdicts
 from cocktail.config import Params
 from cocktail.files.records import fresh_file, fresh_folder, read_json
-from cocktail.report import bases, choices, judging, provenance, results
+from cocktail.report import choices, judging, provenance, results
 from cocktail.report.pictures import bar_rows, loss_receipts, write_figures
 from cocktail.report.published import read_published
 from cocktail.report.table import Table, write_tables
@@ -37,7 +37,7 @@ def report_study(inputs: Inputs, out: Path, *, params: Params) -> None:
     """Write ``tables``, ``figures`` and ``plots`` below ``out``, each folder whole or not at all."""
     comparison = read_json(inputs.reports / "comparison.json")
     receipts = provenance.read_receipts(inputs.answers, params.models)
-    pretrained = bases.read_bases(inputs.bases, params.models)
+    pretrained = provenance.read_bases(inputs.bases, params.models)
     note = provenance.data_note(params)
     tables = study_tables(inputs, comparison, receipts, pretrained, shots=params.answer.shots, note=note)
     with fresh_folder(out / "tables") as folder:
@@ -52,7 +52,7 @@ def study_tables(
     inputs: Inputs,
     comparison: Mapping[str, Any],
     receipts: Sequence[Mapping[str, Any]],
-    pretrained: Mapping[str, bases.Base],
+    pretrained: Mapping[str, provenance.Base],
     *,
     shots: int,
     note: str,
@@ -76,7 +76,7 @@ def study_tables(
         provenance.mixtures_table(inputs.mixtures, note=note),
         provenance.runs_table(receipts, note=note),
         provenance.data_table(inputs.raw, inputs.prepared, note=note),
-        bases.pretraining_table(pretrained, note=note),
+        provenance.pretraining_table(pretrained, note=note),
         *judging.judge_tables(inputs.judge, note=note),
     ]
 

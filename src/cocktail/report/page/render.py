@@ -11,12 +11,11 @@ from markupsafe import Markup
 from cocktail.claims.rows import VerdictRow, Verdicts
 from cocktail.config import Params
 from cocktail.files.records import write_text
+from cocktail.report.markup import breakable, slug, templates
 from cocktail.report.page.content import Page, gather
-from cocktail.report.page.figures import breakable, slug
 from cocktail.report.page.forest import claim_forest, headline_forest, row_label
 from cocktail.report.page.studies import side_by_side
 from cocktail.report.page.traces import cell_trace
-from cocktail.report.provenance import templates
 from cocktail.report.table import MISSING, p_text
 from cocktail.report.verdicts import RULE, effect_text
 
@@ -54,7 +53,7 @@ def write_page(reports: Path, out: Path, *, configured: Path, params: Params) ->
 
 def render_page(page: Page) -> str:
     """Return the page as HTML; every text is escaped, only the figures and our own marks are not."""
-    environment = templates("cocktail.report.page")
+    environment = templates()
     environment.globals |= {
         "run_ref": lambda model, run: _run_ref(page, model, run),
         "cell_trace": lambda *where: cell_trace(page.traces, *where),
