@@ -58,7 +58,7 @@ check: $(READY)  ## Style and types
 
 smoke: $(READY)  ## The smallest whole run, in a temporary clone
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && git clone --quiet . "$$folder/cocktail" && \
-	  cd "$$folder/cocktail" && cocktail params smoke && dvc repro && cat reports/tables/main.md && cocktail show
+	  cd "$$folder/cocktail" && cocktail params smoke && dvc repro && cocktail show --table main && cocktail show
 
 bench: $(READY)  ## All benchmarks at full size, on a machine that does nothing else (about half an hour)
 	@for name in grid training answering overhead growth; do python benchmarks/$$name.py || exit 1; done

@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 
 from cocktail.config import load_params
-from cocktail.report.page.content import PageInputs
 from cocktail.report.page.render import write_page
 from cocktail.report.study import Inputs, report_study
 from cocktail.stage import run_stage
@@ -32,8 +31,7 @@ def main() -> None:
     params, out = load_params(arguments.pop("params")), arguments.pop("out")
     configured = arguments.pop("configured")
     report_study(Inputs(**arguments), out, params=params)
-    page = PageInputs(reports=out, configured=configured)
-    write_page(page, out / "report.html", params=params)
+    write_page(out, out / "report.html", configured=configured, params=params)
 
 
 if __name__ == "__main__":

@@ -227,7 +227,7 @@ def test_params_as_text(text: str, tmp_path: Path) -> None:
 def test_a_cell(text: str, tmp_path: Path) -> None:
     frame = pd.DataFrame({"task": [text], "runs": [[text]]})
     write_tables(tmp_path, [Table(name="t", title="T", note="N.", frame=frame)])
-    assert len((tmp_path / "t.md").read_text(encoding="utf-8").splitlines()) == 7
+    assert len((tmp_path / "README.md").read_text(encoding="utf-8").splitlines()) == 7
     assert [path.suffix for path in export_tables(tmp_path, tmp_path)] == [".tex", ".csv"]
 
 

@@ -11,6 +11,8 @@ import pytest
 from clone import Clone, copy_work_tree
 from endpoint_server import KEY, Said, completion, serve
 
+from cocktail.report.table import read_tables
+
 STUDY = ("model=[gpt_4o]", "judge.backend=endpoint", "judge.model=judge-1", "endpoint.backoff_seconds=0.0")
 STUDY += ("study.evaluations=[fpb,financebench]",)
 
@@ -35,7 +37,7 @@ def test_replies_survive_repro_and_travel(tmp_path: Path, monkeypatch: pytest.Mo
         asked = len(server.bodies)
     counts = json.loads((clone.root / "artifacts/judge/counts.json").read_text(encoding="utf-8"))
     assert counts["distinct"] == 15 and {row["run"] for row in counts["runs"]} == {"base"}
-    assert "judge-1" in (clone.root / "reports/tables/judge_agreement.md").read_text(encoding="utf-8")
+    assert "Judge: judge-1." in read_tables(clone.root / "reports/tables")["judge_agreement"].note
     assert not _holding(clone, KEY) and not _holding(clone, server.url)
 
     monkeypatch.delenv("COCKTAIL_ENDPOINT")

@@ -21,7 +21,7 @@ def test_every_stage_ends_and_the_results_are_there(smoke: Clone) -> None:
     assert counts["runs_explored"] == 1 + 7 + 2  # base, seven mixtures of the grid, a tuned single and all
     tuned = counts["runs_confirmed"] - (3 + 2)  # three arms, two controls, one seed
     assert 0 <= tuned <= 2  # the best try of the single, and of all, may be the paper's own recipe
-    for kind in ("tables/main.md", "tables/tables.json", "figures/bars_phi3_smoke.svg"):
+    for kind in ("tables/README.md", "tables/tables.json", "figures/bars_phi3_smoke.svg"):
         assert (smoke.root / "reports" / kind).stat().st_size > 0
 
 

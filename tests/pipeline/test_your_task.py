@@ -23,10 +23,11 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
 @pytest.mark.slow
 def test_the_page_leads_from_a_file_to_verdicts_and_advice(clone: Clone) -> None:
     said = {line: clone.done("sh", "-ec", line) for line in LINES}
-    new, run, show, advice = said.values()
+    new, run, show, table, advice = said.values()
     assert new.count("--- prompt ") == 3
     assert "study minutes: " in run and "minutes on" in run
     assert "minutes" in show
+    assert "| phi3_smoke | minutes |" in table
     assert "minutes" in advice
     claims = read_json(clone.root / "reports/claims.json")["claims"]
     rows = [row for claim in claims for row in claim["verdicts"] if row["scope"].startswith("minutes")]

@@ -19,7 +19,7 @@ from cocktail.analysis.study import compare_study
 from cocktail.data.grid import Run
 from cocktail.files.records import read_json, write_table
 from cocktail.report.study import report_study
-from cocktail.report.table import read_tables
+from cocktail.report.table import read_tables, to_markdown
 from cocktail.scoring.score import score_study
 
 PARAMS = study_params()
@@ -143,7 +143,8 @@ def test_answers_become_counts(edited: Path) -> None:
 
 
 def test_the_table_shows_where_and_the_metrics_how_much(edited: Path, finished_study: Path) -> None:
-    table = read_tables(edited / "reports/tables")["label_agreement"].frame
+    label_agreement = read_tables(edited / "reports/tables")["label_agreement"]
+    table = label_agreement.frame
     assert table["task"].tolist() == ["fpb", "knowledge", "sum"]
     fpb = table.iloc[0]
     assert fpb["valid"] - fpb["agree"] == 3  # base is not trained on fpb: its 20 differences do not count
@@ -157,7 +158,7 @@ def test_the_table_shows_where_and_the_metrics_how_much(edited: Path, finished_s
     assert table.iloc[1]["runs"] == 0 and table.iloc[1]["share"] is None
     share = read_json(edited / "reports/numbers.json")["phi3_smoke"]["label_agreement"]["share"]
     assert share == round(100 - 300 / fpb["valid"], 2)
-    shown = (edited / "reports/tables/label_agreement.md").read_text(encoding="utf-8")
+    shown = to_markdown(label_agreement)
     assert f"| {share:.2f} |" in shown
     assert "| phi3_smoke | knowledge | 0 | 0 | 0 | 0 | 0 | – | – | – | – |" in shown
     assert read_json(finished_study / "reports/numbers.json")["phi3_smoke"]["label_agreement"] == {

@@ -14,9 +14,9 @@ from matplotlib.text import Text
 from cocktail.errors import RecordError
 from cocktail.files.records import read_json, write_json
 from cocktail.files.store import Store, write_runtime
-from cocktail.report.bases import pretraining_table, read_bases
 from cocktail.report.figures import draw_pretraining
 from cocktail.report.pictures import write_figures
+from cocktail.report.provenance import pretraining_table, read_bases
 from cocktail.report.table import Table, to_markdown
 from cocktail.studies.manifest import base_facts
 

@@ -16,8 +16,8 @@ from cocktail.config import check_params
 from cocktail.config.compose import compose, write_params
 from cocktail.errors import ConfigError, RecordError
 from cocktail.files.records import digest_file, read_json, write_json
-from cocktail.report.cards.facts import SourceFacts, read_run
-from cocktail.report.cards.render import make_cards, write_cards
+from cocktail.report.cards import make_cards, write_cards
+from cocktail.report.run_facts import SourceFacts, read_run
 
 PARAMS = study_params()
 MODEL = "phi3_smoke"

@@ -20,18 +20,20 @@ from cocktail.claims.reasons import EXPLORATORY
 from cocktail.claims.rows import VerdictRow, study_verdicts
 from cocktail.errors import RecordError
 from cocktail.files.records import read_json, write_json
-from cocktail.report.page.content import PageInputs
-from cocktail.report.page.figures import inline_svg, slug
-from cocktail.report.page.forest import draw_forest, effect_text
+from cocktail.report.markup import slug
+from cocktail.report.page.figures import inline_svg
+from cocktail.report.page.forest import draw_forest
 from cocktail.report.page.render import SENTENCES, write_page
 from cocktail.report.page.sections import FROM_CLAIMS
 from cocktail.report.page.tables import shown_tables
 from cocktail.report.page.traces import read_traces
 from cocktail.report.table import Table, read_tables, write_tables
+from cocktail.report.verdicts import effect_text
 from cocktail.studies.record import record
 
 PARAMS = study_params()
 MODEL = "phi3_smoke"
+CONFIGURED = ROOT / "conf/study"
 EVIL = "<script>alert(1)</script>&\"'"
 Render = Callable[[], Node]
 
@@ -47,7 +49,7 @@ def reports(finished_study: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def render(reports: Path) -> Render:
     def page() -> Node:
-        write_page(PageInputs(reports, ROOT / "conf/study"), reports / "report.html", params=PARAMS)
+        write_page(reports, reports / "report.html", configured=CONFIGURED, params=PARAMS)
         return read_html((reports / "report.html").read_text(encoding="utf-8"))
 
     return page
@@ -370,7 +372,7 @@ def test_recorded_studies_show_hardware_and_cost(
     shutil.copytree(finished_study, tmp_path / "clone")
     reports = tmp_path / "clone/reports"
     record(reports, PARAMS)
-    write_page(PageInputs(reports, ROOT / "conf/study"), tmp_path / "report.html", params=PARAMS)
+    write_page(reports, tmp_path / "report.html", configured=CONFIGURED, params=PARAMS)
     page = read_html((tmp_path / "report.html").read_text(encoding="utf-8"))
     manifest = read_json(reports / "studies/smoke/manifest.json")
     text = page.by_id("cost").text
@@ -381,7 +383,7 @@ def test_recorded_studies_show_hardware_and_cost(
     del manifest["runtime"]["runs"]
     write_json(reports / "studies/smoke/manifest.json", manifest)
     with pytest.raises(RecordError, match="the manifest lacks 'runs'"):
-        write_page(PageInputs(reports, ROOT / "conf/study"), tmp_path / "report.html", params=PARAMS)
+        write_page(reports, tmp_path / "report.html", configured=CONFIGURED, params=PARAMS)
 
 
 @pytest.mark.slow
@@ -407,7 +409,7 @@ def test_recorded_studies_stand_side_by_side(
         "reasons": [{"code": "note", "detail": "made up"}],
     }
     write_json(other / "claims.json", claims)
-    write_page(PageInputs(reports, ROOT / "conf/study"), reports / "report.html", params=PARAMS)
+    write_page(reports, reports / "report.html", configured=CONFIGURED, params=PARAMS)
     page = read_html((reports / "report.html").read_text(encoding="utf-8"))
     head, stands, first, second, *_ = (texts(row) for row in page_rows(page, "table-findings"))
     assert head == ["claim", "other", "smoke"]

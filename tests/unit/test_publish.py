@@ -21,7 +21,7 @@ from cocktail.config.compose import compose, write_params
 from cocktail.errors import CocktailError
 from cocktail.files.records import read_json, write_json
 from cocktail.files.store import Store
-from cocktail.report.cards.facts import read_run
+from cocktail.report.run_facts import read_run
 from cocktail.studies.exchange.publish import Upload, lay_out_run, publish
 
 PARAMS = study_params()

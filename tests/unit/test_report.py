@@ -16,14 +16,14 @@ from folder_digest import digest_folder
 from matplotlib.figure import Figure
 
 from cocktail.config import check_params
-from cocktail.errors import DataError
+from cocktail.errors import DataError, RecordError
 from cocktail.report.export import csv_cell, export_tables, to_latex
 from cocktail.report.figures import draw_bars, draw_heat_map, draw_losses
 from cocktail.report.page.tables import shown_tables
 from cocktail.report.provenance import data_note
 from cocktail.report.published import NOT_AVAILABLE, Published, published_cell, read_published
 from cocktail.report.study import report_study
-from cocktail.report.table import Table, read_tables, to_markdown, write_tables
+from cocktail.report.table import Table, named_table, read_tables, to_markdown, write_tables
 
 TABLES = ("main", "contrasts", "effects", "transfer", "leave_one_out", "base", "scores", "winners_curse")
 TABLES += (
@@ -64,6 +64,14 @@ def test_one_table_in_three_formats(tmp_path: Path) -> None:
         assert list(csv.reader(stream))[1] == ["a_b", "1.26", "x y"]
 
 
+def test_a_table_is_found_by_its_name(tmp_path: Path) -> None:
+    one = table(task=["a"], points=[1.0], runs=[[]])
+    write_tables(tmp_path, [one])
+    assert to_markdown(named_table(tmp_path, "t")) == to_markdown(one)
+    with pytest.raises(RecordError, match="no table 'u'; known: t"):
+        named_table(tmp_path, "u")
+
+
 def test_latex_escapes_what_it_would_read_as_commands() -> None:
     escaped = to_latex(table(runs=[[]], task=["50% of $5 & {more} #1 ~ ^ \\"]))
     assert r"50\% of \$5 \& \{more\} \#1 \textasciitilde{} \textasciicircum{} \textbackslash{}" in escaped
@@ -92,7 +100,7 @@ def test_a_cell_shows_its_text_and_does_nothing(text: str, tmp_path: Path) -> No
     one = table(task=[text, "next"], points=[1.0, 2.0], runs=[[], []])
     write_tables(tmp_path, [one])
     export_tables(tmp_path, tmp_path)
-    *_, row, _ = (tmp_path / "t.md").read_text(encoding="utf-8").splitlines()
+    *_, row, _ = (tmp_path / "README.md").read_text(encoding="utf-8").splitlines()
     assert row.count("|") - row.count("\\|") == 3
     assert not re.search(r"(?<!\\)<[a-z!]|\][(\[:]", row)
     assert shown_tables(tmp_path)["t"].rows[0].cells[0] == text
@@ -113,8 +121,11 @@ def test_a_cell_of_ours_stays_as_it_is(text: str) -> None:
 
 def test_every_table_and_figure_is_there(finished_study: Path) -> None:
     reports = finished_study / "reports"
-    expected = {"tables.json", *(f"{name}.md" for name in TABLES)}
-    assert {path.name for path in (reports / "tables").iterdir()} == expected
+    assert {path.name for path in (reports / "tables").iterdir()} == {"README.md", "tables.json"}
+    tables = read_tables(reports / "tables")
+    assert set(tables) == set(TABLES)
+    page = (reports / "tables/README.md").read_text(encoding="utf-8")
+    assert page == "\n".join(map(to_markdown, tables.values()))
     figures = {f"{name}_phi3_smoke" for name in FIGURES}
     assert {path.stem for path in (reports / "figures").iterdir()} == figures
     assert {path.stem for path in (reports / "plots").glob("*.csv")} == {
@@ -135,20 +146,21 @@ def test_the_same_numbers_give_the_same_bytes(finished_study: Path, tmp_path: Pa
 
 
 def test_tables_say_which_study_they_show_and_lack_no_column(finished_study: Path) -> None:
-    for path in (finished_study / "reports/tables").glob("*.md"):
-        assert "Study smoke. Data: generated. Miniature models" in path.read_text(encoding="utf-8"), path.name
-    main = read_tables(finished_study / "reports/tables")["main"].frame
+    tables = read_tables(finished_study / "reports/tables")
+    for table in tables.values():
+        assert "Study smoke. Data: generated. Miniature models" in to_markdown(table), table.name
+    main = tables["main"].frame
     assert main["task"].tolist() == ["fpb", "finqa", "convfinqa", "knowledge"]
     assert set(main["paper: single"]) == {NOT_AVAILABLE}
-    runs = read_tables(finished_study / "reports/tables")["runs"].frame
+    runs = tables["runs"].frame
     assert {"base", "all", "all-s101", "steps_fpb_as_all-s102"} <= set(runs["run"])
     runs = runs.set_index("run")
     assert runs.loc["all-s101", ["method", "trainable", "of"]].tolist() == ["full", 1000, 1000]
     assert runs.loc["base", "trainable"] == 0
     assert runs.loc["base", ["method", "of"]].tolist() == ["", ""]  # nothing was tuned
-    shown = (finished_study / "reports/tables/runs.md").read_text(encoding="utf-8")
+    shown = to_markdown(tables["runs"])
     assert " | full | 1000 | 1000 | " in shown and " | – | 0 | – | " in shown
-    mixtures = read_tables(finished_study / "reports/tables")["mixtures"].frame
+    mixtures = tables["mixtures"].frame
     assert mixtures.loc[mixtures["run"] == "all", "fpb"].item() == "29/30"
 
 
@@ -207,7 +219,7 @@ def test_bars_draw_every_arm_and_the_blind_guess() -> None:
 
 def test_heat_map_has_zero_in_the_middle_and_leaves_missing_cells_empty() -> None:
     cells = pd.DataFrame({"a": [60.0, -4.0], "b": [2.0, np.nan]}, index=["a", "b"])
-    ax = draw_heat_map(Figure().subplots(), cells, rows="task", columns="source")
+    ax = draw_heat_map(Figure().subplots(), cells, columns="source")
     assert ax.images[0].get_clim() == (-4, 4)  # the source's own task does not set the scale
     assert [text.get_text() for text in ax.texts] == ["+60", "+2", "−4"]
 
@@ -234,4 +246,4 @@ def test_a_part_of_the_grid_is_reported_as_far_as_it_goes(overrides: tuple[str, 
     assert ("transfer_phi3_smoke" in figures) == has_pairs
     assert ("leave_one_out_phi3_smoke" in figures) == (not has_pairs)
     assert "bars_phi3_smoke" in figures
-    assert len(list((tmp_path / "reports/tables").glob("*.md"))) == len(TABLES)
+    assert len(read_tables(tmp_path / "reports/tables")) == len(TABLES)

@@ -26,7 +26,7 @@ from cocktail.data.confirmation import confirm_runs
 from cocktail.data.grid import explore_runs
 from cocktail.errors import ConfigError, EndpointError
 from cocktail.files.records import read_digested, read_json, read_table
-from cocktail.report.page.content import PageInputs, gather
+from cocktail.report.page.content import gather
 from cocktail.report.page.render import render_page
 from cocktail.report.table import read_tables
 from cocktail.runs.endpoint_answers import answer_all
@@ -173,7 +173,7 @@ def test_a_claim_about_larger_models_has_a_verdict_for_each(study: tuple[Path, F
     (claim,) = (one for one in claims.claims if one.id == "small_beats_larger")
     assert [row.control_model for row in claim.headlines()] == [REFERENCE, EXTERNAL]
     assert [row.on for row in claim.headlines()] == [f"macro vs {REFERENCE}", f"macro vs {EXTERNAL}"]
-    page = render_page(gather(PageInputs(root / "reports", ROOT / "conf/study"), params=PARAMS))
+    page = render_page(gather(root / "reports", configured=ROOT / "conf/study", params=PARAMS))
     html = read_html(page)
     heads = [node.text for node in html.by_id("table-verdicts").all("tr")]
     assert sum(claim.title in text for text in heads) == 2

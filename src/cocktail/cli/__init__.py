@@ -9,13 +9,7 @@ from cocktail.cli.command import CONF, parser
 from cocktail.errors import CocktailError
 from cocktail.stage import run_command
 
-MODULES = (
-    "studies",
-    "own",
-    "results",
-    "share",
-    "upkeep",
-)  # each declares its commands; --help has this order
+MODULES = ("studies", "results", "share", "upkeep")  # each declares its commands; --help has this order
 
 
 def main() -> None:

@@ -15,8 +15,7 @@ PARAMS, CONF, REPORTS = Path("params.yaml"), Path("conf"), Path("reports")
 CLAIMS, BASES = Path("data/reference/claims.yaml"), Path("data/bases")
 
 Command = Callable[[argparse.Namespace], None]
-COMMANDS: dict[str, tuple[Command, tuple[Option, ...]]] = {}
-ANYWHERE: set[str] = set()  # commands that ask for no conf/ in the current folder
+COMMANDS: dict[str, tuple[Command, tuple[Option, ...], bool]] = {}  # the last: see command()
 
 
 @dataclass(frozen=True)
@@ -37,14 +36,12 @@ def command(*options: Option, anywhere: bool = False) -> Callable[[Command], Com
     """Make a function a command of its name; its docstring is the help.
 
     Args:
-        anywhere: it is run outside of a study, too.
+        anywhere: it asks for no conf/ in the current folder.
     """
 
     def declared(function: Command) -> Command:
         name = function.__name__.replace("_", "-")
-        COMMANDS[name] = (function, options)
-        if anywhere:
-            ANYWHERE.add(name)
+        COMMANDS[name] = (function, options, anywhere)
         return function
 
     return declared
@@ -61,13 +58,11 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of all commands that were declared."""
     made = argparse.ArgumentParser(prog="cocktail", description="What a person does around `dvc repro`.")
     commands = made.add_subparsers(required=True, metavar="COMMAND")
-    for name, (function, options) in COMMANDS.items():
+    for name, (function, options, anywhere) in COMMANDS.items():
         sub = commands.add_parser(name, help=function.__doc__, description=function.__doc__)
-        sub.set_defaults(command=function, anywhere=name in ANYWHERE)
-        shared = [one for one in options if not one.exclusive]
-        either = [one for one in options if one.exclusive]
-        one_of = sub.add_mutually_exclusive_group() if either else sub  # an empty group has no help to show
-        for group, members in ((sub, shared), (one_of, either)):
-            for one in members:
-                group.add_argument(one.name, **one.settings)
+        sub.set_defaults(command=function, anywhere=anywhere)
+        some = any(one.exclusive for one in options)
+        either = sub.add_mutually_exclusive_group() if some else sub  # an empty group has no help to show
+        for one in options:
+            (either if one.exclusive else sub).add_argument(one.name, **one.settings)
     return made

@@ -79,8 +79,8 @@ def watch(arguments: argparse.Namespace) -> None:
 def card(arguments: argparse.Namespace) -> None:
     """Model card and dataset card of a run, in the Hub's format."""
     from cocktail.config.compose import departures
-    from cocktail.report.cards.facts import read_run
-    from cocktail.report.cards.render import make_cards, write_cards
+    from cocktail.report.cards import make_cards, write_cards
+    from cocktail.report.run_facts import read_run
 
     study = current_study()
     changed = departures(study, CONF)
@@ -94,22 +94,28 @@ def card(arguments: argparse.Namespace) -> None:
 
 @command(
     option("--study", default="", help="a record of reports/studies; default: the study in params.yaml"),
-    option("--claim", default="", help="id or number: every row of it; default: all headlines"),
+    option("--claim", default="", help="id or number: all its rows; default: all headlines", exclusive=True),
+    option("--table", default="", help="a table of the report instead, such as main", exclusive=True),
 )
 def show(arguments: argparse.Namespace) -> None:
-    """What a study found: verdict, effect with interval and reason, claim by claim."""
+    """What a study found: verdict, effect with interval and reason, claim by claim; or one table."""
     import sys
 
     from rich.console import Console
 
     from cocktail.claims.rows import read_verdicts, study_verdicts
     from cocktail.report.methods import record_folder
+    from cocktail.report.table import named_table, to_markdown
     from cocktail.report.terminal import LOG_WIDTH, print_verdicts
 
+    folder = record_folder(REPORTS / "studies", arguments.study) if arguments.study else REPORTS
+    if arguments.table:
+        print(to_markdown(named_table(folder / "tables", arguments.table)), end="")
+        return
     if arguments.study:
-        verdicts = read_verdicts(record_folder(REPORTS / "studies", arguments.study) / "claims.json")
+        verdicts = read_verdicts(folder / "claims.json")
     else:
-        verdicts = study_verdicts(REPORTS / "claims.json", study=current_study().study.name)
+        verdicts = study_verdicts(folder / "claims.json", study=current_study().study.name)
     console = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
     print_verdicts(verdicts, console, claim=arguments.claim)
 

@@ -63,7 +63,7 @@ def publish(arguments: argparse.Namespace) -> None:
     from tempfile import TemporaryDirectory
 
     from cocktail.config.compose import departures
-    from cocktail.report.cards.facts import read_run
+    from cocktail.report.run_facts import read_run
     from cocktail.studies.exchange.publish import lay_out_run
     from cocktail.studies.exchange.publish import publish as upload_run
 

@@ -13,6 +13,7 @@ from statistics import median
 from typing import Any, Literal
 
 import pandas as pd
+from pydantic import TypeAdapter
 
 from cocktail.errors import RecordError
 from cocktail.files.records import canonical_json, read_json
@@ -24,7 +25,7 @@ class Series:
     """One side: what was measured, and its value at each repeat."""
 
     what: str
-    values: tuple[float, ...]
+    values: tuple[int | float, ...]  # a whole number stays one when it is read back
 
     @property
     def median(self) -> float:
@@ -39,7 +40,7 @@ class Goal:
     """What the ratio (without another side: our median) is to be."""
 
     kind: Literal["at most", "at least"]
-    value: float
+    value: int | float
 
     def met(self, found: float) -> bool:
         return found <= self.value if self.kind == "at most" else found >= self.value
@@ -117,18 +118,11 @@ def read_benchmark(path: Path) -> Benchmark:
     """
     record = read_json(path)
     try:
-        benchmark = Benchmark(
-            name=record["name"],
-            title=record["title"],
-            command=record["command"],
-            comparisons=tuple(_comparison(one) for one in record["comparisons"]),
-            made_with=record["made_with"],
-            notes=tuple(record["notes"]),
-            not_measured=tuple(record["not_measured"]),
-        )
+        benchmark = TypeAdapter(Benchmark).validate_python(record)
         agrees = canonical_json(benchmark.as_record()) == canonical_json(record)
-    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
-        raise RecordError(f"no benchmark result ({type(error).__name__}: {error})", where=str(path)) from None
+    except (ValueError, ZeroDivisionError) as error:  # pydantic's error is a ValueError
+        told = " ".join(str(error).split())
+        raise RecordError(f"no benchmark result ({told})", where=str(path)) from None
     if not agrees:
         raise RecordError(
             "a number does not follow from the measured values", where=str(path), fix=benchmark.command
@@ -145,23 +139,6 @@ def render_benchmarks(folder: Path) -> str:
 def number(value: float) -> str:
     """Return a measured number with three digits that count."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
-
-
-def _comparison(record: Mapping[str, Any]) -> MeasuredRatio:
-    ours, other = (
-        Series(side["what"], tuple(side["values"])) if side else None
-        for side in (record["ours"], record["other"])
-    )
-    if ours is None:
-        raise ValueError("a comparison without our side")
-    return MeasuredRatio(
-        name=record["name"],
-        unit=record["unit"],
-        ours=ours,
-        other=other,
-        goal=Goal(**record["goal"]) if record["goal"] else None,
-        facts=record["facts"],
-    )
 
 
 def _table(benchmark: Benchmark) -> Table:

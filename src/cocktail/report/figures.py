@@ -14,19 +14,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000", "#999999", "#882255")
-BARS = {
-    "base": "#999999",
-    "single": "#56B4E9",
-    "chosen": "#E69F00",
-    "all": "#009E73",
-    "steps_as_chosen": "#CC79A7",
-}
-NAMES = {
-    "base": "untuned base",
-    "single": "single task",
-    "chosen": "mixture chosen on dev",
-    "all": "all sources",
-    "steps_as_chosen": "single, steps matched",
+BARS = {  # arm -> its name and colour
+    "base": ("untuned base", "#999999"),
+    "single": ("single task", "#56B4E9"),
+    "chosen": ("mixture chosen on dev", "#E69F00"),
+    "all": ("all sources", "#009E73"),
+    "steps_as_chosen": ("single, steps matched", "#CC79A7"),
 }
 
 
@@ -39,6 +32,7 @@ def draw_bars(ax: Axes, arms: pd.DataFrame) -> Axes:
     tasks, shown = list(dict.fromkeys(arms["task"])), [arm for arm in BARS if arm in set(arms["arm"])]
     width = 0.8 / len(shown)
     for place, arm in enumerate(shown):
+        name, colour = BARS[arm]
         rows = arms[arms["arm"] == arm].set_index("task").reindex(tasks)
         x = np.arange(len(tasks)) + (place - (len(shown) - 1) / 2) * width
         height = rows["accuracy_strict"].to_numpy()
@@ -47,8 +41,8 @@ def draw_bars(ax: Axes, arms: pd.DataFrame) -> Axes:
             x,
             height,
             width,
-            label=NAMES[arm],
-            color=BARS[arm],
+            label=name,
+            color=colour,
             yerr=errors,
             error_kw={"lw": 0.8, "capsize": 1.5},
         )
@@ -67,12 +61,12 @@ def draw_bars(ax: Axes, arms: pd.DataFrame) -> Axes:
     return ax
 
 
-def draw_heat_map(ax: Axes, cells: pd.DataFrame, *, rows: str, columns: str) -> Axes:
+def draw_heat_map(ax: Axes, cells: pd.DataFrame, *, columns: str) -> Axes:
     """Differences in points as a map with numbers; cells without a number are grey.
 
     Args:
-        cells: index: tasks; columns: sources; values: points.
-        rows, columns: what the axes hold, in words.
+        cells: index: test tasks; columns: sources; values: points.
+        columns: what the sources are, in words.
     """
     values = cells.to_numpy(dtype=float)
     # A source's gift to its own task is far above all others; the colours are for the others.
@@ -95,7 +89,7 @@ def draw_heat_map(ax: Axes, cells: pd.DataFrame, *, rows: str, columns: str) -> 
     ax.set_xticks(range(len(cells.columns)), list(cells.columns), rotation=40, ha="right")
     ax.set_yticks(range(len(cells.index)), list(cells.index))
     ax.set_xlabel(columns)
-    ax.set_ylabel(rows)
+    ax.set_ylabel("test task")
     bar = ax.figure.colorbar(image, ax=ax)
     bar.set_label("points")
     return ax

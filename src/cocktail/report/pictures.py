@@ -1,4 +1,4 @@
-"""Figures as files: SVG and PNG with the same bytes for the same numbers."""
+"""Figures as SVG files, with the same bytes for the same numbers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cocktail.files.records import fresh_file
 from cocktail.report.choices import MEAN
 from cocktail.report.curves import draw_advice, draw_budget, draw_curse
 from cocktail.report.figures import BARS, draw_bars, draw_heat_map, draw_losses, draw_pretraining
-from cocktail.report.results import arms_frame
+from cocktail.report.results import ACROSS, arms_frame, cell_frame, reported_arms
 
 # A fixed salt and no date: equal figures have equal bytes.
 STYLE: dict[Any, Any] = {
@@ -26,9 +26,9 @@ STYLE: dict[Any, Any] = {
     "axes.spines.right": False,
 }
 NOTE_CHARACTERS = 18  # of the note below a figure, on an inch of it: what does not fit would be cut off
-MAPS = {  # table of comparison.json -> its column across, the axis' words, the title
-    "transfer": ("partner", "added source", "What a pair changes against the single task"),
-    "leave_one_out": ("left_out", "left-out source", "What a source gives: all minus all without it"),
+MAPS = {  # table of task x source -> the axis' words, the title
+    "transfer": ("added source", "What a pair changes against the single task"),
+    "leave_one_out": ("left-out source", "What a source gives: all minus all without it"),
 }
 
 
@@ -63,21 +63,15 @@ def _figures(
     figures = {}
     figures["bars"], ax = _canvas(10, 4.6)
     draw_bars(ax, bar_rows(comparison, model))
-    for name, (across, label, title) in MAPS.items():
-        cells = _cells(comparison[name], model, across=across)
+    for name, (label, title) in MAPS.items():
+        cells = _cells(comparison, name, model)
         if cells.empty:  # the study explores no pairs, or not all sources together
             continue
         figures[name], ax = _canvas(7.5, 1.6 + 0.42 * len(cells))
-        draw_heat_map(ax, cells, rows="test task", columns=label)
+        draw_heat_map(ax, cells, columns=label)
         ax.set_title(title, fontsize=10)
     figures |= _choices(model, comparison)
-    shown = [
-        receipt
-        for receipt in receipts
-        if (receipt["model"], receipt["stage"]) == (model, "explore")
-        and receipt["kind"] in ("single", "all")
-        and receipt["loss"]
-    ]
+    shown = [one for one in loss_receipts(receipts) if one["model"] == model and one["loss"]]
     if shown:
         figures["loss"], ax = _canvas(8, 4)
         draw_losses(ax, shown)
@@ -113,18 +107,20 @@ def _choices(model: str, comparison: Mapping[str, Any]) -> dict[str, Figure]:
 
 def bar_rows(comparison: Mapping[str, Any], model: str) -> pd.DataFrame:
     """Return the arms of the finance tasks: confirmed where there are confirmed runs, else explored."""
-    frame = arms_frame(comparison)
-    frame = frame[
+    frame = reported_arms(arms_frame(comparison))
+    return frame[
         (frame["model"] == model) & frame["arm"].isin(list(BARS)) & ~frame["task"].isin(general_tasks())
     ]
-    confirmed = set(frame[frame["stage"] == "confirm"]["task"])
-    kept = (frame["arm"] == "base") | (frame["stage"] == "confirm") | ~frame["task"].isin(confirmed)
-    return frame[kept]
 
 
-def _cells(rows: Sequence[Mapping[str, Any]], model: str, *, across: str) -> pd.DataFrame:
-    mine = [row for row in rows if row["model"] == model]
-    frame = pd.DataFrame(mine, columns=["task", across, "delta"])  # an untuned model has no rows
+def loss_receipts(receipts: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the receipts whose loss is shown: the single tasks and all sources, as they were explored."""
+    return [one for one in receipts if one["stage"] == "explore" and one["kind"] in ("single", "all")]
+
+
+def _cells(comparison: Mapping[str, Any], key: str, model: str) -> pd.DataFrame:
+    frame, across = cell_frame(comparison, key), ACROSS[key]
+    frame = frame[frame["model"] == model]  # none of an untuned one
     wide = frame.pivot(index="task", columns=across, values="delta").astype(float)
     return wide.loc[list(dict.fromkeys(frame["task"])), list(dict.fromkeys(frame[across]))].dropna(how="all")
 

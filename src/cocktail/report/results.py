@@ -36,6 +36,13 @@ SHARES = [
 ]  # fmt: skip
 
 
+ACROSS = {"transfer": "partner", "leave_one_out": "left_out"}  # table of task x source -> its sources' column
+CELLS = {  # and its title
+    "transfer": "Pairwise transfer: accuracy of the pair minus the single task (points)",
+    "leave_one_out": "Leave one out: accuracy with all sources minus without one (points)",
+}
+
+
 def arms_frame(comparison: Mapping[str, Any]) -> pd.DataFrame:
     """Return the rows of the compared arms with shares in points."""
     frame = pd.DataFrame(comparison["arms"])
@@ -43,17 +50,24 @@ def arms_frame(comparison: Mapping[str, Any]) -> pd.DataFrame:
     return frame
 
 
+def reported_arms(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return of each task the confirmed arms where there are any, else the explored; the base is explored."""
+    confirmed = frame["stage"] == "confirm"
+    of_task = confirmed.groupby([frame["model"], frame["task"]]).transform("any")
+    return frame[(frame["arm"] == "base") | (confirmed == of_task)]
+
+
+def cell_frame(comparison: Mapping[str, Any], key: str) -> pd.DataFrame:
+    """Return the differences of a table task x source, one a row."""
+    return pd.DataFrame(comparison[key], columns=["model", "task", ACROSS[key], "delta"])
+
+
 def main_table(comparison: Mapping[str, Any], published: Sequence[Published], *, note: str) -> Table:
     """Base, single, chosen mixture, all and matched controls per task; confirmed seeds where there are."""
-    frame = arms_frame(comparison)
     rows = []
-    for (model, task), part in frame.groupby(["model", "task"], sort=False):
+    for (model, task), part in reported_arms(arms_frame(comparison)).groupby(["model", "task"], sort=False):
         stage = "confirm" if "confirm" in set(part["stage"]) else "explore"
-        mine = {
-            row["arm"]: row
-            for row in part.to_dict("records")
-            if row["stage"] == stage or row["arm"] == "base"
-        }
+        mine = {row["arm"]: row for row in part.to_dict("records")}
         any_row = mine["base"]
         rows.append(
             {
@@ -157,13 +171,13 @@ def contrasts_table(effects: Mapping[str, Any], *, note: str) -> Table:
     return Table(name="contrasts", title=title, note=f"{note} {CONTRASTS}", frame=frame)
 
 
-def cell_table(comparison: Mapping[str, Any], *, key: str, across: str, title: str, note: str) -> Table:
+def cell_table(comparison: Mapping[str, Any], key: str, *, note: str) -> Table:
     """A table task x source of differences: ``key`` is transfer or leave_one_out."""
-    frame = pd.DataFrame(comparison[key], columns=["model", "task", across, "delta"])
+    frame, across = cell_frame(comparison, key), ACROSS[key]
     wide = frame.pivot(index=["model", "task"], columns=across, values="delta")
     wide = wide.reindex(index=pd.MultiIndex.from_frame(frame[["model", "task"]].drop_duplicates()))
     wide = wide[list(dict.fromkeys(frame[across]))].astype(float)
-    return Table(name=key, title=title, note=note, frame=wide.reset_index().rename_axis(columns=None))
+    return Table(name=key, title=CELLS[key], note=note, frame=wide.reset_index().rename_axis(columns=None))
 
 
 def agreement_table(comparison: Mapping[str, Any], *, note: str) -> Table:

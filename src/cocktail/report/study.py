@@ -12,8 +12,8 @@ import pandas as pd
 from cocktail.claims.rows import read_verdicts
 from cocktail.config import Params
 from cocktail.files.records import fresh_file, fresh_folder, read_json
-from cocktail.report import bases, choices, judging, provenance, results
-from cocktail.report.pictures import bar_rows, write_figures
+from cocktail.report import choices, judging, provenance, results
+from cocktail.report.pictures import bar_rows, loss_receipts, write_figures
 from cocktail.report.published import read_published
 from cocktail.report.table import Table, write_tables
 from cocktail.report.verdicts import verdict_tables
@@ -37,7 +37,7 @@ def report_study(inputs: Inputs, out: Path, *, params: Params) -> None:
     """Write ``tables``, ``figures`` and ``plots`` below ``out``, each folder whole or not at all."""
     comparison = read_json(inputs.reports / "comparison.json")
     receipts = provenance.read_receipts(inputs.answers, params.models)
-    pretrained = bases.read_bases(inputs.bases, params.models)
+    pretrained = provenance.read_bases(inputs.bases, params.models)
     note = provenance.data_note(params)
     tables = study_tables(inputs, comparison, receipts, pretrained, shots=params.answer.shots, note=note)
     with fresh_folder(out / "tables") as folder:
@@ -52,7 +52,7 @@ def study_tables(
     inputs: Inputs,
     comparison: Mapping[str, Any],
     receipts: Sequence[Mapping[str, Any]],
-    pretrained: Mapping[str, bases.Base],
+    pretrained: Mapping[str, provenance.Base],
     *,
     shots: int,
     note: str,
@@ -65,20 +65,7 @@ def study_tables(
         results.main_table(comparison, read_published(inputs.published), note=note),
         results.contrasts_table(effects, note=note),
         results.effects_table(effects, note=note),
-        results.cell_table(
-            comparison,
-            key="transfer",
-            across="partner",
-            title="Pairwise transfer: accuracy of the pair minus the single task (points)",
-            note=one_seed,
-        ),
-        results.cell_table(
-            comparison,
-            key="leave_one_out",
-            across="left_out",
-            title="Leave one out: accuracy with all sources minus without one (points)",
-            note=one_seed,
-        ),
+        *(results.cell_table(comparison, key, note=one_seed) for key in results.CELLS),
         results.base_table(comparison, shots=shots, note=note),
         results.scores_table(comparison, note=note),
         results.agreement_table(comparison, note=note),
@@ -89,7 +76,7 @@ def study_tables(
         provenance.mixtures_table(inputs.mixtures, note=note),
         provenance.runs_table(receipts, note=note),
         provenance.data_table(inputs.raw, inputs.prepared, note=note),
-        bases.pretraining_table(pretrained, note=note),
+        provenance.pretraining_table(pretrained, note=note),
         *judging.judge_tables(inputs.judge, note=note),
     ]
 
@@ -98,20 +85,14 @@ def write_plots(folder: Path, comparison: Mapping[str, Any], receipts: Sequence[
     """Write the long CSV files that ``dvc plots`` draws: bars, transfer, leave_one_out, loss."""
     models = dict.fromkeys(row["model"] for row in comparison["arms"])
     bars = pd.concat([bar_rows(comparison, model) for model in models])
-    transfer, left_out = (
-        pd.DataFrame(comparison[key], columns=["model", "task", across, "delta"]).dropna(subset=["delta"])
-        for key, across in (("transfer", "partner"), ("leave_one_out", "left_out"))
-    )
     losses = [
         {"model": receipt["model"], "run": receipt["run"], "step": step, "loss": loss}
-        for receipt in receipts
-        if receipt["stage"] == "explore" and receipt["kind"] in ("single", "all")
+        for receipt in loss_receipts(receipts)
         for step, loss in receipt["loss"]
     ]
     frames = {
         "bars": bars[["model", "task", "arm", "accuracy_strict", "low", "high", "n_seeds"]],
-        "transfer": transfer,
-        "leave_one_out": left_out,
+        **{key: results.cell_frame(comparison, key).dropna(subset=["delta"]) for key in results.CELLS},
         "loss": pd.DataFrame(losses, columns=["model", "run", "step", "loss"]),
     }
     for name, frame in frames.items():

@@ -1,4 +1,4 @@
-"""Tables of the report: shown in Markdown, and all of a study in one JSON that everything else reads."""
+"""Tables of the report: all of a study on one page, and in one JSON that everything else reads."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cocktail.errors import RecordError, near
 from cocktail.files.records import read_json, write_json, write_text
 from cocktail.files.text import pipe_table
 
@@ -26,7 +27,7 @@ class Table:
     """A table of the report.
 
     Attributes:
-        name: file name without ending.
+        name: by which it is found, and a file name without ending where it is exported.
         title: one line.
         note: what the reader must know: study, data, seeds, unit.
         frame: the rows; numbers keep their digits in JSON and are rounded to ``digits`` where they are shown.
@@ -79,23 +80,27 @@ def markdown_cell(text: str) -> str:
 
 
 def write_tables(folder: Path, tables: Sequence[Table]) -> None:
-    """Write ``<name>.md`` of each table, and all of them as ``tables.json``."""
-    for table in tables:
-        write_text(folder / f"{table.name}.md", to_markdown(table))
+    """Write all tables in their order: ``README.md``, which opens with the folder, and ``tables.json``."""
+    write_text(folder / "README.md", "\n".join(map(to_markdown, tables)))
     write_json(folder / TABLES, [_as_record(table) for table in tables])
-
-
-def keep_tables(source: Path, folder: Path) -> None:
-    """Write the tables of a folder into that of a record: all in one page, which opens with the folder."""
-    tables = read_tables(source)
-    write_json(folder / TABLES, [_as_record(table) for table in tables.values()])
-    write_text(folder / "README.md", "\n".join(map(to_markdown, tables.values())))
 
 
 def read_tables(folder: Path) -> dict[str, Table]:
     """Return the tables of a folder by name, in their order; none where it has none."""
     path = folder / TABLES
     return {one["name"]: _from_record(one) for one in read_json(path)} if path.is_file() else {}
+
+
+def named_table(folder: Path, name: str) -> Table:
+    """Return one table of a folder.
+
+    Raises:
+        RecordError: there is none of this name.
+    """
+    tables = read_tables(folder)
+    if name not in tables:
+        raise RecordError(f"no table {name!r}{near(name, tables)}", where=str(folder))
+    return tables[name]
 
 
 def _as_record(table: Table) -> dict[str, Any]:

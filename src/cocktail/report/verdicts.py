@@ -101,9 +101,9 @@ def _runs(judged: str, model: str, runs: Sequence[str]) -> list[str]:
     return [run if model == judged else f"{model}/{run}" for run in runs]
 
 
-def effect_text(row: VerdictRow) -> str:
-    """Return effect and interval in points; empty where nothing was measured."""
-    return with_interval(row.effect, row.low, row.high, about=row.interval, missing="")
+def effect_text(row: VerdictRow, *, missing: str = "") -> str:
+    """Return effect and interval in points; ``missing`` where nothing was measured."""
+    return with_interval(row.effect, row.low, row.high, about=row.interval, missing=missing)
 
 
 def _count(value: int | None) -> int | str:

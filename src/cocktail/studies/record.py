@@ -18,7 +18,6 @@ from cocktail.config import Params, record_name
 from cocktail.config.compose import differences as param_differences
 from cocktail.errors import RecordError
 from cocktail.files.records import fresh_folder, read_json, read_table, write_json, write_table
-from cocktail.report.table import keep_tables
 from cocktail.runs.kept import KeptRuns, runs_folder
 from cocktail.runs.lock import lock_path
 from cocktail.studies.exchange.crate import write_crate
@@ -35,6 +34,7 @@ from cocktail.studies.manifest import (
 from cocktail.studies.recorded_verdicts import CLAIMS_COPY, LOCK_COPY, hold_verdicts
 
 FILES = ("claims.json", "metrics.json", "numbers.json", "effects.json", "comparison.json")
+FOLDERS = ("tables", "figures")
 CLAIMS = "data/reference/claims.yaml"
 
 # Another CPU rounds otherwise, and pretraining makes another base of it: with AVX2 in place of AVX-512 on
@@ -64,8 +64,8 @@ def record(reports: Path, params: Params) -> Path:
     items = read_table(root / "artifacts/scores/items.parquet")
     target = reports / "studies" / record_name(params)
     with fresh_folder(target) as folder:
-        keep_tables(reports / "tables", folder / "tables")
-        shutil.copytree(reports / "figures", folder / "figures")
+        for name in FOLDERS:
+            shutil.copytree(reports / name, folder / name)
         for name in FILES:
             shutil.copyfile(reports / name, folder / name)
         shutil.copyfile(root / CLAIMS, folder / CLAIMS_COPY)

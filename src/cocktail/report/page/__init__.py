@@ -1,1 +1,1 @@
-"""The report as one HTML page, and model and dataset cards."""
+"""The report as one HTML page."""

@@ -10,20 +10,14 @@ from cocktail.claims.rows import ClaimVerdicts, VerdictRow, Verdicts, study_verd
 from cocktail.config import Params
 from cocktail.errors import RecordError
 from cocktail.files.records import read_json
+from cocktail.report.markup import slug
+from cocktail.report.methods import ordered_studies
 from cocktail.report.page import sections
-from cocktail.report.page.figures import Picture, inline_svg, slug
-from cocktail.report.page.studies import Findings, StudyFact, findings, not_recorded, recorded
+from cocktail.report.page.figures import Picture, inline_svg
+from cocktail.report.page.studies import Findings, findings, recorded
 from cocktail.report.page.tables import ShownTable, shown_tables
 from cocktail.report.page.traces import Key, Trace, read_traces
 from cocktail.report.provenance import data_note
-
-
-@dataclass(frozen=True)
-class PageInputs:
-    """Where the page's numbers stand."""
-
-    reports: Path  # tables/, figures/, comparison.json, effects.json, claims.json, studies/
-    configured: Path  # conf/study: what could be run
 
 
 @dataclass(frozen=True)
@@ -44,7 +38,7 @@ class Page:
         note: study, data, and whether its models are miniatures.
         runs: (model, run) of every run in the table of runs, where a link can lead.
         rest: tables and figures that no section names.
-        studies: recorded studies, by folder.
+        studies: the facts of each recorded study, by folder.
         unrecorded: configured studies without a record.
     """
 
@@ -56,7 +50,7 @@ class Page:
     rest: Filled
     traces: Mapping[Key, Trace]
     runs: frozenset[tuple[str, str]]
-    studies: Mapping[str, Sequence[StudyFact]]
+    studies: Mapping[str, Mapping[str, str]]
     findings: Findings
     unrecorded: Sequence[str]
 
@@ -75,19 +69,24 @@ class Page:
         return list(found.values())
 
 
-def gather(inputs: PageInputs, *, params: Params) -> Page:
+def gather(reports: Path, *, configured: Path, params: Params) -> Page:
     """Read all that the page shows.
+
+    Args:
+        reports: folder of tables, figures, studies, comparison.json, effects.json and claims.json.
+        configured: conf/study, what could be run.
 
     Raises:
         RecordError: comparison.json or effects.json is missing, or a file is broken or of another study.
     """
-    comparison = read_json(inputs.reports / "comparison.json")
+    comparison = read_json(reports / "comparison.json")
     if comparison["study"] != params.study.name:
         raise RecordError(
             f"reports are of study {comparison['study']!r}, params of {params.study.name!r}", fix="dvc repro"
         )
-    verdicts, tables = inputs.reports / "claims.json", shown_tables(inputs.reports / "tables")
-    pictures = _pictures(inputs.reports / "figures", list(params.models))
+    verdicts, tables = reports / "claims.json", shown_tables(reports / "tables")
+    pictures = _pictures(reports / "figures", list(params.models))
+    studies = ordered_studies(reports / "studies")
     named = (*sections.RESULTS, *sections.SOURCES)
     used_tables = {name for section in named for name in section.tables}
     used_figures = {name for section in named for name in section.figures}
@@ -105,11 +104,11 @@ def gather(inputs: PageInputs, *, params: Params) -> Page:
         results=tuple(_fill(section, tables, pictures) for section in sections.RESULTS),
         sources=tuple(_fill(section, tables, pictures) for section in sections.SOURCES),
         rest=_fill(rest, tables, pictures),
-        traces=read_traces(comparison, read_json(inputs.reports / "effects.json")),
+        traces=read_traces(comparison, read_json(reports / "effects.json")),
         runs=_known_runs(tables.get("runs")),
-        studies=recorded(inputs.reports / "studies"),
-        findings=findings(inputs.reports / "studies"),
-        unrecorded=not_recorded(inputs.configured, inputs.reports / "studies"),
+        studies=recorded(studies),
+        findings=findings(studies),
+        unrecorded=[path.stem for path in sorted(configured.glob("*.yaml")) if path.stem not in studies],
     )
 
 
@@ -134,7 +133,7 @@ def _pictures(folder: Path, models: Sequence[str]) -> list[Picture]:
         )
         title = f"{caption.title}, model {model}" if model else caption.title
         svg = inline_svg(path, prefix=slug("fig", path.stem), title=title, description=caption.description)
-        found.append(Picture(name=name, model=model, title=title, svg=svg))
+        found.append(Picture(name=name, title=title, svg=svg))
     return found
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from cocktail.errors import RecordError
 
@@ -23,7 +23,6 @@ class Picture:
     """One inline figure: what it is of, and its SVG with a title and a description."""
 
     name: str
-    model: str
     title: str
     svg: Markup
 
@@ -54,16 +53,6 @@ def inline_svg(path: Path, *, prefix: str, title: str, description: str) -> Mark
         '<title id="{}-title">{}</title><desc id="{}-desc">{}</desc>'
     ).format(box, prefix, prefix, prefix, title, prefix, description)
     return head + Markup(inner + "</svg>")  # what is left of the file was serialised, so it is escaped
-
-
-def slug(*parts: str) -> str:
-    """Return an id for the page; equal only for equal parts."""
-    return ":".join(re.sub(r"[^A-Za-z0-9_.-]", lambda one: f"~{ord(one[0]):x}", part) for part in parts)
-
-
-def breakable(text: str) -> Markup:
-    """Return ``text`` escaped, with places to break at underscores: run ids are long, phones narrow."""
-    return Markup(str(escape(text)).replace("_", "_<wbr>"))
 
 
 def _strip_names(root: ElementTree.Element) -> None:

@@ -13,7 +13,7 @@ from itertools import accumulate
 from matplotlib.ticker import MaxNLocator
 
 from cocktail.claims.rows import ClaimVerdicts, VerdictRow
-from cocktail.files.text import with_interval
+from cocktail.report.verdicts import effect_text
 
 LINE, ROW, AXIS = 16, 30, 30  # heights in px: a line of the label, the rest of a row, the axis
 LABEL = 44  # characters of a label's line: what the narrowest phones hold
@@ -132,8 +132,3 @@ def _title(claim: ClaimVerdicts, row: VerdictRow, *, several: bool) -> str:
 def row_label(row: VerdictRow) -> str:
     """Return what a row of a claim is about."""
     return f"{row.on}, {row.reading} ({row.model})"
-
-
-def effect_text(row: VerdictRow) -> str:
-    """Return effect and interval in points, as the report's tables write them."""
-    return with_interval(row.effect, row.low, row.high, about=row.interval)

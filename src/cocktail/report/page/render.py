@@ -11,14 +11,13 @@ from markupsafe import Markup
 from cocktail.claims.rows import VerdictRow, Verdicts
 from cocktail.config import Params
 from cocktail.files.records import write_text
-from cocktail.report.page.content import Page, PageInputs, gather
-from cocktail.report.page.figures import breakable, slug
-from cocktail.report.page.forest import claim_forest, effect_text, headline_forest, row_label
+from cocktail.report.markup import breakable, slug, templates
+from cocktail.report.page.content import Page, gather
+from cocktail.report.page.forest import claim_forest, headline_forest, row_label
 from cocktail.report.page.studies import side_by_side
 from cocktail.report.page.traces import cell_trace
-from cocktail.report.provenance import templates
 from cocktail.report.table import MISSING, p_text
-from cocktail.report.verdicts import RULE
+from cocktail.report.verdicts import RULE, effect_text
 
 SENTENCES = {
     "supported": "It holds here: {effect} points.",
@@ -47,21 +46,21 @@ RUN_COLUMNS = ("run", "chosen run", "chosen", "chosen_on_dev", "chosen_on_test",
 FOLD = 12  # longer tables are folded
 
 
-def write_page(inputs: PageInputs, out: Path, *, params: Params) -> None:
-    """Write the page to ``out``; equal inputs give equal bytes."""
-    write_text(out, render_page(gather(inputs, params=params)))
+def write_page(reports: Path, out: Path, *, configured: Path, params: Params) -> None:
+    """Write the page to ``out``; equal inputs, those of :func:`gather`, give equal bytes."""
+    write_text(out, render_page(gather(reports, configured=configured, params=params)))
 
 
 def render_page(page: Page) -> str:
     """Return the page as HTML; every text is escaped, only the figures and our own marks are not."""
-    environment = templates("cocktail.report.page")
+    environment = templates()
     environment.globals |= {
         "run_ref": lambda model, run: _run_ref(page, model, run),
         "cell_trace": lambda *where: cell_trace(page.traces, *where),
         "claim_forest": claim_forest,
         "headline_forest": headline_forest,
         "row_label": row_label,
-        "effect_text": effect_text,
+        "effect_text": partial(effect_text, missing=MISSING),
         "side_by_side": side_by_side,
         "answer": answer,
         "plainly": plainly,

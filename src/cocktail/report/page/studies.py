@@ -1,14 +1,13 @@
-"""Recorded studies: what they are, what they found and cost; and the studies that were not run."""
+"""Recorded studies: what they are, what they found and cost."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from cocktail.errors import RecordError
-from cocktail.report.methods import Record, ordered_studies
+from cocktail.report.methods import Record
 from cocktail.report.side_by_side import (
     REBUILT_BY,
     ClaimLine,
@@ -25,14 +24,6 @@ LIBRARIES = ("torch", "transformers", "trl", "peft")
 
 
 @dataclass(frozen=True)
-class StudyFact:
-    """One line about a record: what, and its value as shown."""
-
-    what: str
-    value: str
-
-
-@dataclass(frozen=True)
 class Findings:
     """The claims of all studies, each by its leading record.
 
@@ -44,28 +35,27 @@ class Findings:
     claims: tuple[ClaimLine, ...]
 
 
-def findings(studies: Path) -> Findings:
+def findings(studies: Mapping[str, Sequence[Record]]) -> Findings:
     """Return what each recorded study found, side by side."""
-    records = [found[0] for found in ordered_studies(studies).values() if tunes(found[0])]
+    records = [found[0] for found in studies.values() if tunes(found[0])]
     names = tuple(one.folder.name for one in records)
     return Findings(names, tuple(map(standing_of, records)), tuple(claim_lines(records)))
 
 
-def side_by_side(facts: Mapping[str, Sequence[StudyFact]]) -> dict[str, list[str]]:
+def side_by_side(facts: Mapping[str, Mapping[str, str]]) -> dict[str, list[str]]:
     """Return each fact with its value of every record; a record that lacks it has a dash."""
-    names = dict.fromkeys(fact.what for each in facts.values() for fact in each)
-    values = [{fact.what: fact.value for fact in each} for each in facts.values()]
-    return {name: [each.get(name, MISSING) for each in values] for name in names}
+    names = dict.fromkeys(name for each in facts.values() for name in each)
+    return {name: [each.get(name, MISSING) for each in facts.values()] for name in names}
 
 
-def recorded(studies: Path) -> dict[str, list[StudyFact]]:
+def recorded(studies: Mapping[str, Sequence[Record]]) -> dict[str, dict[str, str]]:
     """Return, for each folder of recorded studies, what it is, its hardware, cost and versions.
 
     Raises:
         RecordError: a manifest is missing or lacks a fact.
     """
     found = {}
-    for record in (one for records in ordered_studies(studies).values() for one in records):
+    for record in (one for records in studies.values() for one in records):
         try:
             found[record.folder.name] = _facts(record)
         except KeyError as error:
@@ -75,50 +65,43 @@ def recorded(studies: Path) -> dict[str, list[StudyFact]]:
     return found
 
 
-def not_recorded(configured: Path, studies: Path) -> list[str]:
-    """Return the studies in conf/study that have no record."""
-    found = ordered_studies(studies)
-    return [path.stem for path in sorted(configured.glob("*.yaml")) if path.stem not in found]
-
-
-def _facts(record: Record) -> list[StudyFact]:
+def _facts(record: Record) -> dict[str, str]:
     manifest = record.manifest
     hardware, runtime, environment = manifest["hardware"], manifest["runtime"], manifest["environment"]
     changed = len(manifest["git"]["changed"])
-    commit = manifest["git"]["commit"][:12] + (f", {changed} changed files" if changed else "")
     rebuilt = REBUILT_BY.get(record.study)
     versions = [f"{name} {version}" for name, version in environment["packages"].items() if name in LIBRARIES]
-    return [
-        StudyFact("study and method", f"{record.study}, {record.method}"),
-        StudyFact("tier, lock", standing_of(record)),
-        StudyFact("data", data_text(manifest["params"])),
-        StudyFact("models", models_text(manifest)),
-        *([StudyFact("tasks at floor", floor_text(record))] if tunes(record) else []),
-        StudyFact("processor", f"{hardware['cores']} cores of {hardware['cpu']}"),
-        StudyFact("GPUs", ", ".join(hardware["gpus"]) or "none"),
-        StudyFact("memory of the machine", _gigabytes(hardware["memory_bytes"])),
-        StudyFact("runs", f"{runtime['runs']}, of which {runtime['runs_with_times']} with times"),
-        StudyFact("training, all workers", _minutes(runtime["training_seconds"])),
-        StudyFact("answering, all workers", _minutes(runtime["answering_seconds"])),
-        StudyFact("largest memory of a run", _gigabytes(runtime["peak_memory_bytes"])),
-        *_gpu_facts(runtime),
-        StudyFact("commit", commit),
-        *([StudyFact("rebuilt by", f"commit {rebuilt}; not by this version")] if rebuilt else []),
-        StudyFact("versions", ", ".join([f"Python {environment['python']}", *versions])),
-        StudyFact("record", f"reports/studies/{record.folder.name}/manifest.json"),
-    ]
+    return {
+        "study and method": f"{record.study}, {record.method}",
+        "tier, lock": standing_of(record),
+        "data": data_text(manifest["params"]),
+        "models": models_text(manifest),
+        **({"tasks at floor": floor_text(record)} if tunes(record) else {}),
+        "processor": f"{hardware['cores']} cores of {hardware['cpu']}",
+        "GPUs": ", ".join(hardware["gpus"]) or "none",
+        "memory of the machine": _gigabytes(hardware["memory_bytes"]),
+        "runs": f"{runtime['runs']}, of which {runtime['runs_with_times']} with times",
+        "training, all workers": _minutes(runtime["training_seconds"]),
+        "answering, all workers": _minutes(runtime["answering_seconds"]),
+        "largest memory of a run": _gigabytes(runtime["peak_memory_bytes"]),
+        **_gpu_facts(runtime),
+        "commit": manifest["git"]["commit"][:12] + (f", {changed} changed files" if changed else ""),
+        **({"rebuilt by": f"commit {rebuilt}; not by this version"} if rebuilt else {}),
+        "versions": ", ".join([f"Python {environment['python']}", *versions]),
+        "record": f"reports/studies/{record.folder.name}/manifest.json",
+    }
 
 
-def _gpu_facts(runtime: Mapping[str, Any]) -> list[StudyFact]:
+def _gpu_facts(runtime: Mapping[str, Any]) -> dict[str, str]:
     """What only a GPU counts; a record without these numbers, or with none of them, says nothing."""
     energy, memory = runtime.get("watt_hours"), runtime.get("peak_gpu_memory_bytes")
-    facts = []
+    facts = {}
     if runtime.get("gpu_hours"):
-        facts.append(StudyFact("GPU-hours", f"{runtime['gpu_hours']:.2f}"))
+        facts["GPU-hours"] = f"{runtime['gpu_hours']:.2f}"
     if energy is not None:
-        facts.append(StudyFact("energy", f"{energy:.0f} Wh, counted in {runtime['runs_with_energy']} runs"))
+        facts["energy"] = f"{energy:.0f} Wh, counted in {runtime['runs_with_energy']} runs"
     if memory is not None:
-        facts.append(StudyFact("largest GPU memory of a run", _gigabytes(memory)))
+        facts["largest GPU memory of a run"] = _gigabytes(memory)
     return facts
 
 

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
+
 from cocktail.report.page.tables import Row, ShownTable
-from cocktail.report.results import ARMS
+from cocktail.report.results import ACROSS, ARMS, reported_arms
 
 Key = tuple[str, str, str, str]  # table, model, task, column
 
@@ -28,10 +30,15 @@ class Trace:
 
 def read_traces(comparison: Mapping[str, Any], effects: Mapping[str, Any]) -> dict[Key, Trace]:
     """Return the trace of every cell whose row alone does not tell its runs."""
-    arms = comparison["arms"]
-    sizes = {(row["model"], row["task"]): (row["n_items"], row["n_clusters"]) for row in arms}
-    traces = _main_traces(arms)
-    for table, across in (("transfer", "partner"), ("leave_one_out", "left_out")):
+    sizes = {(row["model"], row["task"]): (row["n_items"], row["n_clusters"]) for row in comparison["arms"]}
+    traces: dict[Key, Trace] = {
+        ("main", row["model"], row["task"], ARMS[row["arm"]]): Trace(
+            tuple(row["runs"]), (), row["n_items"], row["n_clusters"]
+        )
+        for row in reported_arms(pd.DataFrame(comparison["arms"])).to_dict("records")
+        if row["arm"] in ARMS
+    }
+    for table, across in ACROSS.items():
         for row in comparison[table]:
             if row["delta"] is not None:
                 key = (table, row["model"], row["task"], row[across])
@@ -49,18 +56,3 @@ def cell_trace(traces: Mapping[Key, Trace], table: ShownTable, row: Row, column:
     """Return the trace of one shown cell, where it has one."""
     task = table.cell(row, "task") or table.cell(row, "target")
     return traces.get((table.name, table.model_of(row), task, column))
-
-
-def _main_traces(arms: list[Mapping[str, Any]]) -> dict[Key, Trace]:
-    """As the main table: the confirmed runs of a task where there are any; the base is never confirmed."""
-    confirmed = {(row["model"], row["task"]) for row in arms if row["stage"] == "confirm"}
-    return {
-        ("main", row["model"], row["task"], ARMS[row["arm"]]): Trace(
-            tuple(row["runs"]), (), row["n_items"], row["n_clusters"]
-        )
-        for row in arms
-        if row["arm"] in ARMS
-        and (
-            row["arm"] == "base" or row["stage"] == "confirm" or (row["model"], row["task"]) not in confirmed
-        )
-    }

@@ -20,8 +20,8 @@ from cocktail.config import Params
 from cocktail.errors import CocktailError, first_line
 from cocktail.files.records import UNCHECKED, write_json
 from cocktail.files.store import Store, store_root
-from cocktail.report.cards.facts import RunFacts
-from cocktail.report.cards.render import make_cards
+from cocktail.report.cards import make_cards
+from cocktail.report.run_facts import RunFacts
 
 TOKEN = "HF_TOKEN"
 LOCAL_PATHS = {"adapter_config.json": "base_model_name_or_path", "config.json": "_name_or_path"}

@@ -1,4 +1,4 @@
-"""The cards as Markdown with the Hub's front matter."""
+"""Model and dataset cards of a run, as Markdown with the Hub's front matter."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from markupsafe import Markup, escape
 
 from cocktail.config import Params
 from cocktail.files.records import write_text
-from cocktail.report.cards.facts import RunFacts
-from cocktail.report.provenance import data_note, templates
+from cocktail.report.markup import templates
+from cocktail.report.provenance import data_note
+from cocktail.report.run_facts import RunFacts
 from cocktail.report.table import Table, to_markdown
 
 ADAPTERS = ("lora", "qlora", "prompt_tuning")
@@ -94,7 +95,7 @@ def _tags(facts: RunFacts, method: str) -> list[str]:
 
 
 def _body(template: str, facts: RunFacts, **more: Any) -> str:
-    found = templates("cocktail.report.cards").get_template(template)
+    found = templates().get_template(template)
     return found.render(
         facts=facts,
         note=_escaped(data_note(more["params"])),
