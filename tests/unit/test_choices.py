@@ -173,6 +173,19 @@ def test_advice_without_its_runs_says_what_is_missing(finished_study: Path, scor
     assert all(row["verdict"].endswith("pair_fpb_finqa") and row["regret"] is None for row in rows)
 
 
+def test_a_base_with_solved_examples_is_no_run_of_the_grid(finished_study: Path, scores: ModelScores) -> None:
+    """It alone is right on a task: there is no advice, for no mixture beats a guess."""
+    base = next(run for run in scores.explored if run.kind == "base")
+    shots = replace(base, id="base_shots", kind="shots", shots=5)
+    wrong = scores.items.assign(
+        strict=scores.items["strict"].where(scores.items["task"] != "convfinqa", "wrong")
+    )
+    answered = scores.items[scores.items["run"] == "base"].assign(run="base_shots", strict="ok")
+    both = replace(scores, explored=(*scores.explored, shots), items=pd.concat([wrong, answered]))
+    rows = advice_rows(both, read_evaluations(finished_study / "data/prepared"), params=PARAMS)
+    assert next(row["verdict"] for row in rows if row["task"] == "convfinqa").startswith("floor")
+
+
 def test_the_budget_figure_draws_both_arms_and_where_tries_are_equal() -> None:
     rows = [
         {"arm": arm, "k": k, "picked_on_dev": base + k, "picked_on_test": base + 2 * k}

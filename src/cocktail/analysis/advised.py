@@ -137,7 +137,8 @@ def _row(record: HeldOut | RecordError, found: TargetScores, tasks: Sequence[str
 def _scores(scores: ModelScores, tasks: Sequence[str], task: str, evaluation: Evaluation) -> TargetScores:
     """The scores of base and mixtures, in points; fitted on dev where the task has dev rows."""
     asked = set(scores.asked("explore", task))
-    runs = {run.sources: run.id for run in scores.explored if run.kind != "tuned" and run.id in asked}
+    mixed = [run for run in scores.explored if run.kind not in ("shots", "tuned")]
+    runs = {run.sources: run.id for run in mixed if run.id in asked}
     found = scores.outcomes("explore", list(runs.values()), task, "strict")
     above = beats_guess(found.values, found.clusters, guess=guess_share(evaluation), confidence=1 - LEVEL)
     test = _points({sources: scores.value("explore", run, task) for sources, run in runs.items()})
