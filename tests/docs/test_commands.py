@@ -81,7 +81,7 @@ RUN_HERE = (
     "cocktail show --claim mixture_vs_single",
 )
 # Run by other tests: the file, and the words that show it.
-SMOKE = ("tests/pipeline/conftest.py", 'made.done("dvc", "repro")')
+SMOKE = ("tests/pipeline/conftest.py", 'clone.done("dvc", "repro")')
 RUN_ELSEWHERE = {
     "make repro": SMOKE,
     "make smoke": SMOKE,
