@@ -16,7 +16,7 @@ from folder_digest import digest_folder
 from matplotlib.figure import Figure
 
 from cocktail.config import check_params
-from cocktail.errors import DataError, RecordError
+from cocktail.errors import ConfigError, DataError, RecordError
 from cocktail.report.export import csv_cell, export_tables, to_latex
 from cocktail.report.figures import draw_bars, draw_heat_map, draw_losses
 from cocktail.report.page.tables import shown_tables
@@ -193,6 +193,9 @@ def test_published_numbers_need_a_source(tmp_path: Path) -> None:
         path.write_text(yaml.safe_dump(broken), encoding="utf-8")
         with pytest.raises(DataError, match="published numbers"):
             read_published(path)
+    path.write_bytes(b"rows: [\xff")
+    with pytest.raises(ConfigError, match="not YAML"):
+        read_published(path)
 
 
 def test_published_rows_are_frozen() -> None:

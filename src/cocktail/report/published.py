@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-import yaml
 from pydantic import Field, ValidationError
 
 from cocktail.config import ConfigSection
+from cocktail.config.yaml_file import read_yaml
 from cocktail.errors import DataError
 
 NOT_AVAILABLE = "not available"
@@ -30,14 +30,13 @@ def read_published(path: Path) -> list[Published]:
     """Return the published numbers.
 
     Raises:
-        DataError: the file is missing or a row lacks something, its source above all.
+        ConfigError: the file is missing, or is not YAML.
+        DataError: a row lacks something, its source above all.
     """
+    found = read_yaml(path, missing="the published numbers are missing")
     try:
-        rows = yaml.safe_load(path.read_text(encoding="utf-8"))["rows"]
-        return [Published.model_validate(row) for row in rows]
-    except FileNotFoundError:
-        raise DataError("the published numbers are missing", where=str(path)) from None
-    except (yaml.YAMLError, KeyError, TypeError, ValidationError) as error:
+        return [Published.model_validate(row) for row in found["rows"]]
+    except (KeyError, TypeError, ValidationError) as error:
         raise DataError(
             f"not a list of published numbers ({' '.join(str(error).split())})", where=str(path)
         ) from None

@@ -8,10 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
 from pydantic import Field, ValidationError
 
 from cocktail.config import Backend, ConfigSection, FetchConfig, ModelConfig
+from cocktail.config.yaml_file import read_yaml
 from cocktail.errors import DataError
 
 SIZES = Path("data/reference/sizes.yaml")
@@ -118,13 +118,13 @@ def read_sizes(path: Path) -> Sizes:
     """Read sizes.yaml.
 
     Raises:
-        DataError: the file is missing, or a value or its origin is.
+        ConfigError: the file is missing, or is not YAML.
+        DataError: a value is missing, or its origin.
     """
+    found = read_yaml(path, missing="the sizes that a plan needs are missing")
     try:
-        return Sizes.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        raise DataError("the sizes that a plan needs are missing", where=str(path)) from None
-    except (yaml.YAMLError, ValidationError) as error:
+        return Sizes.model_validate(found)
+    except ValidationError as error:
         raise DataError(
             f"not the sizes of a plan ({' '.join(str(error).split())})", where=str(path)
         ) from None
