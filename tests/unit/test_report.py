@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from answers_fixture import ROOT, finish_study, report_inputs, study_params
+from answers_fixture import finish_study, report_inputs, study_params
 from folder_digest import digest_folder
 from matplotlib.figure import Figure
 
@@ -21,11 +21,21 @@ from cocktail.report.export import csv_cell, export_tables, to_latex
 from cocktail.report.figures import draw_bars, draw_heat_map, draw_losses
 from cocktail.report.page.tables import shown_tables
 from cocktail.report.provenance import data_note
-from cocktail.report.published import NOT_AVAILABLE, Published, published_cell, read_published
+from cocktail.report.published import Published, read_published
 from cocktail.report.study import report_study
 from cocktail.report.table import Table, named_table, read_tables, to_markdown, write_tables
 
-TABLES = ("main", "contrasts", "effects", "transfer", "leave_one_out", "base", "scores", "winners_curse")
+TABLES = (
+    "main",
+    "published",
+    "contrasts",
+    "effects",
+    "transfer",
+    "leave_one_out",
+    "base",
+    "scores",
+    "winners_curse",
+)
 TABLES += (
     "verdicts",
     "verdict_rows",
@@ -151,7 +161,12 @@ def test_tables_say_which_study_they_show_and_lack_no_column(finished_study: Pat
         assert "Study smoke. Data: generated. Miniature models" in to_markdown(table), table.name
     main = tables["main"].frame
     assert main["task"].tolist() == ["fpb", "finqa", "convfinqa", "knowledge"]
-    assert set(main["paper: single"]) == {NOT_AVAILABLE}
+    published = tables["published"].frame
+    assert published["task"].tolist() == ["fpb", "fpb"]  # the one published task of this study
+    row = published.iloc[0]
+    assert row[["theirs: untuned", "theirs: single", "theirs: all"]].tolist() == [68.73, 85.64, 85.31]
+    assert f"{row['ours: single']:.1f} ±" in main.loc[main["task"] == "fpb", "single"].item()
+    assert published.iloc[1]["their model"] == "GPT-4o" and published.iloc[1]["theirs: single"] is None
     runs = tables["runs"].frame
     assert {"base", "all", "all-s101", "steps_fpb_as_all-s102"} <= set(runs["run"])
     runs = runs.set_index("run")
@@ -176,7 +191,6 @@ def test_the_note_names_data_that_are_not_the_originals() -> None:
 
 
 def test_published_numbers_need_a_source(tmp_path: Path) -> None:
-    assert read_published(ROOT / "data/reference/published.yaml") == []
     row = {
         "task": "fpb",
         "arm": "single",
@@ -187,8 +201,7 @@ def test_published_numbers_need_a_source(tmp_path: Path) -> None:
     }
     path = tmp_path / "published.yaml"
     path.write_text(yaml.safe_dump({"rows": [row]}), encoding="utf-8")
-    assert published_cell(read_published(path), task="fpb", arm="single") == "12.5 (M, F1)"
-    assert published_cell(read_published(path), task="fpb", arm="all") == NOT_AVAILABLE
+    assert read_published(path) == [Published(**row)]
     for broken in ({"rows": [{**row, "source": ""}]}, {"rows": [{**row, "value": 120.0}]}, {}, [1]):
         path.write_text(yaml.safe_dump(broken), encoding="utf-8")
         with pytest.raises(DataError, match="published numbers"):

@@ -6,13 +6,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+import pandas as pd
 from pydantic import Field, ValidationError
 
 from cocktail.config import ConfigSection
 from cocktail.config.yaml_file import read_yaml
 from cocktail.errors import DataError
+from cocktail.report.table import Table
 
-NOT_AVAILABLE = "not available"
+ARMS = {"base": "untuned", "single": "single", "chosen": "chosen mixture", "all": "all"}
+OTHERS = (
+    "Theirs are of other models, prompts and readings of answers, one run each, and partly of other splits: "
+    "for orientation, not a comparison. all: one model for several tasks; theirs is of six data sets."
+)
 
 
 class Published(ConfigSection):
@@ -42,11 +48,21 @@ def read_published(path: Path) -> list[Published]:
         ) from None
 
 
-def published_cell(numbers: Sequence[Published], *, task: str, arm: str) -> str:
-    """Return what was published for a task and arm, with the model's name, or "not available"."""
-    found = [
-        f"{one.value:.1f} ({one.model}, {one.metric})"
-        for one in numbers
-        if (one.task, one.arm) == (task, arm)
-    ]
-    return "; ".join(found) or NOT_AVAILABLE
+def published_table(arms: pd.DataFrame, published: Sequence[Published], *, note: str) -> Table:
+    """Our accuracy beside what others published of the same task: one row for each model of theirs.
+
+    Args:
+        arms: the reported arms, accuracies in points.
+    """
+    rows = []
+    for (model, task), part in arms.groupby(["model", "task"], sort=False):
+        ours = dict(zip(part["arm"], part["accuracy_strict"], strict=True))
+        same = [one for one in published if one.task == task]
+        for theirs, metric, source in dict.fromkeys((one.model, one.metric, one.source) for one in same):
+            values: dict[str, float] = {one.arm: one.value for one in same if one.model == theirs}
+            mine, other = ([found.get(arm) for arm in ARMS] for found in (ours, values))
+            rows.append([model, task, *mine, theirs, *other, metric, source])
+    columns = ["model", "task", *(f"ours: {title}" for title in ARMS.values()), "their model"]
+    columns += [*(f"theirs: {title}" for title in ARMS.values()), "metric", "source"]
+    title = "Published numbers on the same data sets, beside ours (accuracy on test, points)"
+    return Table("published", title, f"{note} {OTHERS}", pd.DataFrame(rows, columns=columns))

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
 from cocktail.files.text import with_interval
-from cocktail.report.published import Published, published_cell
 from cocktail.report.table import Table, p_text
 
 ARMS = {
@@ -62,7 +61,7 @@ def cell_frame(comparison: Mapping[str, Any], key: str) -> pd.DataFrame:
     return pd.DataFrame(comparison[key], columns=["model", "task", ACROSS[key], "delta"])
 
 
-def main_table(comparison: Mapping[str, Any], published: Sequence[Published], *, note: str) -> Table:
+def main_table(comparison: Mapping[str, Any], *, note: str) -> Table:
     """Base, single, chosen mixture, all and matched controls per task; confirmed seeds where there are."""
     rows = []
     for (model, task), part in reported_arms(arms_frame(comparison)).groupby(["model", "task"], sort=False):
@@ -78,10 +77,6 @@ def main_table(comparison: Mapping[str, Any], published: Sequence[Published], *,
                 "guess": any_row["guess"],
                 **{title: _mean_sd(mine.get(arm)) for arm, title in ARMS.items()},
                 "flag": next((row["flag"] for row in mine.values() if row["flag"]), ""),
-                **{
-                    f"paper: {ARMS[arm]}": published_cell(published, task=str(task), arm=arm)
-                    for arm in ("single", "chosen")
-                },
                 "chosen run": mine["chosen"]["mixture"] if "chosen" in mine else "",
             }
         )

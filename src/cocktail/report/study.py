@@ -14,7 +14,7 @@ from cocktail.config import Params
 from cocktail.files.records import fresh_file, fresh_folder, read_json
 from cocktail.report import choices, judging, provenance, results
 from cocktail.report.pictures import bar_rows, loss_receipts, write_figures
-from cocktail.report.published import read_published
+from cocktail.report.published import published_table, read_published
 from cocktail.report.table import Table, write_tables
 from cocktail.report.verdicts import verdict_tables
 
@@ -62,7 +62,12 @@ def study_tables(
     effects = read_json(inputs.reports / "effects.json")
     return [
         *verdict_tables(read_verdicts(inputs.reports / "claims.json")),
-        results.main_table(comparison, read_published(inputs.published), note=note),
+        results.main_table(comparison, note=note),
+        published_table(
+            results.reported_arms(results.arms_frame(comparison)),
+            read_published(inputs.published),
+            note=note,
+        ),
         results.contrasts_table(effects, note=note),
         results.effects_table(effects, note=note),
         *(results.cell_table(comparison, key, note=one_seed) for key in results.CELLS),

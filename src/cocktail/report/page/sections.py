@@ -82,7 +82,7 @@ RESULTS = (
         "Strict accuracy on test. Where a task was confirmed, the numbers are means over fresh seeds; "
         "elsewhere they come from one explored seed and prove nothing.",
         figures=("bars",),
-        tables=("main", "contrasts", "effects", "scores", "base"),
+        tables=("main", "published", "contrasts", "effects", "scores", "base"),
     ),
     Section(
         "transfer",
