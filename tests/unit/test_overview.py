@@ -120,7 +120,7 @@ def test_the_table_by_hand(studies: Path) -> None:
     assert table == [
         "| claim | small | tiny |",
         "| --- | --- | --- |",
-        "| tier, lock | miniature, not locked | miniature, not locked |",
+        "| tier, rule, lock | miniature, rule 1, not locked | miniature, rule 1, not locked |",
         "| 1. First | m: **supported** +6.5 [+3.2, +9.8]<br>n: under-powered +0.5 [−2.8, +3.8] "
         "| under-powered −2.0 [−5.2, +1.2] |",
         "| 2. Second | not supported +0.1 [−3.1, +3.4] (these weights) "

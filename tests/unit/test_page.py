@@ -413,12 +413,12 @@ def test_recorded_studies_stand_side_by_side(
     page = read_html((reports / "report.html").read_text(encoding="utf-8"))
     head, stands, first, second, *_ = (texts(row) for row in page_rows(page, "table-findings"))
     assert head == ["claim", "other", "smoke"]
-    assert stands == ["tier, lock", "paper, locked 2030-01-31", "miniature, not locked"]
+    assert stands == ["tier, rule, lock", "paper, rule 2, locked 2030-01-31", "miniature, rule 2, not locked"]
     assert first[1] == "–" and first[2] != "–"  # the other study does not know the first claim
     assert "contradicted: " in second[1] and "made up" in second[1] and "made up" not in second[2]
     facts = {row[0]: row[1:] for row in map(texts, page_rows(page, "table-cost"))}
     assert facts["what"] == ["other", "smoke"]
-    assert facts["tier, lock"] == stands[1:]
+    assert facts["tier, rule, lock"] == stands[1:]
     assert facts["data"][1] == "generated data" and "partial: fpb" in facts["data"][0]
     assert facts["GPU-hours"] == ["1.50", "–"]
     assert facts["rebuilt by"] == ["commit fa7ca1b; not by this version", "–"]

@@ -376,7 +376,8 @@ def test_a_record_keeps_its_claims_and_its_lock(locked: Path) -> None:
     assert (folder / "lock.json").read_bytes() == (locked / "locks/smoke.json").read_bytes()
     assert verify(locked, PARAMS) == "study smoke: all numbers are exactly those of the record"
     assert STANDING in render_results(locked / "studies")
-    assert f"| tier, lock | miniature, locked {DATE} |" in render_readme(EMPTY, locked)
+    standing = f"miniature, rule {max(RULES)}, locked {DATE}"
+    assert f"| tier, rule, lock | {standing} |" in render_readme(EMPTY, locked)
 
 
 def test_a_lock_that_is_not_that_of_the_verdicts_is_seen(locked: Path) -> None:
@@ -396,12 +397,13 @@ def test_a_lock_that_is_not_that_of_the_verdicts_is_seen(locked: Path) -> None:
 
 def test_a_renewed_or_missing_lock_is_told_and_is_no_difference(locked: Path) -> None:
     lock_study(locked, date="2030-02-01")
-    told = f"the record is miniature, locked {DATE}, the fresh study miniature, locked 2030-02-01"
+    tier = f"miniature, rule {max(RULES)}"
+    told = f"the record is {tier}, locked {DATE}, the fresh study {tier}, locked 2030-02-01"
     assert verify(locked, PARAMS).endswith(f"those of the record; {told}")
     claims = read_json(locked / "claims.json")
     claims["lock"] |= {"state": "not locked", "reason": "claims changed"}
     write_json(locked / "claims.json", claims)
-    assert verify(locked, PARAMS).endswith("the fresh study miniature, not locked (claims changed)")
+    assert verify(locked, PARAMS).endswith(f"the fresh study {tier}, not locked (claims changed)")
 
 
 def change_claims(reports: Path) -> None:
@@ -454,7 +456,7 @@ def test_a_record_that_is_older_than_locks_is_read_and_shown(reports: Path) -> N
     assert verify(reports, PARAMS).startswith("study smoke: all numbers are exactly those of the record; ")
     rendered = render_results(reports / "studies")
     assert "Tier miniature; rule 1; not locked (older than locks)." in rendered
-    assert "| tier, lock | miniature, not locked |" in rendered
+    assert "| tier, rule, lock | miniature, rule 1, not locked |" in rendered
 
 
 def test_counts_missing_and_new_numbers_are_never_tolerated() -> None:

@@ -123,8 +123,9 @@ class Verdicts(_Row):
 
     @property
     def short_standing(self) -> str:
-        """Tier and lock for a cell: ``paper, locked 2030-01-31``."""
-        return f"{self.tier}, {self.lock.state}" + (f" {self.lock.date}" if self.locked else "")
+        """Tier, rule and lock for a cell: ``paper, rule 2, locked 2030-01-31``."""
+        state = f"{self.lock.state} {self.lock.date}" if self.locked else self.lock.state
+        return f"{self.tier}, rule {self.rule}, {state}"
 
     @property
     def standing(self) -> str:

@@ -70,7 +70,7 @@ def claims_table(
     records: Sequence[Record], claims: Sequence[ClaimLine], text: Callable[[Told], str]
 ) -> Iterator[str]:
     """Yield a table of one row a claim, one column a study; ``text`` returns what follows a verdict."""
-    rows = [["tier, lock", *map(standing_of, records)]]
+    rows = [["tier, rule, lock", *map(standing_of, records)]]
     for claim in claims:
         cells = ["<br>".join(_line(one, text(one)) for one in told) or MISSING for told in claim.cells]
         rows.append([f"{claim.number}. {claim.title}", *cells])

@@ -67,7 +67,7 @@ def claim_lines(records: Sequence[Record]) -> list[ClaimLine]:
 
 
 def standing_of(record: Record) -> str:
-    """Return tier and lock of a recorded study, for its column."""
+    """Return tier, rule and lock of a recorded study, for its column."""
     return _verdicts(record).short_standing
 
 

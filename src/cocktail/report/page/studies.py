@@ -73,7 +73,7 @@ def _facts(record: Record) -> dict[str, str]:
     versions = [f"{name} {version}" for name, version in environment["packages"].items() if name in LIBRARIES]
     return {
         "study and method": f"{record.study}, {record.method}",
-        "tier, lock": standing_of(record),
+        "tier, rule, lock": standing_of(record),
         "data": data_text(manifest["params"]),
         "models": models_text(manifest),
         **({"tasks at floor": floor_text(record)} if tunes(record) else {}),
