@@ -84,7 +84,7 @@ record: $(READY)  ## Keep the finished study under reports/studies/; renew docum
 report: $(READY)  ## Tables, figures and the page reports/report.html only
 	dvc repro --single-item report
 
-refetch: $(READY)  ## Check data/raw against the expected digests of params.yaml
+refetch: $(READY)  ## Check data/raw against the digests in conf/catalogue
 	cocktail refetch
 
 release: $(READY)  ## Dry run of a release: sdist and wheel into dist/, twine check, a study laid out by the wheel alone

@@ -28,7 +28,7 @@ def offline_plots(arguments: argparse.Namespace) -> None:
 
 @command()
 def refetch(arguments: argparse.Namespace) -> None:
-    """Check the raw files against the digests of params.yaml and of their receipts."""
+    """Check the raw files against the digests of the catalogue and of their receipts."""
     from cocktail.sources.fetch import verify_raw
 
     study = current_study()
