@@ -21,7 +21,7 @@ from cocktail.report.export import csv_cell, export_tables, to_latex
 from cocktail.report.figures import draw_bars, draw_heat_map, draw_losses
 from cocktail.report.page.tables import shown_tables
 from cocktail.report.provenance import data_note
-from cocktail.report.published import Published, read_published
+from cocktail.report.published import Published, published_table, read_published
 from cocktail.report.study import report_study
 from cocktail.report.table import Table, named_table, read_tables, to_markdown, write_tables
 
@@ -209,6 +209,17 @@ def test_published_numbers_need_a_source(tmp_path: Path) -> None:
     path.write_bytes(b"rows: [\xff")
     with pytest.raises(ConfigError, match="not YAML"):
         read_published(path)
+
+
+def test_two_metrics_of_one_model_are_two_rows() -> None:
+    row = {"task": "fpb", "arm": "single", "model": "M", "source": "made up, p. 1"}
+    found = [
+        Published(**row, metric=metric, value=value) for metric, value in (("F1", 1.0), ("accuracy", 2.0))
+    ]
+    arms = pd.DataFrame({"model": "m", "task": "fpb", "arm": ["single"], "accuracy_strict": [50.0]})
+    shown = published_table(arms, found, note="n").frame
+    assert shown["theirs: single"].tolist() == [1.0, 2.0] and shown["ours: single"].tolist() == [50.0] * 2
+    assert published_table(arms, [], note="n").frame.empty
 
 
 def test_published_rows_are_frozen() -> None:

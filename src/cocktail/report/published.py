@@ -58,10 +58,12 @@ def published_table(arms: pd.DataFrame, published: Sequence[Published], *, note:
     for (model, task), part in arms.groupby(["model", "task"], sort=False):
         ours = dict(zip(part["arm"], part["accuracy_strict"], strict=True))
         same = [one for one in published if one.task == task]
-        for theirs, metric, source in dict.fromkeys((one.model, one.metric, one.source) for one in same):
-            values: dict[str, float] = {one.arm: one.value for one in same if one.model == theirs}
-            mine, other = ([found.get(arm) for arm in ARMS] for found in (ours, values))
-            rows.append([model, task, *mine, theirs, *other, metric, source])
+        for told in dict.fromkeys((one.model, one.metric, one.source) for one in same):
+            theirs: dict[str, float] = {
+                one.arm: one.value for one in same if (one.model, one.metric, one.source) == told
+            }
+            mine, other = ([found.get(arm) for arm in ARMS] for found in (ours, theirs))
+            rows.append([model, task, *mine, told[0], *other, *told[1:]])
     columns = ["model", "task", *(f"ours: {title}" for title in ARMS.values()), "their model"]
     columns += [*(f"theirs: {title}" for title in ARMS.values()), "metric", "source"]
     title = "Published numbers on the same data sets, beside ours (accuracy on test, points)"
