@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from cocktail.cli.command import CONF, REPORTS, command, current_study, option
@@ -99,8 +100,6 @@ def card(arguments: argparse.Namespace) -> None:
 )
 def show(arguments: argparse.Namespace) -> None:
     """What a study found: verdict, effect with interval and reason, claim by claim; or one table."""
-    import sys
-
     from rich.console import Console
 
     from cocktail.claims.rows import read_verdicts, study_verdicts

@@ -61,10 +61,10 @@ def cell_frame(comparison: Mapping[str, Any], key: str) -> pd.DataFrame:
     return pd.DataFrame(comparison[key], columns=["model", "task", ACROSS[key], "delta"])
 
 
-def main_table(comparison: Mapping[str, Any], *, note: str) -> Table:
-    """Base, single, chosen mixture, all and matched controls per task; confirmed seeds where there are."""
+def main_table(arms: pd.DataFrame, *, note: str) -> Table:
+    """Base, single, chosen mixture, all and matched controls per task; ``arms``: the reported ones."""
     rows = []
-    for (model, task), part in reported_arms(arms_frame(comparison)).groupby(["model", "task"], sort=False):
+    for (model, task), part in arms.groupby(["model", "task"], sort=False):
         stage = "confirm" if "confirm" in set(part["stage"]) else "explore"
         mine = {row["arm"]: row for row in part.to_dict("records")}
         any_row = mine["base"]

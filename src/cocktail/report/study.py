@@ -60,14 +60,11 @@ def study_tables(
     """Return all tables of the study."""
     one_seed = f"{note} One seed: exploratory."
     effects = read_json(inputs.reports / "effects.json")
+    arms = results.reported_arms(results.arms_frame(comparison))
     return [
         *verdict_tables(read_verdicts(inputs.reports / "claims.json")),
-        results.main_table(comparison, note=note),
-        published_table(
-            results.reported_arms(results.arms_frame(comparison)),
-            read_published(inputs.published),
-            note=note,
-        ),
+        results.main_table(arms, note=note),
+        published_table(arms, read_published(inputs.published), note=note),
         results.contrasts_table(effects, note=note),
         results.effects_table(effects, note=note),
         *(results.cell_table(comparison, key, note=one_seed) for key in results.CELLS),
