@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from answers_fixture import study_params
 from claims_fixture import claim, verdict
+from lock_fixture import DATE, write_lock
 
-from cocktail.files.records import read_json, write_json
+from cocktail.errors import RecordError
+from cocktail.files.records import digest_file, read_json, write_json
 from cocktail.report.in_full import render_results
 from cocktail.report.methods import Record, read_studies
 from cocktail.report.overview import MINIATURES, outcome, overview
 from cocktail.report.readme import BENCHMARKS, ERROR_RATES, OUTCOME, OVERVIEW, marks, render_readme
+from cocktail.report.running import running_lines
 from cocktail.report.table import Table, write_tables
+from cocktail.runs.kept import FACTS, SHORT
 
 LARGE = {"repo": "org/large", "kind": "hub", "reference": True}
 SCRATCH = {"repo": None, "kind": "scratch", "reference": False}
@@ -280,3 +288,30 @@ def test_a_study_that_tunes_nothing_has_a_line_and_no_column(studies: Path) -> N
     assert "no claim is tested" in text
     assert "Counts models" not in text
     assert "floor" not in text
+
+
+def keep_trainings(runs: Path, number: int, *keys: str) -> Path:
+    """Write a file of kept runs that says of each run which training it was, and no more."""
+    runs.mkdir(parents=True, exist_ok=True)
+    facts = json.dumps([{"training_key": key} for key in keys])
+    draft = runs / "draft"
+    pq.write_table(pa.table({"item": ["a"]}).replace_schema_metadata({FACTS: facts}), draft)
+    return draft.rename(runs / f"{number:03}-{digest_file(draft)[:SHORT]}.parquet")
+
+
+def test_a_locked_study_says_how_many_runs_are_kept_until_it_is_recorded(studies: Path) -> None:
+    reports, params = studies.parent, study_params("smoke")
+    assert list(running_lines(reports)) == []
+    write_lock(reports / "locks", params)
+    (line,) = running_lines(reports)
+    assert line.startswith("- **smoke** is under way: generated data;") and "kept so far: 0;" in line
+    keep_trainings(studies / "smoke/runs", 1, "a", "b")
+    changed = keep_trainings(studies / "smoke/runs", 2, "b", "c")
+    assert next(running_lines(reports)) == line.replace("so far: 0", "so far: 3") and DATE in line
+    text = "".join("".join(marks(block)) for block in (OUTCOME, OVERVIEW, BENCHMARKS, ERROR_RATES))
+    assert "kept so far: 3;" in render_readme(text, reports)
+    changed.write_bytes(b"another")
+    with pytest.raises(RecordError, match="kept runs were changed"):
+        list(running_lines(reports))
+    write_json(studies / "smoke/manifest.json", {})
+    assert list(running_lines(reports)) == []

@@ -46,18 +46,19 @@ def outcome(records: Sequence[Record]) -> str:
     return f"What came out, counted in verdicts: {'; '.join(told)}.{small}\n"
 
 
-def overview(records: Sequence[Record]) -> str:
+def overview(records: Sequence[Record], running: Sequence[str] = ()) -> str:
     """Return one row a claim with verdict, effect and interval by study, then one line a study.
 
     Args:
         records: one a study, in the order of the columns; one that tunes nothing has a line only.
+        running: the lines of studies that are not recorded yet.
     """
     columns = list(filter(tunes, records))
     claims, lines = claim_lines(columns), []
     if claims:
         unit = UNIT.format(level=levels(columns))
         lines = [*claims_table(columns, claims, lambda told: told.effect), "", unit, ""]
-    return "\n".join([*lines, *map(_study, records), ""])
+    return "\n".join([*lines, *map(_study, records), *running, ""])
 
 
 def levels(records: Sequence[Record]) -> str:

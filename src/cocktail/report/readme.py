@@ -15,6 +15,7 @@ from cocktail.report.error_rates import error_rates
 from cocktail.report.in_full import NONE, render_results
 from cocktail.report.methods import ordered_studies
 from cocktail.report.overview import RESULTS, outcome, overview
+from cocktail.report.running import running_lines
 from cocktail.report.table import MISSING
 
 README, METHOD = "README.md", "docs/method.md"
@@ -42,7 +43,7 @@ def render_readme(text: str, reports: Path) -> str:
     leading = [group[0] for group in ordered_studies(reports / "studies").values()]
     blocks = {
         OUTCOME: outcome(leading) if leading else NONE,
-        OVERVIEW: overview(leading) if leading else NONE,
+        OVERVIEW: overview(leading, list(running_lines(reports))) if leading else NONE,
         BENCHMARKS: speed_lines(reports / "benchmarks"),
         ERROR_RATES: error_rates(reports / "simulation/simulation.json"),
     }
