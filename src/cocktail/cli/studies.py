@@ -126,6 +126,7 @@ def keep_runs(arguments: argparse.Namespace) -> None:
     study = current_study()
     kept = runs_folder(REPORTS / "studies", study)
     print(f"{keep(Path(), study, kept=kept)} finished runs are in {kept}")
+    print("commit them, and what `cocktail readme` renews")
 
 
 @command(option("files", nargs="+", type=Path, help="<model>/explore/base.parquet, judge/asked.parquet"))

@@ -57,6 +57,7 @@ def _prompts(root: Path, made: Made) -> Iterator[str]:
     kept = report["kept"]
     yield f"rows kept: {kept['train']} train, {kept['dev']} dev, {kept['test']} test"
     yield f"taken away by cleaning and leakage: {', '.join(shown) or 'none'} (dev: shared with dev rows)"
+    yield "rows that are test rows of other tasks are looked for when all sources are there, by stage prepare"
 
 
 def _labels(made: Made) -> Iterator[str]:
