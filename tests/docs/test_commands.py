@@ -91,6 +91,7 @@ RUN_ELSEWHERE = {
     "make check": (".github/workflows/test.yml", "make check"),
     "make record": ("tests/unit/test_record.py", "record(reports, PARAMS)"),
     "make bench": ("tests/unit/test_benchmarks.py", "def test_a_script_runs_in_its_smallest_form"),
+    "cocktail audit --runs 3": ("tests/pipeline/test_smoke.py", '"cocktail", "audit", "--runs", "1"'),
     "cocktail advise --target fpb": ("tests/unit/test_advice.py", '["cocktail", "advise", *arguments]'),
     "cocktail card pair_fpb_finqa --out cards": (
         "tests/unit/test_cards.py",

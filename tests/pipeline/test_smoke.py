@@ -75,6 +75,15 @@ def test_a_lost_output_comes_back_with_the_same_bytes_without_training(smoke: Cl
     assert smoke.done("git", "status", "--porcelain") == ""
 
 
+def test_an_audit_trains_again_what_is_done_and_finds_it_equal(smoke: Clone) -> None:
+    trained = smoke.stored("runs")
+    drawn, line, *_ = smoke.done("cocktail", "audit", "--runs", "1").splitlines()
+    assert drawn == f"drawn with seed 0: 1 of {len(trained)} runs"
+    assert "moved by at most 0.0 points, losses equal (same type of device)" in line
+    assert smoke.stored("runs") == trained
+    assert smoke.done("git", "status", "--porcelain") == ""
+
+
 def test_a_stage_that_fails_leaves_no_half_output_and_one_message(smoke: Clone) -> None:
     params = smoke.root / "params.yaml"
     kept = params.read_text(encoding="utf-8")

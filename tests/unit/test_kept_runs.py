@@ -42,6 +42,7 @@ from cocktail.scoring.answers import Evaluation, read_evaluations
 from cocktail.scoring.codes import check_codes, code_answers, has_text, is_coded
 from cocktail.scoring.outcome import INVALID, Tolerance
 from cocktail.scoring.score import score_study
+from cocktail.studies.audit import audit
 from cocktail.studies.keep import keep_runs, needs_keeping
 from cocktail.studies.record import record, verify
 
@@ -646,3 +647,78 @@ def test_an_evaluation_without_labels_keeps_nothing_that_was_read(study: Path) -
     codes = code_answers(answers, evaluations, run="all", asked=ALL.asked, tolerance=tolerance(PARAMS))
     for task in ("finqa", "financebench"):
         assert set(codes[codes["item"].str.startswith(task)]["read"]) == {""}
+
+
+def audited(root: Path, *, runs: int, seed: int = 0) -> list[str]:
+    return list(audit(root, PARAMS, kept=folder_of(root), runs=runs, seed=seed))
+
+
+TRAINED_RUNS = [name for name in RUNS if name != "base"]
+
+
+def test_an_audit_makes_kept_runs_again_and_finds_them_equal(elsewhere: Path, made: list[str]) -> None:
+    drawn, *lines = audited(elsewhere, runs=3)
+    assert drawn == f"drawn with seed 0: 3 of {len(TRAINED_RUNS)} runs"
+    assert sorted(line.partition(":")[0] for line in lines) == sorted(made)
+    assert all("moved by at most 0.0 points, losses equal (same type of device)" in line for line in lines)
+    for line in lines:
+        equal, _, answers = line.partition(": ")[2].partition(" answers")[0].partition(" of ")
+        assert equal == answers != "0"
+    first = made.copy()
+    audited(elsewhere, runs=3, seed=1)
+    assert sorted(made[3:]) != sorted(first)
+    assert not (elsewhere / "store").exists()
+
+
+@pytest.mark.parametrize("runs", [0, len(RUNS)])
+def test_an_audit_of_more_runs_than_are_done_is_refused(elsewhere: Path, runs: int) -> None:
+    with pytest.raises(RecordError, match=f"{len(TRAINED_RUNS)} trained runs .* {runs} were asked for"):
+        audited(elsewhere, runs=runs)
+
+
+def change_answers(answers: Path, name: str, *, items: int, device: str, loss: bool) -> None:
+    """Let a run come out otherwise: its first answers on FPB unreadable, its device, its losses."""
+    path = answers / MODEL / "explore" / f"{name}.parquet"
+    table = read_table(path)
+    rows = table.index[table["task"] == "fpb"][:items]
+    table.loc[rows, "answer"] = "no label"
+    write_table(path, table)
+    receipt = read_json(path.with_suffix(".json"))
+    receipt["made_on"] = receipt["made_on"] | {"device": device}
+    receipt["loss"] = [*receipt["loss"], [99, 0.5]] if loss else receipt["loss"]
+    write_json(path.with_suffix(".json"), receipt)
+
+
+@pytest.mark.parametrize(
+    ("items", "device", "loss", "holds"),
+    [
+        (1, "cpu", False, False),
+        (0, "cpu", True, False),
+        (1, "another", False, True),
+        (0, "another", True, True),
+        (999, "another", False, False),
+    ],
+)
+def test_an_audit_names_the_run_that_came_out_otherwise(
+    elsewhere: Path,
+    tmp_path: Path,
+    finished: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    items: int,
+    device: str,
+    loss: bool,
+    holds: bool,
+) -> None:
+    """On one type of device every answer and loss must be equal, on another accuracy near enough."""
+    other = tmp_path / "other"
+    shutil.copytree(finished / "artifacts/answers", other)
+    for path in other.rglob(DIGESTS):
+        path.unlink()
+    change_answers(other, "all", items=items, device=device, loss=loss)
+    monkeypatch.setattr(execution, "run_jobs", from_answers(other, []))
+    if holds:
+        assert len(audited(elsewhere, runs=len(TRAINED_RUNS))) == 1 + len(TRAINED_RUNS)
+        return
+    with pytest.raises(RecordError) as caught:
+        audited(elsewhere, runs=len(TRAINED_RUNS))
+    assert caught.value.what == f"1 of {len(TRAINED_RUNS)} runs did not come out as they were: all"

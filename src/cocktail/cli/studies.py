@@ -129,6 +129,21 @@ def keep_runs(arguments: argparse.Namespace) -> None:
     print("commit them, and what `cocktail readme` renews")
 
 
+@command(
+    option("--runs", type=int, default=3, help="how many (3)"),
+    option("--seed", type=int, default=0, help="which are drawn hangs on it (0)"),
+)
+def audit(arguments: argparse.Namespace) -> None:
+    """Train finished runs again, drawn at random, and compare their answers with the kept ones."""
+    from cocktail.runs.kept import runs_folder
+    from cocktail.studies.audit import audit as make_again
+
+    study = current_study()
+    kept = runs_folder(REPORTS / "studies", study)
+    for line in make_again(Path(), study, kept=kept, runs=arguments.runs, seed=arguments.seed):
+        print(line, flush=True)
+
+
 @command(option("files", nargs="+", type=Path, help="<model>/explore/base.parquet, judge/asked.parquet"))
 def replies(arguments: argparse.Namespace) -> None:
     """Take an endpoint's replies from another machine's outputs into the run store."""

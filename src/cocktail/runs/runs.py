@@ -144,6 +144,27 @@ def finished_runs(runs: Sequence[Run], inputs: StageInputs) -> Iterator[Finished
             yield finished
 
 
+def made_again(
+    done: Sequence[Finished], runs: Sequence[Run], inputs: StageInputs, *, store: Store, label: str
+) -> list[Finished]:
+    """Train and answer finished runs once more, into another store; nothing that is finished is taken over.
+
+    Args:
+        runs: all runs of their stage.
+        store: an empty one.
+
+    Raises:
+        RunError: a run failed.
+    """
+    afresh = replace(inputs, kept=store.root / "kept")
+    planner = replace(inputs.planner(runs), store=store)
+    jobs = [planner.job(one.run, max_steps=one.steps if one.run.kind == "steps" else 0) for one in done]
+    failed = _make(jobs, afresh, label=label)
+    if failed:
+        raise RunError("; ".join(f"{name}: {reason}" for name, reason in sorted(failed.items())), where=label)
+    return [_done(afresh, job) for job in jobs]
+
+
 def about(job: RunJob) -> dict[str, Any]:
     """Return what a run is, for its receipt."""
     return {

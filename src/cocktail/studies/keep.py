@@ -66,10 +66,14 @@ def keep_runs(root: Path, params: Params, *, kept: Path) -> int:
 
 def _done(root: Path, params: Params, *, kept: Path) -> Iterator[Finished]:
     """Every finished run of every model that is answered here."""
-    for model, config in params.models.items():
-        if config.kind != "endpoint":
-            for _, runs, inputs in stages_of(root, params, model=model, kept=kept):
-                yield from finished_runs(runs, inputs)
+    for model in models_here(params):
+        for _, runs, inputs in stages_of(root, params, model=model, kept=kept):
+            yield from finished_runs(runs, inputs)
+
+
+def models_here(params: Params) -> list[str]:
+    """Return the models that are trained or answer here, and not on somebody's server."""
+    return [model for model, config in params.models.items() if config.kind != "endpoint"]
 
 
 def stages_of(

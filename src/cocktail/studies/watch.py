@@ -19,7 +19,7 @@ from cocktail.files.store import Store, store_root
 from cocktail.runs.finished import Finished
 from cocktail.runs.kept import runs_folder
 from cocktail.runs.runs import StageInputs, finished_runs
-from cocktail.studies.keep import stages_of
+from cocktail.studies.keep import models_here, stages_of
 from cocktail.training.environment import nvidia_smi, visible_gpus
 
 
@@ -56,12 +56,7 @@ class Progress:
 def look(root: Path, params: Params) -> list[Progress]:
     """Return the progress of explore and confirm of every model that is trained or asked here."""
     kept = runs_folder(root / "reports/studies", params)
-    return [
-        progress
-        for model, config in params.models.items()
-        if config.kind != "endpoint"
-        for progress in _of_model(root, params, model, kept)
-    ]
+    return [progress for model in models_here(params) for progress in _of_model(root, params, model, kept)]
 
 
 def _of_model(root: Path, params: Params, model: str, kept: Path) -> Iterator[Progress]:

@@ -1,0 +1,137 @@
+"""``cocktail audit``: finished runs, drawn by a seed, are trained and answered again, and compared.
+
+A record is scored from kept runs, which nobody trains: this asks whether code, data and base of this clone
+give the answers that are kept. It needs the outputs of the stages before explore, and trains in a store of
+its own, which is thrown away.
+"""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cocktail.config import Params
+from cocktail.errors import RecordError
+from cocktail.files.store import Store
+from cocktail.runs.finished import Finished
+from cocktail.runs.runs import finished_runs, made_again
+from cocktail.scoring.answers import Evaluation, read_evaluations
+from cocktail.scoring.codes import code_answers, task_of
+from cocktail.scoring.outcome import Tolerance
+from cocktail.studies.keep import models_here, stages_of
+from cocktail.studies.record import TOLERANCE_POINTS
+
+COMPARED = ["strict", "lenient", "read", "label_choice", "stopped", "empty"]
+
+
+@dataclass(frozen=True)
+class Audited:
+    """One run, as it was and as it came out again.
+
+    Attributes:
+        answers, equal: how many answers, and how many of them have the codes that they had.
+        points: the largest change of strict accuracy on an evaluation set, in points.
+        same_device: both were made on one type of CPU or GPU.
+        same_loss: the losses of the training are equal to the last digit.
+    """
+
+    run: str
+    answers: int
+    equal: int
+    points: float
+    same_device: bool
+    same_loss: bool
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is what it should be: the same; on another device, near enough."""
+        if self.same_device:
+            return self.equal == self.answers and self.same_loss
+        return self.points <= TOLERANCE_POINTS
+
+    def line(self) -> str:
+        """Return it in words."""
+        device = "same" if self.same_device else "another"
+        loss = "equal" if self.same_loss else "not equal"
+        return (
+            f"{self.run}: {self.equal:,} of {self.answers:,} answers equal, accuracy on a set moved by at "
+            f"most {self.points:.1f} points, losses {loss} ({device} type of device)"
+        )
+
+
+def audit(root: Path, params: Params, *, kept: Path, runs: int, seed: int) -> Iterator[str]:
+    """Yield a line for what was drawn, then one for each run that was made again.
+
+    Args:
+        root: the top of the repository.
+        kept: the folder of kept runs; what the store has counts, too.
+        runs: how many are drawn from the trained runs that are done.
+
+    Raises:
+        RecordError: fewer are done, or stages have not run; or, at the end, a run did not come out as it was.
+        RunError: a run failed.
+    """
+    evaluations = read_evaluations(root / "data/prepared")
+    stages = [
+        (planned, inputs, [one for one in finished_runs(planned, inputs) if one.steps])
+        for model in models_here(params)
+        for _, planned, inputs in stages_of(root, params, model=model, kept=kept)
+    ]
+    places = [(stage, place) for stage, (_, _, done) in enumerate(stages) for place in range(len(done))]
+    if not 1 <= runs <= len(places):
+        raise RecordError(
+            f"{len(places)} trained runs of study {params.study.name} are done, {runs} were asked for",
+            where=str(kept),
+            fix="another --runs; cocktail watch shows what is done",
+        )
+    drawn = sorted(random.Random(seed).sample(places, runs))
+    yield f"drawn with seed {seed}: {runs} of {len(places)} runs"
+    tolerance = Tolerance(params.score.relative_tolerance, params.score.absolute_tolerance)
+    wrong = []
+    for stage, (planned, inputs, done) in enumerate(stages):
+        mine = [done[place] for at, place in drawn if at == stage]
+        with tempfile.TemporaryDirectory() as folder:
+            again = made_again(mine, planned, inputs, store=Store(Path(folder)), label="audit")
+            for was, now in zip(mine, again, strict=True):
+                found = compare(was, now, evaluations, tolerance=tolerance)
+                yield found.line()
+                wrong += [] if found.holds else [found.run]
+    if wrong:
+        raise RecordError(
+            f"{len(wrong)} of {runs} runs did not come out as they were: {', '.join(wrong)}",
+            where=str(kept),
+            fix="compare commit and packages with those of the record (manifest.json), and the base's digest",
+        )
+
+
+def compare(
+    was: Finished, now: Finished, evaluations: Mapping[str, Evaluation], *, tolerance: Tolerance
+) -> Audited:
+    """Hold two makings of one run against each other; either may be kept as codes."""
+    before, after = (
+        code_answers(
+            one.table(),
+            evaluations,
+            run=one.run.id,
+            asked=[answered.asked for answered in one.answers],
+            tolerance=tolerance,
+        ).set_index("item")[COMPARED]
+        for one in (was, now)
+    )
+    tasks = before.index.map(task_of)
+    moved = (after["strict"] == "ok").astype(float) - (before["strict"] == "ok").astype(float)
+    return Audited(
+        run=was.run.id,
+        answers=len(before),
+        equal=int((before == after).all(axis=1).sum()),
+        points=float(100 * moved.groupby(tasks).mean().abs().max()),
+        same_device=_devices(was) == _devices(now),
+        same_loss=was.training["loss"] == now.training["loss"],
+    )
+
+
+def _devices(one: Finished) -> set[str]:
+    return {one.training["made_on"]["device"], *(str(each.receipt["made_on"]) for each in one.answers)}
