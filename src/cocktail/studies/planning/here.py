@@ -55,7 +55,7 @@ def _minutes(plan: Plan, root: Path) -> float:
             scale = cost.parameters / MEASURED_PARAMETERS * MEASURED_CORES / cores
             method = "full" if plan.params.train.method == "full" else "lora"  # all adapters
             real = root / "reports/benchmarks/real.json"
-            total += scale * cost.tokens / measured(real, f"a. short rows, {method}: real tokens")
+            total += scale * cost.tokens / measured(real, f"b. nine sources, {method}: real tokens")
             total += scale * cost.answers / measured(real, "c. evaluation set")
     return total / 60
 
