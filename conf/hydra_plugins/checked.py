@@ -6,6 +6,8 @@ Hydra has no kind of plugin that sees a whole composition, so its loader is wrap
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,7 @@ def load_configuration(self: Any, config_name: Any, overrides: list[str], *args:
     from cocktail.data.grid import explore_runs
     from cocktail.errors import ConfigError
 
+    _check_python()
     try:
         try:
             composed = _load(self, config_name, overrides, *args, **more)
@@ -47,6 +50,22 @@ def load_configuration(self: Any, config_name: Any, overrides: list[str], *args:
     except ConfigError as error:
         raise DvcException(f"{error}\n  params.yaml is as it was") from None
     return composed
+
+
+def _check_python() -> None:
+    """Stages begin with ``python``, by the PATH; it must be the one that DVC runs in.
+
+    Raises:
+        DvcException: it is another, or there is none.
+    """
+    found = shutil.which("python")
+    ask = [found or "", "-c", "import sys; print(sys.prefix)"]
+    prefix = subprocess.run(ask, capture_output=True, text=True, check=False).stdout.strip() if found else ""
+    if prefix != sys.prefix:
+        raise DvcException(
+            f"the stages' command `python` is {found or 'not there'}, without this environment's packages\n"
+            f"  to mend it: source {sys.prefix}/bin/activate, then the same command"
+        )
 
 
 def _tell_cost(study: str, overrides: list[str]) -> None:

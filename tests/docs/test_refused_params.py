@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from clone import Clone, copy_work_tree
@@ -43,3 +47,17 @@ def test_the_cost_is_said_before_anything_starts(clone: Clone) -> None:
         r"^study smoke: \d+ runs, [\d.]+ M tokens, about \d+ minutes on", result.stderr, re.MULTILINE
     )
     assert re.search(r"^\d+ claims will not be tested on all their tasks", result.stderr, re.MULTILINE)
+
+
+def test_stages_that_would_run_in_another_python_are_refused(clone: Clone, tmp_path: Path) -> None:
+    """As where the environment was not activated, and DVC is called by its path."""
+    other = tmp_path / "python"
+    other.write_text("#!/bin/sh\necho /elsewhere\n", encoding="utf-8")
+    other.chmod(0o755)
+    environment = clone.environment() | {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+    command = [str(Path(sys.executable).parent / "dvc"), "exp", "run", "--dry", "-S", "study=smoke"]
+    result = subprocess.run(command, cwd=clone.root, env=environment, capture_output=True, text=True)
+    assert result.returncode != 0 and "Traceback" not in result.stderr
+    assert f"the stages' command `python` is {other}," in result.stderr
+    assert f"source {sys.prefix}/bin/activate" in result.stderr
+    clone.done("git", "diff", "--exit-code", "params.yaml")
