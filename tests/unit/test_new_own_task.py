@@ -70,8 +70,10 @@ def test_a_csv_becomes_a_task_a_source_a_golden_file_and_a_study(
     assert said.count("--- prompt ") == 3
     assert "Which label fits this text: hawkish, dovish or neutral?" in said
     assert "Answer in one word (hawkish, dovish or neutral)." in said
-    assert "labels of train: " in said and "rows kept: " in said
-    assert "taken away by cleaning and leakage: none" in said
+    assert "labels of train, as given: " in said
+    assert "rows: 400 given; kept: " in said
+    assert "left out: none; test rows of other tasks" in said
+    assert "each run trains on 160 of your " in said and "--cap N" in said
     assert "study minutes: " in said and "M tokens" in said and "minutes on" in said
     assert "dvc exp run -S study=minutes" in said and "cocktail advise --target minutes" in said
 
@@ -173,6 +175,16 @@ def test_a_missing_file_offers_its_neighbour(tmp_path: Path) -> None:
         read_given(str(tmp_path / "minute.csv"), None)
 
 
+@pytest.mark.parametrize(("mark", "name"), [(";", "semicolons"), ("\t", "tabs")])
+def test_a_csv_with_other_separators_is_named(tmp_path: Path, mark: str, name: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"text{mark}label\nUp, then down{mark}1\n", encoding="utf-8")
+    with pytest.raises(DataError, match=f"separated by {name}"):
+        read_given(str(path), None)
+    path.write_text(f'"text{mark}of it",label\nUp,1\n', encoding="utf-8")
+    assert read_given(str(path), None).train == [{f"text{mark}of it": "Up", "label": "1"}]
+
+
 def test_text_and_label_are_guessed() -> None:
     assert find_columns(own_rows(60), where="x") == Columns("sentence", "label")
     rows = [{"a": f"text {n}", "b": n % 2, "c": n % 3} for n in range(60)]
@@ -201,12 +213,21 @@ def test_labels_keep_the_order_of_their_names_and_one_spelling() -> None:
     assert named(["Up", "up ", "down"]) == {"Up": "Up", "down": "down", "up": "Up"}
 
 
-def test_labels_that_differ_by_a_letter_are_refused() -> None:
-    values = ["hawkish"] * 9 + ["hawkis"] + ["dovish"] * 9
-    with pytest.raises(DataError, match="two labels differ by a letter") as caught:
-        named(values)
-    assert '--names "hawkis=hawkish"' in caught.value.fix
-    assert set(named(values, "hawkis=hawkish").values()) == {"hawkish", "dovish"}
+def test_the_most_frequent_spelling_stays_unless_a_name_was_given() -> None:
+    values = ["MOTOR"] + ["motor"] * 9 + ["Motor"] * 3 + ["theft"] * 5
+    assert set(named(values).values()) == {"motor", "theft"}
+    assert set(named(values, "MOTOR=Motor").values()) == {"Motor", "theft"}
+
+
+def test_labels_that_differ_by_a_letter_are_refused_with_all_that_mends_them() -> None:
+    values = (
+        ["motor"] * 9 + ["moter", "Moter", "motors"] + ["water damage"] * 9 + ["water-damage"] + ["fire"] * 4
+    )
+    with pytest.raises(DataError, match=r"labels differ by a letter \(.*moter.*\)") as caught:
+        named(values, "fire=blaze")
+    said = caught.value.fix.split('"')[1]
+    assert said == "fire=blaze,moter=motor,motors=motor,water-damage=water damage"
+    assert set(named(values, said).values()) == {"motor", "water damage", "blaze"}
 
 
 def test_rows_of_a_cluster_stay_together_whatever_their_order() -> None:

@@ -44,11 +44,10 @@ def lacking(claims: Sequence[Claim], params: Params) -> dict[str, list[str]]:
 def warning(claims: Sequence[Claim], params: Params) -> str:
     """Return a line on claims that the study cannot test on all their tasks; "" if it can test all."""
     untested = {claim for names in lacking(claims, params).values() for claim in names}
-    return (
-        f"{len(untested)} claims will not be tested on all their tasks; `cocktail plan` says why"
-        if untested
-        else ""
-    )
+    if not untested:
+        return ""
+    why = f"`cocktail plan {params.study.name}` says why"
+    return f"{len(untested)} claims will not be tested on all their tasks; {why}"
 
 
 def _planned(model: str, params: Params) -> ModelScores:

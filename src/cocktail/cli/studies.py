@@ -11,7 +11,7 @@ from cocktail.cli.command import CLAIMS, CONF, PARAMS, REPORTS, command, current
 
 @command(
     option("folder", type=Path, help="a new or an empty folder"),
-    option("override", nargs="*", help="Hydra overrides, such as method=lora"),
+    option("override", nargs="*", default=[], help="Hydra overrides, such as method=lora"),
     option("--study", default="tiny", help="params.yaml is this study of conf/study"),
     anywhere=True,
 )
@@ -27,7 +27,7 @@ def init(arguments: argparse.Namespace) -> None:
 
 @command(
     option("study", help="a file name in conf/study, without its ending"),
-    option("override", nargs="*", help="more Hydra overrides, such as source=mirror"),
+    option("override", nargs="*", default=[], help="more Hydra overrides, such as source=mirror"),
 )
 def params(arguments: argparse.Namespace) -> None:
     """Write params.yaml for a study."""
@@ -55,7 +55,7 @@ def schema(_: argparse.Namespace) -> None:
 
 @command(
     option("study", help="a file name in conf/study, without its ending"),
-    option("override", nargs="*", help="more Hydra overrides, such as source=mirror"),
+    option("override", nargs="*", default=[], help="more Hydra overrides, such as source=mirror"),
     option("--out", type=Path, help="a Markdown file for the same plan"),
     option("--made", type=Path, help="a folder for tables of what fetch, prepare, mix made"),
 )

@@ -97,18 +97,23 @@ def label_names(
             where=f"{where}, column {column}",
             fix=f'say what each is called: --names "{example}"',
         )
-    spelt: dict[str, str] = {}
-    named = {value: names.get(value) or spelt.setdefault(value.casefold(), value) for value in counts}
+    spelt = {
+        value.casefold(): value for value, _ in reversed(counts.most_common())
+    }  # the most frequent stays
+    spelt |= {name.casefold(): name for name in names.values()}
+    folded = {value.casefold(): name for value, name in names.items()}
+    named = {
+        value: names.get(value) or folded.get(value.casefold()) or spelt[value.casefold()] for value in counts
+    }
     ordered = {value: named[value] for value in [*names, *sorted(counts)]}
     found = list(dict.fromkeys(ordered.values()))
-    for pair in combinations(found, 2):
-        if _a_letter_apart(*pair):
-            rare, common = sorted(pair, key=lambda name: sum(counts[v] for v in named if named[v] == name))
-            raise DataError(
-                f"two labels differ by a letter: {_told(counts)}",
-                where=f"{where}, column {column}",
-                fix=f'--names "{rare}={common}", or other names for both',
-            )
+    if typing_errors := _typing_errors(counts, named):
+        pairs = ",".join(f"{value}={name}" for value, name in {**names, **typing_errors}.items())
+        raise DataError(
+            f"labels differ by a letter ({', '.join(typing_errors)}): {_told(counts)}",
+            where=f"{where}, column {column}",
+            fix=f'--names "{pairs}", or other names for both',
+        )
     if not 2 <= len(found) <= MOST_LABELS:
         raise DataError(
             f"{len(found)} different labels, where 2 to {MOST_LABELS} are asked for: {_told(counts)}",
@@ -140,6 +145,19 @@ def plain_text(value: Any) -> str:
 def _told(counts: Counter[str]) -> str:
     shown = [f"{value!r} ({count})" for value, count in counts.most_common(MOST_LABELS)]
     return ", ".join([*shown, *(["..."] if len(counts) > MOST_LABELS else [])])
+
+
+def _typing_errors(counts: Counter[str], named: Mapping[str, str]) -> dict[str, str]:
+    """The rarer one of every two names that are a letter apart, as a value of the file -> the other name."""
+    total: Counter[str] = Counter()
+    for value, name in named.items():
+        total[name] += counts[value]
+    wrong: dict[str, str] = {}
+    for common, rare in combinations([name for name, _ in total.most_common()], 2):
+        if _a_letter_apart(common, rare):
+            wrong.setdefault(rare, wrong.get(common, common))
+    values = {name: value for value, name in reversed(named.items())}
+    return {values[rare]: common for rare, common in wrong.items()}
 
 
 def _a_letter_apart(one: str, other: str) -> bool:

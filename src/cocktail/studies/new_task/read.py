@@ -65,6 +65,7 @@ def split_rows(rows: list[Row], *, text: str, cluster: str) -> tuple[list[Row], 
 
 
 def _rows(path: Path) -> list[Row]:
+    _refuse_other_separators(path)
     found: list[Row] = []
     for number, row in read_rows(path):
         if isinstance(row, Malformed):
@@ -74,6 +75,21 @@ def _rows(path: Path) -> list[Row]:
             )
         found.append(row)
     return found
+
+
+def _refuse_other_separators(path: Path) -> None:
+    """Spreadsheets of some countries write semicolons into a CSV: one column would be read, or torn texts."""
+    if path.suffix != ".csv":
+        return
+    with path.open(encoding="utf-8", errors="replace") as stream:
+        header = stream.readline()
+    found = [name for mark, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")) if mark in header]
+    if found and "," not in header:
+        raise DataError(
+            f"columns are separated by {found[0]}, where a CSV has commas",
+            where=str(path),
+            fix="save it with commas, or as .jsonl",
+        )
 
 
 def _of_hub(repo: str) -> Given:

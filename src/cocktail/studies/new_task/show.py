@@ -11,6 +11,7 @@ from cocktail.config.compose import compose
 from cocktail.data.prepare import split_tasks
 from cocktail.data.prompts import items_of, turns_of
 from cocktail.data.refuse import refuse_taken
+from cocktail.data.table import SPLITS
 from cocktail.errors import DataError
 from cocktail.studies.new_task.make import OWN, Made, all_or_none, load_own
 from cocktail.studies.planning.here import estimate
@@ -52,12 +53,17 @@ def _prompts(root: Path, made: Made) -> Iterator[str]:
         yield turns_of(item)[-1]["content"]
         yield ""
     report = prepared.report[name]
-    taken = {**report["cleaning"], **report["leakage"]}
+    kept, cap = report["kept"], params.mix.caps[name]
+    taken = {"unreadable, or no text": report["quarantined"], **report["cleaning"], **report["leakage"]}
+    taken["shared with dev rows"] = taken.pop("dev")
     shown = [f"{rule.replace('_', ' ')} {count}" for rule, count in taken.items() if count]
-    kept = report["kept"]
-    yield f"rows kept: {kept['train']} train, {kept['dev']} dev, {kept['test']} test"
-    yield f"taken away by cleaning and leakage: {', '.join(shown) or 'none'} (dev: shared with dev rows)"
-    yield "rows that are test rows of other tasks are looked for when all sources are there, by stage prepare"
+    train, dev, test = (kept[split] for split in SPLITS)
+    yield f"rows: {sum(report['rows_in'].values())} given; kept: {train} train, {dev} dev, {test} test"
+    yield f"left out: {', '.join(shown) or 'none'}; stage prepare leaves out test rows of other tasks, too"
+    yield (
+        f"each run trains on {min(cap, train)} of your {train} train rows, and on as many of each partner: "
+        "--cap N changes both, and the minutes"
+    )
 
 
 def _labels(made: Made) -> Iterator[str]:
@@ -66,7 +72,7 @@ def _labels(made: Made) -> Iterator[str]:
         shares = ", ".join(
             f"{name or 'none'} {count} ({count / len(rows):.0%})" for name, count in counts.most_common()
         )
-        yield f"labels of {split}: {shares}"
+        yield f"labels of {split}, as given: {shares}"
 
 
 def _cost(root: Path, made: Made) -> Iterator[str]:

@@ -18,11 +18,14 @@ from cocktail.training.environment import visible_gpus
 
 MEASURED_PARAMETERS = 134_515_008  # of the model in reports/benchmarks/real.json
 MEASURED_CORES = 2
+MOST_MINUTES = 600
 ALONE = ("study.targets=[]", "study.confirm_seeds=[]", "study.confirm_also=[]", "study.confirm_matched=[]")
 
 
 def estimate(plan: Plan, root: Path) -> str:
-    """Return a line: runs, tokens, minutes; the rates are of another machine, and starting is not in them.
+    """Return a line: runs, tokens, minutes, disk; the rates are of another machine, without the start.
+
+    Of targets that turn out to be at the floor nothing is confirmed, so there may be fewer runs.
 
     Raises:
         RecordError: the benchmarks are missing or broken.
@@ -30,10 +33,14 @@ def estimate(plan: Plan, root: Path) -> str:
     runs = sum(cost.runs for cost in plan.costs)
     tokens = sum(cost.tokens for cost in plan.costs)
     return (
-        f"study {plan.params.study.name}: {runs} runs, {tokens / 1e6:,.2f} M tokens, about "
-        f"{max(1, _minutes(plan, root)):,.0f} minutes on {_device()}, by the rates of reports/benchmarks; "
-        "twice as long on a busy machine"
+        f"study {plan.params.study.name}: up to {runs} runs, {tokens / 1e6:,.2f} M tokens, about "
+        f"{_told(_minutes(plan, root))} on {_device()} by the rates of reports/benchmarks, "
+        f"twice as long on a busy machine; {plan.disk_bytes / 1e9:,.1f} GB of disk"
     )
+
+
+def _told(minutes: float) -> str:
+    return f"{minutes / 60:,.0f} hours" if minutes > MOST_MINUTES else f"{max(1, minutes):,.0f} minutes"
 
 
 def _minutes(plan: Plan, root: Path) -> float:
@@ -67,10 +74,14 @@ def _device() -> str:
 
 def on_this_machine(plan: Plan, root: Path) -> str:
     """Return what is at hand here: no part of the plan, and in no file."""
+    try:
+        told = estimate(plan, root)
+    except CocktailError as error:
+        told = f"the minutes are not known: {error.what}"
     token = "set" if os.environ.get("HF_TOKEN") else "not set"
     free, needed = shutil.disk_usage(root).free / 1e9, plan.disk_bytes / 1e9
     return (
-        f"Here: HF_TOKEN {token}; {len(visible_gpus())} GPUs visible; "
+        f"Here: {told}\nHF_TOKEN {token}; {len(visible_gpus())} GPUs visible; "
         f"{free:,.0f} GB of disk free, {needed:,.0f} GB planned."
     )
 
