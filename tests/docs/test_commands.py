@@ -117,8 +117,8 @@ YOUR_TASK = ("tests/pipeline/test_your_task.py", 'clone.done("sh", "-ec", line) 
 RUN_ELSEWHERE |= {
     'cocktail new-task minutes --data minutes.csv --names "0=hawkish,1=dovish,2=neutral"': YOUR_TASK,
     "dvc exp run -S study=minutes": YOUR_TASK,
-    "cocktail show": YOUR_TASK,
     "cocktail show --table main": YOUR_TASK,
+    "cocktail show --task minutes": YOUR_TASK,
     "cocktail advise --target minutes": YOUR_TASK,
     "cocktail advise --target fpb --next 6": ("tests/unit/test_advice.py", '"--next", "2"'),
 }

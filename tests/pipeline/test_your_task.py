@@ -32,10 +32,10 @@ def edit_study(clone: Clone) -> None:
 def test_the_page_leads_from_a_file_to_verdicts_and_advice(clone: Clone) -> None:
     new = clone.done("sh", "-ec", LINES[0])
     edit_study(clone)
-    run, show, table, advice = (clone.done("sh", "-ec", line) for line in LINES[1:])
+    run, table, show, advice = (clone.done("sh", "-ec", line) for line in LINES[1:])
     assert new.count("--- prompt ") == 3
     assert "study minutes: " in run and "minutes on" in run
-    assert "minutes" in show
+    assert "Task minutes in study minutes." in show
     assert "| phi3_smoke | minutes |" in table
     assert "minutes" in advice
     claims = read_json(clone.root / "reports/claims.json")["claims"]

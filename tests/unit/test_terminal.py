@@ -11,7 +11,7 @@ from rich.console import Console
 
 from cocktail.claims.rows import Verdicts
 from cocktail.errors import RecordError
-from cocktail.report.terminal import print_verdicts
+from cocktail.report.terminal import print_task, print_verdicts
 
 TASKS = ("fpb", "finqa", "headline")
 
@@ -61,6 +61,27 @@ def test_a_narrow_terminal_does_without_p_and_n(width: int, whole: bool) -> None
     text = "\n".join(shown(made_up_claims("smoke", "m", TASKS), width=width))
     assert all((word in text) == whole for word in ("adj. p", "120 / 60 / 3", "; n: items"))
     assert "−12.0 [−15.2, −8.8]" in text and "not tested" in text and "seeds" in text
+
+
+def test_a_task_is_shown_by_its_tested_rows() -> None:
+    content, out = made_up_claims("smoke", "m", TASKS), io.StringIO()
+    untested = [verdict("fpb", model="m", effect=None, verdict="not tested", reason="seeds")]
+    content["claims"].append(claim("no", 9, "Without a test", untested))
+    verdicts = Verdicts.model_validate(content)
+    print_task(verdicts, Console(file=out, width=140), task="fpb")
+    rows = [
+        row
+        for one in verdicts.claims
+        for row in one.verdicts
+        if (row.scope, row.reading) == ("fpb", "strict")
+    ]
+    tested = [row for row in rows if row.effect is not None]
+    assert 0 < len(tested) < len(rows)
+    text = out.getvalue()
+    assert sum(line.count("[") for line in text.splitlines()) == len(tested)
+    assert f"Claims without one: {len(rows) - len(tested)} " in text
+    with pytest.raises(RecordError, match="no row is about 'fbp'; did you mean 'fpb'"):
+        print_task(verdicts, Console(file=out), task="fbp")
 
 
 def test_a_claim_that_is_not_there_is_named_with_its_neighbour() -> None:

@@ -32,6 +32,7 @@ def advise(arguments: argparse.Namespace) -> None:
         outcomes = fresh(arguments.scores, Path("data/prepared"), current_study().study.tasks)
     target, tasks = arguments.target, outcomes.tasks
     scores = target_scores(outcomes, target=target, model=arguments.model)
+    shown = f"--study {arguments.study} " if arguments.study else ""
     source = f"study {arguments.study}" if arguments.study else f"scores in {arguments.scores}"
     above = scores.above_guess
     try:
@@ -47,6 +48,7 @@ def advise(arguments: argparse.Namespace) -> None:
         runs = following(outcomes, target=target, model=arguments.model, count=count)
         study = None if arguments.study else current_study()
         print(next_text(runs, study, root=Path()))
+    print(f"With fresh seeds, and against singles as long or as large: cocktail show {shown}--task {target}")
 
 
 @command(
@@ -96,6 +98,7 @@ def card(arguments: argparse.Namespace) -> None:
 @command(
     option("--study", default="", help="a record of reports/studies; default: the study in params.yaml"),
     option("--claim", default="", help="id or number: all its rows; default: all headlines", exclusive=True),
+    option("--task", default="", help="what was found of one task, such as your own", exclusive=True),
     option("--table", default="", help="a table of the report instead, such as main", exclusive=True),
 )
 def show(arguments: argparse.Namespace) -> None:
@@ -105,7 +108,7 @@ def show(arguments: argparse.Namespace) -> None:
     from cocktail.claims.rows import read_verdicts, study_verdicts
     from cocktail.report.methods import record_folder
     from cocktail.report.table import named_table, to_markdown
-    from cocktail.report.terminal import LOG_WIDTH, print_verdicts
+    from cocktail.report.terminal import LOG_WIDTH, print_task, print_verdicts
 
     folder = record_folder(REPORTS / "studies", arguments.study) if arguments.study else REPORTS
     if arguments.table:
@@ -116,7 +119,10 @@ def show(arguments: argparse.Namespace) -> None:
     else:
         verdicts = study_verdicts(folder / "claims.json", study=current_study().study.name)
     console = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
-    print_verdicts(verdicts, console, claim=arguments.claim)
+    if arguments.task:
+        print_task(verdicts, console, task=arguments.task)
+    else:
+        print_verdicts(verdicts, console, claim=arguments.claim)
 
 
 @command(

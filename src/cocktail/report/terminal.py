@@ -52,6 +52,26 @@ def print_verdicts(verdicts: Verdicts, console: Console, *, claim: str = "") -> 
         console.print(Text(_footnote(one)))
 
 
+def print_task(verdicts: Verdicts, console: Console, *, task: str) -> None:
+    """Print what a study found of one task: every row with an effect, answers read strictly.
+
+    Raises:
+        RecordError: no row is about such a task.
+    """
+    every = [(one, row) for one in verdicts.claims for row in one.verdicts if row.reading == "strict"]
+    if task not in (known := list(dict.fromkeys(row.scope for _, row in every))):
+        raise RecordError(f"no row is about {task!r}{near(task, known)}", where=f"study {verdicts.study}")
+    mine = [(one, row) for one, row in every if row.scope == task]
+    tested = [(f"{one.number}. {one.title}", row) for one, row in mine if row.effect is not None]
+    console.print(Text(f"Task {task} in study {verdicts.study}. {verdicts.standing}", style="bold"))
+    if tested:
+        console.print(_table("first arm against second", tested, wide=console.width >= WIDE))
+    untested = len(mine) - len(tested)
+    units = "Effects in points of accuracy, first minus second."
+    console.print(Text(f"{units} Claims without one: {untested} (cocktail show says why)"))
+    console.print(Text("Scores of the arms: cocktail show --table main"))
+
+
 def _title(claim: ClaimVerdicts, row: VerdictRow) -> str:
     """A claim, and on what where that is not all its tasks; of several models, of which."""
     several = len({(one.model, one.control_model) for one in claim.verdicts}) > 1
