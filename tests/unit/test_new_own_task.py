@@ -140,7 +140,12 @@ def test_a_rule_that_takes_most_rows_leaves_nothing(
     words = ("--data", "minutes.csv", "--test", "minutes.csv", "--names", NAMES)
     with pytest.raises(SystemExit):
         new_task(monkeypatch, *words)
-    assert "minutes: 400 of 400 train rows are taken away (exact)" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "minutes: 400 of 400 train rows are taken away (exact)" in said
+    assert (
+        "one of --text sentence, --label label, --cluster none, --test is another one" in said
+        and ".py" not in said
+    )
     assert files(root) == set()
 
 

@@ -93,7 +93,10 @@ def explored_items(outcomes: GridOutcomes, *, target: str, model: str = "") -> t
     explored = explored[explored["model"] == (model or names[0])]
     evaluated = explored["task"].astype(str).unique()
     if target not in evaluated:
-        raise RecordError(f"target {target!r} is not evaluated here{near(target, evaluated)}")
+        raise RecordError(
+            f"target {target!r} is not evaluated here{near(target, evaluated)}",
+            fix="dvc exp run -S study=NAME brings another study's results back, from finished runs",
+        )
     return model or str(names[0]), explored[explored["task"] == target]
 
 

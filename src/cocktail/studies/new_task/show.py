@@ -47,7 +47,15 @@ def _prompts(root: Path, made: Made) -> Iterator[str]:
     loaded = load_own(root / OWN / name, made.task, max_quarantine_share=share)
     config = params.prepare.model_copy(update={"filler_from": FILLER})
     prepared = split_tasks({name: loaded}, tasks={name: made.task}, config=config)
-    refuse_taken(prepared.report, params)
+    try:
+        refuse_taken(prepared.report, params)
+    except DataError as error:  # its cure is the task's file, which is not written
+        columns = made.columns
+        told = (
+            f"--text {columns.text}, --label {columns.label}, --cluster {columns.cluster or 'none'}, --test"
+        )
+        fix = f"one of {told} is another one, or the rows repeat each other"
+        raise DataError(error.what, where="cocktail new-task", fix=fix) from None
     for number, item in enumerate(items_of(prepared.tables[name]["train"].head(PROMPTS)), start=1):
         yield f"--- prompt {number}, in the model's own chat template; trained answer: {item.answer}"
         yield turns_of(item)[-1]["content"]
