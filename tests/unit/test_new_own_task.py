@@ -72,7 +72,7 @@ def test_a_csv_becomes_a_task_a_source_a_golden_file_and_a_study(
     assert "Answer in one word (hawkish, dovish or neutral)." in said
     assert "labels of train, as given: " in said
     assert "rows: 400 given; kept: " in said
-    assert "left out: none; test rows of other tasks" in said
+    assert "left out: none; stage prepare leaves out " in said
     assert "each run trains on 160 of your " in said and "--cap N" in said
     assert "study minutes: " in said and "M tokens" in said and "minutes on" in said
     assert "dvc exp run -S study=minutes" in said and "cocktail advise --target minutes" in said

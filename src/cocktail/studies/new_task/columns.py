@@ -156,7 +156,7 @@ def _typing_errors(counts: Counter[str], named: Mapping[str, str]) -> dict[str, 
     for common, rare in combinations([name for name, _ in total.most_common()], 2):
         if _a_letter_apart(common, rare):
             wrong.setdefault(rare, wrong.get(common, common))
-    values = {name: value for value, name in reversed(named.items())}
+    values = {name: value for value, name in reversed(list(named.items()))}
     return {values[rare]: common for rare, common in wrong.items()}
 
 
