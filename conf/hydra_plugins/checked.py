@@ -61,7 +61,7 @@ def _check_python() -> None:
     found = shutil.which("python")
     ask = [found or "", "-c", "import sys; print(sys.prefix)"]
     prefix = subprocess.run(ask, capture_output=True, text=True, check=False).stdout.strip() if found else ""
-    if prefix != sys.prefix:
+    if Path(prefix).resolve() != Path(sys.prefix).resolve():
         raise DvcException(
             f"the stages' command `python` is {found or 'not there'}, without this environment's packages\n"
             f"  to mend it: source {sys.prefix}/bin/activate, then the same command"

@@ -93,6 +93,8 @@ def audit(root: Path, params: Params, *, kept: Path, runs: int, seed: int) -> It
     wrong = []
     for stage, (planned, inputs, done) in enumerate(stages):
         mine = [done[place] for at, place in drawn if at == stage]
+        if not mine:
+            continue
         with tempfile.TemporaryDirectory() as folder:
             again = made_again(mine, planned, inputs, store=Store(Path(folder)), label="audit")
             for was, now in zip(mine, again, strict=True):

@@ -97,9 +97,8 @@ def label_names(
             where=f"{where}, column {column}",
             fix=f'say what each is called: --names "{example}"',
         )
-    spelt = {
-        value.casefold(): value for value, _ in reversed(counts.most_common())
-    }  # the most frequent stays
+    # Of spellings that differ in case the one that was given stays, else the most frequent.
+    spelt = {value.casefold(): value for value, _ in reversed(counts.most_common())}
     spelt |= {name.casefold(): name for name in names.values()}
     folded = {value.casefold(): name for value, name in names.items()}
     named = {

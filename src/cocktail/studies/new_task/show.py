@@ -69,7 +69,7 @@ def _prompts(root: Path, made: Made) -> Iterator[str]:
     yield f"rows: {sum(report['rows_in'].values())} given; kept: {train} train, {dev} dev, {test} test"
     yield f"left out: {', '.join(shown) or 'none'}; stage prepare leaves out test rows of other tasks, too"
     yield (
-        f"each run trains on {min(cap, train)} of your {train} train rows, and on as many of each partner: "
+        f"each run trains on {min(cap, train)} of your {train} train rows, and on as many of a partner: "
         "--cap N changes both, and the minutes"
     )
 
