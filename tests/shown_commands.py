@@ -38,7 +38,7 @@ def lines_of(document: str, text: str) -> Iterator[Line]:
         for line in block.replace("\\\n", " ").splitlines():
             told, _, comment = line.partition("# ") if line.startswith("# ") else _split(line)
             reason = comment.partition(MARK)[2]
-            command = " ".join(told.replace(".venv/bin/", "").split())
+            command = " ".join(told.split())
             if command and not command.startswith("export "):
                 yield Line(document, command, reason or untested)
             elif not command:
@@ -52,5 +52,5 @@ def _split(line: str) -> tuple[str, str, str]:
 def mentions(text: str) -> set[str]:
     """Return what stands in back-quotes in running text and begins as a command does."""
     prose = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
-    found = {span.replace(".venv/bin/", "") for span in re.findall(r"`([^`\n]+)`", prose)}
+    found = set(re.findall(r"`([^`\n]+)`", prose))
     return {span for span in found if re.match(r"(cocktail|dvc|make|python) [a-z-]", span)}

@@ -58,13 +58,18 @@ def _check_python() -> None:
     Raises:
         DvcException: it is another, or there is none.
     """
-    found = shutil.which("python")
-    ask = [found or "", "-c", "import sys; print(sys.prefix)"]
-    prefix = subprocess.run(ask, capture_output=True, text=True, check=False).stdout.strip() if found else ""
-    if Path(prefix).resolve() != Path(sys.prefix).resolve():
+    found = shutil.which("python") or ""
+    try:
+        ask = [found, "-c", "import sys; print(sys.prefix)"]
+        prefix = subprocess.run(ask, capture_output=True, text=True, check=False).stdout.strip()
+    except OSError:  # there is none, or it cannot be run
+        prefix = ""
+    if not prefix or Path(prefix).resolve() != Path(sys.prefix).resolve():
+        activate = Path(sys.prefix) / "bin/activate"
+        mend = f"source {activate}" if activate.is_file() else f"put {sys.prefix}/bin first in PATH"
         raise DvcException(
-            f"the stages' command `python` is {found or 'not there'}, without this environment's packages\n"
-            f"  to mend it: source {sys.prefix}/bin/activate, then the same command"
+            f"stages are started as `python`, which is {found or 'nothing'} here, not that of {sys.prefix}\n"
+            f"  to mend it: {mend}"
         )
 
 

@@ -76,7 +76,8 @@ RUN_HERE = (
     "dvc exp show --only-changed",
     "dvc metrics diff --md HEAD",
     "git show HEAD:reports/claims.json > old.json && cocktail verdicts-diff old.json reports/claims.json",
-    'cocktail lock --pilot "learning rates, on dev" && git add reports/locks && git commit -m "Lock it"',
+    'cocktail lock --pilot "learning rates, on dev" && cocktail readme '
+    '&& git add reports/locks README.md && git commit -m "Lock it"',
     "make params STUDY=tiny",  # the clone has another study then, whose results are in git
     "cocktail show --claim mixture_vs_single",
 )
@@ -123,6 +124,12 @@ RUN_ELSEWHERE |= {
     "cocktail advise --target fpb --next 6": ("tests/unit/test_advice.py", '"--next", "2"'),
 }
 VARIANT = "dvc exp run -S "
+
+
+def test_commands_are_those_of_an_active_environment() -> None:
+    """By its path a command of .venv starts, and the stages, which it starts as ``python``, do not."""
+    assert [line for line in LINES if ".venv/bin/" in line.text] == []
+    assert "`source .venv/bin/activate`" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_every_command_is_run_or_marked() -> None:
@@ -195,7 +202,7 @@ def test_what_a_sentence_names_is_there(path: Path) -> None:
 
 
 def test_lines_marks_and_continuations_are_read() -> None:
-    block = "# about\nexport A=1\nB=2 .venv/bin/dvc repro \\\n  mix > x && make a   # not run by the tests: b"
+    block = "# about\nexport A=1\nB=2 dvc repro \\\n  mix > x && make a   # not run by the tests: b"
     block += "\nmake c\n"
     text = f"```sh\n{block}```\n"
     marked = text.replace("# about", "# not run by the tests: d")
@@ -204,7 +211,7 @@ def test_lines_marks_and_continuations_are_read() -> None:
         (["make c"], ""),
     ]
     assert [one.untested for one in lines_of("", marked)] == ["b", "d"]
-    assert mentions(f"{text}`make x`, `makes`, `.venv/bin/dvc repro y`") == {"make x", "dvc repro y"}
+    assert mentions(f"{text}`make x`, `makes`, `dvc repro y`") == {"make x", "dvc repro y"}
 
 
 @pytest.mark.parametrize("command", sorted(KNOWN))

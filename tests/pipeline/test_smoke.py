@@ -79,7 +79,7 @@ def test_an_audit_trains_again_what_is_done_and_finds_it_equal(smoke: Clone) -> 
     trained = smoke.stored("runs")
     drawn, line, *_ = smoke.done("cocktail", "audit", "--runs", "1").splitlines()
     assert drawn == f"drawn with seed 0: 1 of {len(trained)} runs"
-    assert "moved by at most 0.0 points, losses equal (same type of device)" in line
+    assert "moved by at most 0.0 points, losses equal (must be the same)" in line
     assert smoke.stored("runs") == trained
     assert smoke.done("git", "status", "--porcelain") == ""
 

@@ -73,7 +73,7 @@ def test_a_csv_becomes_a_task_a_source_a_golden_file_and_a_study(
     assert "labels of train, as given: " in said
     assert "rows: 400 given; kept: " in said
     assert "left out: none; stage prepare leaves out " in said
-    assert "each run trains on 160 of your " in said and "--cap N" in said
+    assert "a mixture holds 160 of your " in said and "mix.caps in conf/study/minutes.yaml" in said
     assert "study minutes: " in said and "M tokens" in said and "minutes on" in said
     assert "dvc exp run -S study=minutes" in said and "cocktail advise --target minutes" in said
 
@@ -142,10 +142,8 @@ def test_a_rule_that_takes_most_rows_leaves_nothing(
         new_task(monkeypatch, *words)
     said = capsys.readouterr().err
     assert "minutes: 400 of 400 train rows are taken away (exact)" in said
-    assert (
-        "one of --text sentence, --label label, --cluster none, --test is another one" in said
-        and ".py" not in said
-    )
+    assert "two different files" in said and "example() reads --text sentence, --label label" in said
+    assert ".py" not in said
     assert files(root) == set()
 
 
@@ -178,9 +176,12 @@ def test_a_missing_file_offers_its_neighbour(tmp_path: Path) -> None:
     (tmp_path / "minutes.csv").write_text("a\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"no such file; did you mean 'minutes\.csv'"):
         read_given(str(tmp_path / "minute.csv"), None)
+    with pytest.raises(DataError, match=r"no such file; did you mean 'minutes\.csv'") as caught:
+        read_given(str(tmp_path / "minutes.csv"), tmp_path / "minute.csv")
+    assert caught.value.fix.startswith("--test FILE")
 
 
-@pytest.mark.parametrize(("mark", "name"), [(";", "semicolons"), ("\t", "tabs")])
+@pytest.mark.parametrize(("mark", "name"), [(";", "semicolons"), ("\t", "tabs"), ("|", "bars")])
 def test_a_csv_with_other_separators_is_named(tmp_path: Path, mark: str, name: str) -> None:
     path = tmp_path / "a.csv"
     path.write_text(f"text{mark}label\nUp, then down{mark}1\n", encoding="utf-8")
@@ -230,9 +231,33 @@ def test_labels_that_differ_by_a_letter_are_refused_with_all_that_mends_them() -
     )
     with pytest.raises(DataError, match=r"labels differ by a letter \(.*moter.*\)") as caught:
         named(values, "fire=blaze")
+    assert len(caught.value.fix.split('"')) == 3
     said = caught.value.fix.split('"')[1]
     assert said == "fire=blaze,moter=motor,motors=motor,water-damage=water damage"
     assert set(named(values, said).values()) == {"motor", "water damage", "blaze"}
+
+
+def test_labels_that_an_option_cannot_hold_are_mended_in_the_file() -> None:
+    with pytest.raises(DataError, match="differ by a letter") as caught:
+        named(["fire, theft"] * 5 + ["fire; theft"] + ["water"] * 5)
+    assert caught.value.fix.startswith("mend the file")
+
+
+def test_a_column_of_numbers_of_rows_is_no_label() -> None:
+    with pytest.raises(DataError, match="800 different labels"):
+        named([f"note {number:04}" for number in range(800)])
+
+
+def test_rows_without_text_are_refused_in_words_of_the_command(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [row | {"sentence": ""} if place % 8 == 0 else row for place, row in enumerate(own_rows())]
+    write_csv(root / "minutes.csv", rows)
+    with pytest.raises(SystemExit):
+        new_task(monkeypatch, "--data", "minutes.csv", "--names", NAMES)
+    said = capsys.readouterr().err
+    assert "rows are bad" in said and "the rows of --data and --test" in said and "data/own" not in said
+    assert files(root) == set()
 
 
 def test_rows_of_a_cluster_stay_together_whatever_their_order() -> None:

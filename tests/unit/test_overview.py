@@ -290,10 +290,10 @@ def test_a_study_that_tunes_nothing_has_a_line_and_no_column(studies: Path) -> N
     assert "floor" not in text
 
 
-def keep_trainings(runs: Path, number: int, *keys: str) -> Path:
-    """Write a file of kept runs that says of each run which training it was, and no more."""
+def keep_names(runs: Path, number: int, *names: str) -> Path:
+    """Write a file of kept runs that says what they are called, and no more."""
     runs.mkdir(parents=True, exist_ok=True)
-    facts = json.dumps([{"training_key": key} for key in keys])
+    facts = json.dumps([{"model": "m", "run": name, "training_key": ""} for name in names])
     draft = runs / "draft"
     pq.write_table(pa.table({"item": ["a"]}).replace_schema_metadata({FACTS: facts}), draft)
     return draft.rename(runs / f"{number:03}-{digest_file(draft)[:SHORT]}.parquet")
@@ -305,8 +305,8 @@ def test_a_locked_study_says_how_many_runs_are_kept_until_it_is_recorded(studies
     write_lock(reports / "locks", params)
     (line,) = running_lines(reports)
     assert line.startswith("- **smoke** is under way: generated data;") and "kept so far: 0;" in line
-    keep_trainings(studies / "smoke/runs", 1, "a", "b")
-    changed = keep_trainings(studies / "smoke/runs", 2, "b", "c")
+    keep_names(studies / "smoke/runs", 1, "a", "b")
+    changed = keep_names(studies / "smoke/runs", 2, "b", "c")
     assert next(running_lines(reports)) == line.replace("so far: 0", "so far: 3") and DATE in line
     text = "".join("".join(marks(block)) for block in (OUTCOME, OVERVIEW, BENCHMARKS, ERROR_RATES))
     assert "kept so far: 3;" in render_readme(text, reports)

@@ -63,25 +63,38 @@ def test_a_narrow_terminal_does_without_p_and_n(width: int, whole: bool) -> None
     assert "−12.0 [−15.2, −8.8]" in text and "not tested" in text and "seeds" in text
 
 
-def test_a_task_is_shown_by_its_tested_rows() -> None:
-    content, out = made_up_claims("smoke", "m", TASKS), io.StringIO()
-    untested = [verdict("fpb", model="m", effect=None, verdict="not tested", reason="seeds")]
-    content["claims"].append(claim("no", 9, "Without a test", untested))
-    verdicts = Verdicts.model_validate(content)
-    print_task(verdicts, Console(file=out, width=140), task="fpb")
-    rows = [
-        row
-        for one in verdicts.claims
-        for row in one.verdicts
-        if (row.scope, row.reading) == ("fpb", "strict")
-    ]
-    tested = [row for row in rows if row.effect is not None]
-    assert 0 < len(tested) < len(rows)
-    text = out.getvalue()
-    assert sum(line.count("[") for line in text.splitlines()) == len(tested)
-    assert f"Claims without one: {len(rows) - len(tested)} " in text
-    with pytest.raises(RecordError, match="no row is about 'fbp'; did you mean 'fpb'"):
-        print_task(verdicts, Console(file=out), task="fbp")
+def told(content: dict[str, Any], task: str) -> list[str]:
+    out = io.StringIO()
+    print_task(Verdicts.model_validate(content), Console(file=out, width=140), task=task)
+    return out.getvalue().splitlines()
+
+
+def test_a_task_is_shown_by_its_rows_what_was_tested_first() -> None:
+    content = made_up_claims("smoke", "m", TASKS)
+    untested = verdict("fpb", model="m", effect=None, verdict="not tested", reason="few seeds")
+    content["claims"].insert(0, claim("no", 9, "Without a test", [untested]))
+    rows = [row for one in content["claims"] for row in one["verdicts"]]
+    mine = [row for row in rows if (row["scope"], row["reading"]) == ("fpb", "strict")]
+    lines = told(content, "fpb")
+    body = [line for line in lines if line.strip()[:2].rstrip(".").isdigit()]
+    assert len(body) == len(mine) > 1
+    assert "Without a test" in body[-1] and "few seeds" in body[-1]
+    assert not any("(m)" in line or "against" in line for line in body)
+    assert lines[-1].endswith("n: items / clusters / seeds.")
+
+
+def test_models_are_named_where_there_are_several() -> None:
+    content = made_up_claims("smoke", "m", TASKS)
+    other = verdict("fpb", model="n", effect=1.0, verdict="under-powered", control_model="large")
+    content["claims"].append(claim("no", 9, "Other", [other]))
+    text = "\n".join(told(content, "fpb"))
+    assert "9. Other, against large (n)" in text and " (m) " in text
+
+
+@pytest.mark.parametrize("task", ["fbp", "macro", "fpb + finqa"])
+def test_a_task_without_rows_is_refused(task: str) -> None:
+    with pytest.raises(RecordError, match=r"no claim is about task .*(did you mean 'f|known: )"):
+        told(made_up_claims("smoke", "m", TASKS), task)
 
 
 def test_a_claim_that_is_not_there_is_named_with_its_neighbour() -> None:

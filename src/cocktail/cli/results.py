@@ -22,8 +22,10 @@ def advise(arguments: argparse.Namespace) -> None:
     from cocktail.analysis.advice.scores import fresh, recorded, target_scores
     from cocktail.analysis.advice.show import advice_text
     from cocktail.analysis.advice.standing import following, standing_lines
+    from cocktail.claims.rows import read_verdicts
     from cocktail.errors import RecordError
     from cocktail.report.methods import record_folder
+    from cocktail.report.terminal import tasks_told
     from cocktail.studies.planning.here import next_text
 
     if arguments.study:
@@ -48,7 +50,14 @@ def advise(arguments: argparse.Namespace) -> None:
         runs = following(outcomes, target=target, model=arguments.model, count=count)
         study = None if arguments.study else current_study()
         print(next_text(runs, study, root=Path()))
-    print(f"With fresh seeds, and against singles as long or as large: cocktail show {shown}--task {target}")
+    folder = record_folder(REPORTS / "studies", arguments.study) if arguments.study else REPORTS
+    if (folder / "claims.json").is_file():
+        verdicts = read_verdicts(folder / "claims.json")
+        mine = arguments.study or verdicts.study == current_study().study.name
+        if mine and target in tasks_told(verdicts):
+            print(
+                f"Against singles as long or as large, with fresh seeds: cocktail show {shown}--task {target}"
+            )
 
 
 @command(

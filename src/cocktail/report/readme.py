@@ -41,9 +41,10 @@ def render_documents(root: Path) -> dict[str, str]:
 def render_readme(text: str, reports: Path) -> str:
     """Return the README with its blocks rendered from ``reports/studies`` and ``reports/benchmarks``."""
     leading = [group[0] for group in ordered_studies(reports / "studies").values()]
+    running = list(running_lines(reports))
     blocks = {
         OUTCOME: outcome(leading) if leading else NONE,
-        OVERVIEW: overview(leading, list(running_lines(reports))) if leading else NONE,
+        OVERVIEW: overview(leading, running) if leading or running else NONE,
         BENCHMARKS: speed_lines(reports / "benchmarks"),
         ERROR_RATES: error_rates(reports / "simulation/simulation.json"),
     }

@@ -27,7 +27,7 @@ def running_lines(reports: Path) -> Iterator[str]:
             continue
         lock = read_lock(path)
         files = (record / "runs").glob("*.parquet")
-        kept = {facts["training_key"] for file in files for facts in read_kept(file)}
+        kept = {(facts["model"], facts["run"]) for file in files for facts in read_kept(file)}
         models = ", ".join(model.get("repo") or name for name, model in lock.settings["models"].items())
         yield (
             f"- **{lock.study}** is under way: {data_kind(lock.settings)}; {models}; "

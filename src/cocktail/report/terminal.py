@@ -12,6 +12,7 @@ from rich.text import Text
 from cocktail.claims.cells import ALL_CELLS
 from cocktail.claims.draft import MACRO
 from cocktail.claims.rows import ClaimVerdicts, VerdictRow, Verdicts
+from cocktail.config import evaluated_tasks
 from cocktail.errors import RecordError, near
 from cocktail.report.table import p_text
 from cocktail.report.verdicts import effect_text
@@ -52,24 +53,42 @@ def print_verdicts(verdicts: Verdicts, console: Console, *, claim: str = "") -> 
         console.print(Text(_footnote(one)))
 
 
+def tasks_told(verdicts: Verdicts) -> list[str]:
+    """Return the tasks that verdicts have rows about."""
+    known = set(evaluated_tasks())
+    rows = (row for one in verdicts.claims for row in one.verdicts)
+    return list(dict.fromkeys(row.scope for row in rows if row.scope in known))
+
+
 def print_task(verdicts: Verdicts, console: Console, *, task: str) -> None:
-    """Print what a study found of one task: every row with an effect, answers read strictly.
+    """Print what a study found of one task, what was tested first; answers are read strictly.
 
     Raises:
         RecordError: no row is about such a task.
     """
-    every = [(one, row) for one in verdicts.claims for row in one.verdicts if row.reading == "strict"]
-    if task not in (known := list(dict.fromkeys(row.scope for _, row in every))):
-        raise RecordError(f"no row is about {task!r}{near(task, known)}", where=f"study {verdicts.study}")
-    mine = [(one, row) for one, row in every if row.scope == task]
-    tested = [(f"{one.number}. {one.title}", row) for one, row in mine if row.effect is not None]
+    if task not in (known := tasks_told(verdicts)):
+        raise RecordError(
+            f"no claim is about task {task!r}{near(task, known)}",
+            where=f"study {verdicts.study}",
+            fix="of another study: dvc exp run -S study=NAME, or --study RECORD",
+        )
+    rows = [
+        (f"{one.number}. {one.title}{_against(row)}", row)
+        for one in verdicts.claims
+        for row in one.verdicts
+        if (row.scope, row.reading) == (task, "strict")
+    ]
+    models = len({row.model for _, row in rows}) > 1
+    rows = [(f"{title} ({row.model})" if models else title, row) for title, row in rows]
+    wide = console.width >= WIDE
     console.print(Text(f"Task {task} in study {verdicts.study}. {verdicts.standing}", style="bold"))
-    if tested:
-        console.print(_table("first arm against second", tested, wide=console.width >= WIDE))
-    untested = len(mine) - len(tested)
-    units = "Effects in points of accuracy, first minus second."
-    console.print(Text(f"{units} Claims without one: {untested} (cocktail show says why)"))
-    console.print(Text("Scores of the arms: cocktail show --table main"))
+    console.print(_table("claim", sorted(rows, key=lambda one: one[1].effect is None), wide=wide))
+    units = "Effects in points of accuracy, first arm minus second"
+    console.print(Text(f"{units}{'; n: items / clusters / seeds' if wide else ''}."))
+
+
+def _against(row: VerdictRow) -> str:
+    return "" if row.control_model == row.model else f", against {row.control_model}"
 
 
 def _title(claim: ClaimVerdicts, row: VerdictRow) -> str:

@@ -159,6 +159,7 @@ def made_again(
     afresh = replace(inputs, kept=store.root / "kept")
     planner = replace(inputs.planner(runs), store=store)
     jobs = [planner.job(one.run, max_steps=one.steps if one.run.kind == "steps" else 0) for one in done]
+    jobs = [replace(job, payload=replace(job.payload, keep_weights=False)) for job in jobs]
     failed = _make(jobs, afresh, label=label)
     if failed:
         raise RunError("; ".join(f"{name}: {reason}" for name, reason in sorted(failed.items())), where=label)

@@ -63,4 +63,5 @@ def lock_study(
         date=datetime.now(UTC).date().isoformat(),
     )
     write_json(out, lock.model_dump())
-    return f"{out} is the lock of study {lock.study}; commit it before dvc repro explore"
+    told = "commit it, and what cocktail readme renews, before dvc repro explore"
+    return f"{out} is the lock of study {lock.study}; {told}"

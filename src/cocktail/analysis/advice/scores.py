@@ -95,7 +95,7 @@ def explored_items(outcomes: GridOutcomes, *, target: str, model: str = "") -> t
     if target not in evaluated:
         raise RecordError(
             f"target {target!r} is not evaluated here{near(target, evaluated)}",
-            fix="dvc exp run -S study=NAME brings another study's results back, from finished runs",
+            fix="of another study: dvc exp run -S study=NAME, or --study RECORD",
         )
     return model or str(names[0]), explored[explored["task"] == target]
 

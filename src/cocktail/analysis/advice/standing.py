@@ -41,8 +41,8 @@ def standing_lines(outcomes: GridOutcomes, *, target: str, model: str = "") -> I
     yield f"What is missing: {', '.join(missing) or 'no run of the grid'}."
     if not missing:
         yield (
-            "  More runs at this seed tell no more; more test items do (cocktail new-task --test, or "
-            "answer.explored_test_rows), and more fresh seeds (study.confirm_seeds)."
+            "  More runs at this seed tell no more; more test items do (answer.explored_test_rows; where "
+            "all are asked, more labelled rows), and more fresh seeds (study.confirm_seeds)."
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import combinations
@@ -106,18 +107,18 @@ def label_names(
     }
     ordered = {value: named[value] for value in [*names, *sorted(counts)]}
     found = list(dict.fromkeys(ordered.values()))
-    if typing_errors := _typing_errors(counts, named):
-        pairs = ",".join(f"{value}={name}" for value, name in {**names, **typing_errors}.items())
-        raise DataError(
-            f"labels differ by a letter ({', '.join(typing_errors)}): {_told(counts)}",
-            where=f"{where}, column {column}",
-            fix=f'--names "{pairs}", or other names for both',
-        )
     if not 2 <= len(found) <= MOST_LABELS:
         raise DataError(
             f"{len(found)} different labels, where 2 to {MOST_LABELS} are asked for: {_told(counts)}",
             where=f"{where}, column {column}",
             fix="another --label; numbers, choices and free answers are written by hand (CONTRIBUTING.md)",
+        )
+    if typing_errors := _typing_errors(counts, named):
+        option = _names_option({**names, **typing_errors})
+        raise DataError(
+            f"labels differ by a letter ({', '.join(typing_errors)}): {_told(counts)}",
+            where=f"{where}, column {column}",
+            fix=f"{option} where they are one; else names that differ by more",
         )
     return ordered
 
@@ -134,6 +135,15 @@ def parse_names(text: str) -> dict[str, str]:
             f"--names: {wrong[0]!r} is no value=name", where="--names", fix='"0=hawkish,1=dovish"'
         )
     return {value.strip(): name.strip() for value, _, name in pairs}
+
+
+def _names_option(names: Mapping[str, str]) -> str:
+    """Return ``--names`` as one types it; what holds a comma or an equals sign cannot be typed so."""
+    typed = ",".join(f"{value}={name}" for value, name in names.items())
+    with suppress(DataError):
+        if parse_names(typed) == names:
+            return f'--names "{typed}"'
+    return "mend the file"
 
 
 def plain_text(value: Any) -> str:
@@ -155,8 +165,8 @@ def _typing_errors(counts: Counter[str], named: Mapping[str, str]) -> dict[str, 
     for common, rare in combinations([name for name, _ in total.most_common()], 2):
         if _a_letter_apart(common, rare):
             wrong.setdefault(rare, wrong.get(common, common))
-    values = {name: value for value, name in reversed(list(named.items()))}
-    return {values[rare]: common for rare, common in wrong.items()}
+    values = {value.casefold(): value for value, name in reversed(list(named.items())) if name in wrong}
+    return {value: wrong[named[value]] for value in named if values.get(value.casefold()) == value}
 
 
 def _a_letter_apart(one: str, other: str) -> bool:

@@ -41,17 +41,20 @@ def read_given(data: str, test: Path | None) -> Given:
         SourceError: the Hub has no such data set, or cannot be reached.
     """
     path = Path(data)
+    if test and not test.is_file():
+        raise _missing(test, "--test FILE")
     if path.is_file():
         return Given(_rows(path), _rows(test) if test else None, f"a file of one's own, {path.name}")
     if path.suffix in ENDINGS or not re.fullmatch(r"[\w.-]+/[\w.-]+", data):
-        beside = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
-        hint = near(path.name, beside) if beside else ""
-        raise DataError(
-            f"no such file{hint}",
-            where=data,
-            fix=f"--data FILE, a file that ends in {', '.join(ENDINGS)}, or ORG/NAME, a data set of the Hub",
-        )
+        raise _missing(path, "--data FILE, or ORG/NAME, a data set of the Hub")
     return _of_hub(data)
+
+
+def _missing(path: Path, option: str) -> DataError:
+    beside = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
+    hint = near(path.name, beside) if beside else ""
+    endings = ", ".join(ENDINGS)
+    return DataError(f"no such file{hint}", where=str(path), fix=f"{option}; a file ends in {endings}")
 
 
 def split_rows(rows: list[Row], *, text: str, cluster: str) -> tuple[list[Row], list[Row]]:

@@ -44,18 +44,17 @@ def _prompts(root: Path, made: Made) -> Iterator[str]:
     name = made.task.name
     params = check_params(compose(root / "conf", name), where=name, root=root)
     share = params.prepare.max_quarantine_share
-    loaded = load_own(root / OWN / name, made.task, max_quarantine_share=share)
     config = params.prepare.model_copy(update={"filler_from": FILLER})
-    prepared = split_tasks({name: loaded}, tasks={name: made.task}, config=config)
     try:
+        loaded = load_own(root / OWN / name, made.task, max_quarantine_share=share)
+        prepared = split_tasks({name: loaded}, tasks={name: made.task}, config=config)
         refuse_taken(prepared.report, params)
-    except DataError as error:  # its cure is the task's file, which is not written
-        columns = made.columns
-        told = (
-            f"--text {columns.text}, --label {columns.label}, --cluster {columns.cluster or 'none'}, --test"
-        )
-        fix = f"one of {told} is another one, or the rows repeat each other"
-        raise DataError(error.what, where="cocktail new-task", fix=fix) from None
+    except DataError as error:  # where and how are said of files that are not there any more
+        cure = error.fix.replace(f"src/cocktail/tasks/{name}.py: ", "")
+        read = {"text": made.columns.text, "label": made.columns.label, "cluster": made.columns.cluster}
+        told = ", ".join(f"--{option} {column}" for option, column in read.items() if column)
+        fix = f"{cure}. Nothing was written; example() reads {told}"
+        raise DataError(error.what, where="the rows of --data and --test", fix=fix) from None
     for number, item in enumerate(items_of(prepared.tables[name]["train"].head(PROMPTS)), start=1):
         yield f"--- prompt {number}, in the model's own chat template; trained answer: {item.answer}"
         yield turns_of(item)[-1]["content"]
@@ -69,8 +68,8 @@ def _prompts(root: Path, made: Made) -> Iterator[str]:
     yield f"rows: {sum(report['rows_in'].values())} given; kept: {train} train, {dev} dev, {test} test"
     yield f"left out: {', '.join(shown) or 'none'}; stage prepare leaves out test rows of other tasks, too"
     yield (
-        f"each run trains on {min(cap, train)} of your {train} train rows, and on as many of a partner: "
-        "--cap N changes both, and the minutes"
+        f"a mixture holds {min(cap, train)} of your {train} train rows and up to {cap} of each other task; "
+        f"mix.caps in conf/study/{name}.yaml changes it"
     )
 
 
@@ -93,4 +92,5 @@ def _cost(root: Path, made: Made) -> Iterator[str]:
 def _next(made: Made) -> Iterator[str]:
     name = made.task.name
     yield f"dvc exp run -S study={name}        # scores, verdicts: reports/report.html"
+    yield f"cocktail show --task {name}        # mixture against single task, with fresh seeds"
     yield f"cocktail advise --target {name}    # which tasks to mix"

@@ -17,7 +17,7 @@ from cocktail.studies.new_task.columns import Columns
 from cocktail.tasks import Task
 
 INVENTED = "An invented text that stands for a row; no row of the data is in the repository."
-MINI_CAP, CAP = 160, 40  # rows a source: minutes with a miniature, three quarters of an hour with SmolLM2
+MINI_CAP, CAP = 160, 40  # rows a source: with SmolLM2 the grid should take less than an hour of two cores
 WIDE = 85  # characters of a written literal
 GOLDEN_TOLERANCE = Tolerance(relative=0.01, absolute=1e-6)
 
@@ -135,8 +135,8 @@ def study_text(wanted: Wanted, source: Mapping[str, Any], *, mini: bool) -> str:
         source: the entry under ``fetch.sources``.
         mini: whether the model is from scratch.
     """
-    asked = [wanted.name, *(name for name in wanted.partners if name in evaluated_tasks())]
-    caps = dict.fromkeys(asked, wanted.cap or (MINI_CAP if mini else CAP))
+    capped = [wanted.name, *(name for name in wanted.partners if name in evaluated_tasks())]
+    caps = dict.fromkeys(capped, wanted.cap or (MINI_CAP if mini else CAP))
     study = {
         "name": wanted.name,
         "tier": "miniature" if mini else "proxy",

@@ -23,7 +23,7 @@ ALONE = ("study.targets=[]", "study.confirm_seeds=[]", "study.confirm_also=[]", 
 
 
 def estimate(plan: Plan, root: Path) -> str:
-    """Return a line: runs, tokens, minutes, disk; the rates are of another machine, without the start.
+    """Return a line: runs, tokens, minutes by rates of another machine, disk; starting is not counted.
 
     Of targets that turn out to be at the floor nothing is confirmed, so there may be fewer runs.
 
@@ -79,11 +79,8 @@ def on_this_machine(plan: Plan, root: Path) -> str:
     except CocktailError as error:
         told = f"the minutes are not known: {error.what}"
     token = "set" if os.environ.get("HF_TOKEN") else "not set"
-    free, needed = shutil.disk_usage(root).free / 1e9, plan.disk_bytes / 1e9
-    return (
-        f"Here: {told}\nHF_TOKEN {token}; {len(visible_gpus())} GPUs visible; "
-        f"{free:,.0f} GB of disk free, {needed:,.0f} GB planned."
-    )
+    free = shutil.disk_usage(root).free / 1e9
+    return f"Here: {told}\nHF_TOKEN {token}; {len(visible_gpus())} GPUs visible; {free:,.0f} GB of disk free."
 
 
 def next_text(runs: Sequence[tuple[str, float]], params: Params | None, *, root: Path) -> str:
@@ -112,8 +109,6 @@ def _cost_of_next(names: Sequence[str], params: Params, root: Path) -> str:
     try:
         plan = plan_study(root / "conf", params.study.name, [included, *ALONE], root=root)
         tokens = sum(run.tokens for run in plan.runs if run.id in names)
-        return (
-            f"  together {tokens / 1e6:,.2f} M tokens, about {max(1, _minutes(plan, root)):,.0f} minutes here"
-        )
+        return f"  together {tokens / 1e6:,.2f} M tokens, about {_told(_minutes(plan, root))} here"
     except CocktailError as error:
         return f"  their cost is not known: {error.what}"
