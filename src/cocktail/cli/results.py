@@ -28,8 +28,9 @@ def advise(arguments: argparse.Namespace) -> None:
     from cocktail.report.terminal import tasks_told
     from cocktail.studies.planning.here import next_text
 
+    folder = record_folder(REPORTS / "studies", arguments.study) if arguments.study else REPORTS
     if arguments.study:
-        outcomes = recorded(record_folder(REPORTS / "studies", arguments.study))
+        outcomes = recorded(folder)
     else:
         outcomes = fresh(arguments.scores, Path("data/prepared"), current_study().study.tasks)
     target, tasks = arguments.target, outcomes.tasks
@@ -50,7 +51,6 @@ def advise(arguments: argparse.Namespace) -> None:
         runs = following(outcomes, target=target, model=arguments.model, count=count)
         study = None if arguments.study else current_study()
         print(next_text(runs, study, root=Path()))
-    folder = record_folder(REPORTS / "studies", arguments.study) if arguments.study else REPORTS
     if (folder / "claims.json").is_file():
         verdicts = read_verdicts(folder / "claims.json")
         mine = arguments.study or verdicts.study == current_study().study.name

@@ -81,24 +81,24 @@ def audit(root: Path, params: Params, *, kept: Path, runs: int, seed: int) -> It
         raise RecordError("the stages before explore have not run", fix="dvc repro mix base, then once more")
     evaluations = read_evaluations(root / "data/prepared")
     stages = [
-        (planned, inputs, [one for one in finished_runs(planned, inputs) if one.steps])
+        (planned, inputs)
         for model in models_here(params)
         for _, planned, inputs in stages_of(root, params, model=model, kept=kept)
     ]
-    places = [(stage, place) for stage, (_, _, done) in enumerate(stages) for place in range(len(done))]
-    if not 1 <= runs <= len(places):
+    done = [(at, one) for at, stage in enumerate(stages) for one in finished_runs(*stage) if one.steps]
+    if not 1 <= runs <= len(done):
         raise RecordError(
-            f"{len(places)} trained runs of study {params.study.name} are done, {runs} were asked for",
+            f"{len(done)} trained runs of study {params.study.name} are done, {runs} were asked for",
             where=str(kept),
             fix="another --runs; runs of other data, params or packages do not count (cocktail watch)",
         )
-    drawn = sorted(random.Random(seed).sample(places, runs))
-    yield f"drawn with seed {seed}: {runs} of {len(places)} runs"
+    drawn = [done[place] for place in sorted(random.Random(seed).sample(range(len(done)), runs))]
+    yield f"drawn with seed {seed}: {runs} of {len(done)} runs"
     store_root().mkdir(parents=True, exist_ok=True)
     tolerance = Tolerance(params.score.relative_tolerance, params.score.absolute_tolerance)
     wrong = []
-    for stage, (planned, inputs, done) in enumerate(stages):
-        mine = [done[place] for at, place in drawn if at == stage]
+    for stage, (planned, inputs) in enumerate(stages):
+        mine = [one for at, one in drawn if at == stage]
         if not mine:
             continue
         with tempfile.TemporaryDirectory(dir=store_root(), prefix="audit-") as folder:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 from cocktail.config import FILLER, check_params
@@ -51,8 +52,7 @@ def _prompts(root: Path, made: Made) -> Iterator[str]:
         refuse_taken(prepared.report, params)
     except DataError as error:  # where and how are said of files that are not there any more
         cure = error.fix.replace(f"src/cocktail/tasks/{name}.py: ", "")
-        read = {"text": made.columns.text, "label": made.columns.label, "cluster": made.columns.cluster}
-        told = ", ".join(f"--{option} {column}" for option, column in read.items() if column)
+        told = ", ".join(f"--{option} {column}" for option, column in asdict(made.columns).items() if column)
         fix = f"{cure}. Nothing was written; example() reads {told}"
         raise DataError(error.what, where="the rows of --data and --test", fix=fix) from None
     for number, item in enumerate(items_of(prepared.tables[name]["train"].head(PROMPTS)), start=1):
