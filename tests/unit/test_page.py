@@ -18,6 +18,7 @@ from html_tree import Node, read_html
 
 from cocktail.claims.reasons import EXPLORATORY
 from cocktail.claims.rows import VerdictRow, study_verdicts
+from cocktail.config import Params
 from cocktail.errors import RecordError
 from cocktail.files.records import read_json, write_json
 from cocktail.report.markup import slug
@@ -35,7 +36,7 @@ PARAMS = study_params()
 MODEL = "phi3_smoke"
 CONFIGURED = ROOT / "conf/study"
 EVIL = "<script>alert(1)</script>&\"'"
-Render = Callable[[], Node]
+Render = Callable[..., Node]
 
 
 @pytest.fixture
@@ -48,8 +49,8 @@ def reports(finished_study: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def render(reports: Path) -> Render:
-    def page() -> Node:
-        write_page(reports, reports / "report.html", configured=CONFIGURED, params=PARAMS)
+    def page(params: Params = PARAMS) -> Node:
+        write_page(reports, reports / "report.html", configured=CONFIGURED, params=params)
         return read_html((reports / "report.html").read_text(encoding="utf-8"))
 
     return page
@@ -93,7 +94,7 @@ def test_every_figure_has_a_text_alternative(render: Render, reports: Path) -> N
         assert all(len(node.text) > 10 for node in named)
     transfer = next(page.by_id("transfer").all("title"))  # a figure stands in its own section
     assert transfer.text == f"What a pair changes against the single task, model {MODEL}"
-    plot = next(node for node in pictures if node.attributes["aria-labelledby"].startswith("forest-all"))
+    plot = next(node for node in pictures if node.attributes["aria-labelledby"].startswith("forest-verdicts"))
     assert "Made up, supported: +6.5 [+3.2, +9.8], supported" in next(plot.all("desc")).text
 
 
@@ -138,6 +139,7 @@ def test_the_verdict_table_is_that_of_claims_json(render: Render, reports: Path)
 @pytest.mark.slow
 def test_the_page_opens_with_the_answer(render: Render, reports: Path) -> None:
     page = render()
+    assert next(page.all("h1")).text == "Does a cocktail of tasks make a better model? Study smoke"
     claims = read_json(reports / "claims.json")["claims"]
     told = page.by_id("answer").text
     tested = [claim for claim in claims if claim["verdicts"][0]["verdict"] != "not tested"]
@@ -148,6 +150,25 @@ def test_the_page_opens_with_the_answer(render: Render, reports: Path) -> None:
         (sentence, *_) = [node.text for node in section.all("p")]
         assert sentence.startswith(SENTENCES[claim["verdicts"][0]["verdict"]].partition("{")[0])
         assert (claim in tested) == ("Source, numbers, runs" not in section.text)
+
+
+def test_the_page_of_one_task_opens_with_that_task(render: Render, reports: Path) -> None:
+    page = render(study_params("smoke", "study.targets=[fpb]"))
+    claims = read_json(reports / "claims.json")["claims"]
+    rows = [
+        (claim["title"], row["verdict"])
+        for claim in claims
+        for row in claim["verdicts"]
+        if (row["scope"], row["reading"]) == ("fpb", "strict")
+    ]
+    tested = [title for title, verdict in rows if verdict != "not tested"]
+    assert next(page.all("h1")).text == "Which tasks help fpb? Study smoke"
+    told = page.by_id("answer").text
+    assert told.startswith(f"Of {len(rows)} comparisons of fpb {len(tested)} could be tested.")
+    assert tested and all(title in told for title in tested)
+    first = next(page.by_id("content").all("section"))
+    assert first.attributes["id"] == "task"
+    assert len([row for row in page.by_id("table-task").all("tr") if list(row.all("td"))]) == len(rows)
 
 
 def test_the_page_explains_its_signs_and_its_words(render: Render) -> None:
@@ -191,7 +212,7 @@ def test_two_models_have_a_verdict_each(render: Render, reports: Path) -> None:
     rows = [texts(row) for row in verdict_rows(page)]
     assert [row[3] for row in rows[1:4]] == [f"macro, strict, {one}" for one in (MODEL, "other", MODEL)]
     assert rows[2][2] == "+1.0 [−2.2, +4.2] (these weights)"
-    plot = page.by_id("forest-all-desc").text
+    plot = page.by_id("forest-verdicts-desc").text
     assert "Made up, contradicted (other): +1.0" in plot and f"Made up, supported ({MODEL}): " in plot
     section = page.by_id("claim-made_up_2").text
     assert "contradicted (macro, strict (phi3_smoke))" in section

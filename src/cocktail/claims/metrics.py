@@ -53,9 +53,4 @@ def _of_model(model: str, numbers: Mapping[str, Any], claims: Verdicts) -> dict[
 
 def _headlines(model: str, claims: Verdicts) -> dict[str, VerdictRow]:
     """The headline of each claim about this model alone, not about a larger one beside it."""
-    return {
-        claim.id: row
-        for claim in claims.claims
-        for row in claim.headlines()
-        if row.model == row.control_model == model
-    }
+    return {claim.id: row for claim, row in claims.headlines() if row.model == row.control_model == model}

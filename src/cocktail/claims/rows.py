@@ -100,6 +100,9 @@ class ClaimVerdicts(_Row):
         return dict(Counter(row.verdict for row in self.verdicts))
 
 
+Said = tuple[ClaimVerdicts, VerdictRow]  # a row with the claim that it belongs to
+
+
 class Verdicts(_Row):
     """The content of claims.json; ``rule`` is the number of the rule, ``lock`` a ``LockState``.
 
@@ -134,6 +137,16 @@ class Verdicts(_Row):
         if self.locked:
             state = f"locked {self.lock.date} at commit {self.lock.commit[:12]}"
         return f"Tier {self.tier}; rule {self.rule}; {state}."
+
+    def headlines(self) -> list[Said]:
+        """Return what each claim says of each model, in the order of the claims."""
+        return [(claim, row) for claim in self.claims for row in claim.headlines()]
+
+    def of_task(self, task: str) -> list[Said]:
+        """Return the rows about one task, answers read strictly; what was tested comes first."""
+        rows = [(claim, row) for claim in self.claims for row in claim.verdicts]
+        found = [said for said in rows if (said[1].scope, said[1].reading) == (task, "strict")]
+        return sorted(found, key=lambda said: said[1].effect is None)
 
 
 NO_VERDICTS = Verdicts(study="", note="", confidence=0.0, claims=[])  # of a record that is older than claims

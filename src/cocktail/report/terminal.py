@@ -72,17 +72,12 @@ def print_task(verdicts: Verdicts, console: Console, *, task: str) -> None:
             where=f"study {verdicts.study}",
             fix="of another study: dvc exp run -S study=NAME, or --study RECORD",
         )
-    rows = [
-        (f"{one.number}. {one.title}{_against(row)}", row)
-        for one in verdicts.claims
-        for row in one.verdicts
-        if (row.scope, row.reading) == (task, "strict")
-    ]
+    rows = [(f"{one.number}. {one.title}{_against(row)}", row) for one, row in verdicts.of_task(task)]
     models = len({row.model for _, row in rows}) > 1
     rows = [(f"{title} ({row.model})" if models else title, row) for title, row in rows]
     wide = console.width >= WIDE
     console.print(Text(f"Task {task} in study {verdicts.study}. {verdicts.standing}", style="bold"))
-    console.print(_table("claim", sorted(rows, key=lambda one: one[1].effect is None), wide=wide))
+    console.print(_table("claim", rows, wide=wide))
     units = "Effects in points of accuracy, first arm minus second"
     console.print(Text(f"{units}{'; n: items / clusters / seeds' if wide else ''}."))
 

@@ -33,7 +33,6 @@ COLUMNS = (
 
 def verdict_tables(claims: Verdicts) -> list[Table]:
     """Return ``verdicts``, one row a claim and model, and ``verdict_rows``, every row but single cells."""
-    heads = [(claim, row) for claim in claims.claims for row in claim.headlines()]
     every = [
         (claim, row)
         for claim in claims.claims
@@ -48,7 +47,7 @@ def verdict_tables(claims: Verdicts) -> list[Table]:
             name="verdicts",
             title="Verdicts: one row a claim",
             note=note,
-            frame=_frame(heads),
+            frame=_frame(claims.headlines()),
             hidden=("reading", *hidden),
         ),
         Table(

@@ -55,6 +55,12 @@ class Page:
     unrecorded: Sequence[str]
 
     @property
+    def task(self) -> str:
+        """The one task that the study asks about, as a study of one's own does; of several: ""."""
+        target, *more = self.params.study.targets or [""]
+        return "" if more or not self.claims or not self.claims.of_task(target) else target
+
+    @property
     def miniature(self) -> bool:
         """Whether a model of the study was made from scratch."""
         return any(model.kind == "scratch" for model in self.params.models.values())

@@ -12,7 +12,7 @@ from itertools import accumulate
 
 from matplotlib.ticker import MaxNLocator
 
-from cocktail.claims.rows import ClaimVerdicts, VerdictRow
+from cocktail.claims.rows import ClaimVerdicts, Said, VerdictRow
 from cocktail.report.verdicts import effect_text
 
 LINE, ROW, AXIS = 16, 30, 30  # heights in px: a line of the label, the rest of a row, the axis
@@ -116,9 +116,8 @@ def claim_forest(claim: ClaimVerdicts) -> Forest | None:
     return draw_forest([(row_label(row), row, claim.margin) for row in claim.verdicts])
 
 
-def headline_forest(claims: Sequence[ClaimVerdicts]) -> Forest | None:
-    """Return the plot of the headlines."""
-    rows = [(claim, row) for claim in claims for row in claim.headlines()]
+def rows_forest(rows: Sequence[Said]) -> Forest | None:
+    """Return the plot of rows of several claims, by the titles of these."""
     several = len({row.model for _, row in rows if row.effect is not None}) > 1
     return draw_forest([(_title(claim, row, several=several), row, claim.margin) for claim, row in rows])
 

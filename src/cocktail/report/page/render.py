@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from markupsafe import Markup
 
-from cocktail.claims.rows import VerdictRow, Verdicts
+from cocktail.claims.rows import Said, VerdictRow
 from cocktail.config import Params
 from cocktail.files.records import write_text
 from cocktail.report.markup import breakable, slug, templates
 from cocktail.report.page.content import Page, gather
-from cocktail.report.page.forest import claim_forest, headline_forest, row_label
+from cocktail.report.page.forest import claim_forest, row_label, rows_forest
 from cocktail.report.page.studies import side_by_side
 from cocktail.report.page.traces import cell_trace
 from cocktail.report.table import MISSING, p_text
@@ -58,15 +58,12 @@ def render_page(page: Page) -> str:
         "run_ref": lambda model, run: _run_ref(page, model, run),
         "cell_trace": lambda *where: cell_trace(page.traces, *where),
         "claim_forest": claim_forest,
-        "headline_forest": headline_forest,
+        "rows_forest": rows_forest,
         "row_label": row_label,
         "effect_text": partial(effect_text, missing=MISSING),
         "side_by_side": side_by_side,
         "answer": answer,
         "plainly": plainly,
-        "untested_heads": lambda claims: sum(
-            row.verdict == "not tested" for claim in claims.claims for row in claim.headlines()
-        ),
         "slug": slug,
         "glyphs": GLYPHS,
         "fold": FOLD,
@@ -85,11 +82,10 @@ def plainly(row: VerdictRow) -> str:
     return SENTENCES[row.verdict].format(effect=effect_text(row), seen=seen, why=why)
 
 
-def answer(claims: Verdicts) -> str:
-    """Return what came out of a study, by its headlines: effects with their claims, untested ones counted."""
-    heads = [(claim, row) for claim in claims.claims for row in claim.headlines()]
-    tested = [(claim, row) for claim, row in heads if row.verdict != "not tested"]
-    parts = [f"Of {len(heads)} headline statements {len(tested)} could be tested."]
+def answer(rows: Sequence[Said], what: str) -> str:
+    """Return what came out by rows, which are ``what``: effects with their claims, untested ones counted."""
+    tested = [(claim, row) for claim, row in rows if row.verdict != "not tested"]
+    parts = [f"Of {len(rows)} {what} {len(tested)} could be tested."]
     for verdict, words in TOLD.items():
         mine = [
             f"{claim.title} ({effect_text(row).split(' ')[0]})"
