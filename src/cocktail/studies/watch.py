@@ -31,7 +31,8 @@ class Progress:
         name: stage and model.
         done, planned: runs.
         loss: last training loss of the run that was finished last in the order of the stage; None: none is.
-        minutes_left: None before the first run is done.
+        minutes_left: of this stage, if the runs left took the mean of those done; the longest come first, so
+            that it is an upper bound. None before the first run is done.
         waits: what the stage waits for; "": it runs, or is done.
     """
 
@@ -47,7 +48,7 @@ class Progress:
         if self.waits:
             return f"{self.name}: waits for {self.waits}"
         loss = "" if self.loss is None else f", loss {self.loss:.3f}"
-        left = "" if self.minutes_left is None else f", about {self.minutes_left:,.0f} minutes left"
+        left = "" if self.minutes_left is None else f", at most about {self.minutes_left:,.0f} minutes of it left"
         return (
             f"{self.name}: {self.done} of {self.planned} runs{loss}{left if self.done < self.planned else ''}"
         )
