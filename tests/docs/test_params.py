@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,19 @@ def test_params_are_the_composition_of_their_study(tmp_path: Path) -> None:
     study = yaml.safe_load(staged)["study"]["name"]
     write_params(tmp_path / "params.yaml", compose(CONF, study))
     assert staged == (tmp_path / "params.yaml").read_bytes(), f"run: make params STUDY={study}"
+    assert len(staged.splitlines()) <= 150
+
+
+def test_dvc_composes_the_same_bytes(tmp_path: Path) -> None:
+    """With the plugin that .dvc/config names: lists of plain values on a line, as ``cocktail params`` writes."""
+    ours, theirs = tmp_path / "ours.yaml", tmp_path / "theirs.yaml"
+    write_params(ours, compose(CONF, "untuned"))
+    called = (str(theirs), str(CONF), None, "config", str(CONF), ["study=untuned"])
+    script = f"from dvc.utils.hydra import compose_and_dump; compose_and_dump(*{called!r})"
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, check=True)
+    assert theirs.read_bytes() == ours.read_bytes()
+    assert b"\n  confirm_seeds: []\n" in ours.read_bytes()
+    assert b"\n  evaluations: [headline, fpb," in ours.read_bytes()
 
 
 def test_the_schema_for_editors_is_that_of_the_typed_sections() -> None:

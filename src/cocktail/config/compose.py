@@ -104,12 +104,24 @@ def _unknown_part(key: str, known: Any) -> Iterator[str]:
         known = known[part]
 
 
+def lists_on_a_line() -> None:
+    """Have OmegaConf write a list of plain values on a line, here and in DVC: params.yaml is read by people."""
+    from omegaconf._utils import get_omega_conf_dumper  # what OmegaConf.to_yaml writes with; it has no option
+
+    def written(dumper: yaml.Dumper, values: list[Any]) -> yaml.Node:
+        plain = not any(isinstance(value, (dict, list)) for value in values)
+        return dumper.represent_sequence("tag:yaml.org,2002:seq", values, flow_style=plain)
+
+    get_omega_conf_dumper().add_representer(list, written)
+
+
 def write_params(path: Path, composed: Mapping[str, Any]) -> None:
     """Write a composition with the bytes that DVC's own composition gives it."""
     from omegaconf import OmegaConf
 
     from cocktail.files.records import write_text
 
+    lists_on_a_line()
     write_text(path, OmegaConf.to_yaml(OmegaConf.create(dict(composed))))
 
 
