@@ -641,6 +641,24 @@ def test_trainings_and_answers_are_found_by_key_alone(study: Path) -> None:
     assert kept.training("0" * 64) is None and nowhere.training(facts["training_key"]) is None
 
 
+def test_what_one_study_kept_serves_another(study: Path) -> None:
+    keep(study)
+    other = study / "reports/studies/other/runs"
+    facts = facts_of(study, "all")
+    assert KeptRuns(other).training(facts["training_key"]) == KeptRuns(folder_of(study)).training(
+        facts["training_key"]
+    )
+    assert keep_runs(study, PARAMS, kept=other) == len(EXPLORE) + len(CONFIRM)
+    assert not other.exists(), "kept twice"
+    wider = PARAMS.score.model_copy(update={"relative_tolerance": 0.5})
+    keep_runs(study, PARAMS.model_copy(update={"score": wider}), kept=other)
+    key = facts["answers"]["finqa"]["key"]
+    (asked,) = (one for one in ALL.asked if one.task == "finqa")
+    for folder, tolerance in ((other, "0.5"), (folder_of(study), "0.01")):
+        found = KeptRuns(folder).answers(asked, key)
+        assert found is not None and f"tolerance {tolerance}" in found.read()["basis"].iloc[0]
+
+
 def test_an_evaluation_without_labels_keeps_nothing_that_was_read(study: Path) -> None:
     evaluations: dict[str, Evaluation] = read_evaluations(study / "data/prepared")
     answers = read_table(study / f"artifacts/answers/{MODEL}/explore/all.parquet")
