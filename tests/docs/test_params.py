@@ -30,7 +30,7 @@ def test_params_are_the_composition_of_their_study(tmp_path: Path) -> None:
 
 
 def test_dvc_composes_the_same_bytes(tmp_path: Path) -> None:
-    """With the plugin that .dvc/config names: lists of plain values on a line, as ``cocktail params`` writes."""
+    """With the plugin that .dvc/config names: plain lists on a line, as ``cocktail params`` writes them."""
     ours, theirs = tmp_path / "ours.yaml", tmp_path / "theirs.yaml"
     write_params(ours, compose(CONF, "untuned"))
     called = (str(theirs), str(CONF), None, "config", str(CONF), ["study=untuned"])

@@ -654,9 +654,9 @@ def test_what_one_study_kept_serves_another(study: Path) -> None:
     keep_runs(study, PARAMS.model_copy(update={"score": wider}), kept=other)
     key = facts["answers"]["finqa"]["key"]
     (asked,) = (one for one in ALL.asked if one.task == "finqa")
-    for folder, tolerance in ((other, "0.5"), (folder_of(study), "0.01")):
+    for folder, used in ((other, "0.5"), (folder_of(study), "0.01")):
         found = KeptRuns(folder).answers(asked, key)
-        assert found is not None and f"tolerance {tolerance}" in found.read()["basis"].iloc[0]
+        assert found is not None and f"tolerance {used}" in found.read()["basis"].iloc[0]
 
 
 def test_an_evaluation_without_labels_keeps_nothing_that_was_read(study: Path) -> None:

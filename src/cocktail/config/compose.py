@@ -105,7 +105,7 @@ def _unknown_part(key: str, known: Any) -> Iterator[str]:
 
 
 def lists_on_a_line() -> None:
-    """Have OmegaConf write a list of plain values on a line, here and in DVC: params.yaml is read by people."""
+    """Have OmegaConf, and with it DVC, write a list of plain values on a line: people read params.yaml."""
     from omegaconf._utils import get_omega_conf_dumper  # what OmegaConf.to_yaml writes with; it has no option
 
     def written(dumper: yaml.Dumper, values: list[Any]) -> yaml.Node:

@@ -48,10 +48,10 @@ class Progress:
         if self.waits:
             return f"{self.name}: waits for {self.waits}"
         loss = "" if self.loss is None else f", loss {self.loss:.3f}"
-        left = "" if self.minutes_left is None else f", at most about {self.minutes_left:,.0f} minutes of it left"
-        return (
-            f"{self.name}: {self.done} of {self.planned} runs{loss}{left if self.done < self.planned else ''}"
-        )
+        left = ""
+        if self.minutes_left is not None and self.done < self.planned:
+            left = f", at most about {self.minutes_left:,.0f} minutes of it left"
+        return f"{self.name}: {self.done} of {self.planned} runs{loss}{left}"
 
 
 def look(root: Path, params: Params) -> list[Progress]:
