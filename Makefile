@@ -60,7 +60,7 @@ smoke: $(READY)  ## The smallest whole run, in a temporary clone
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && git clone --quiet . "$$folder/cocktail" && \
 	  cd "$$folder/cocktail" && cocktail params smoke && dvc repro && cocktail show --table main && cocktail show
 
-bench: $(READY)  ## All benchmarks at full size, on a machine that does nothing else (about half an hour)
+bench: $(READY)  ## Five benchmarks at full size, on a machine that does nothing else (about half an hour)
 	@for name in grid training answering overhead growth; do python benchmarks/$$name.py || exit 1; done
 	python benchmarks/table.py
 	cocktail readme
@@ -70,7 +70,7 @@ bench-real: $(READY)  ## The engine on SmolLM2 and real data (COCKTAIL_MIRROR), 
 	python benchmarks/table.py
 	cocktail readme
 
-params: $(READY)  ## Write params.yaml for STUDY=smoke|tiny|paper
+params: $(READY)  ## Write params.yaml for STUDY=, a file of conf/study
 	cocktail params $(STUDY)
 
 plan: $(READY)  ## Print what STUDY=paper would take, before anything is downloaded: runs, tokens, hours, disk

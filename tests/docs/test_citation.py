@@ -34,7 +34,7 @@ def test_the_paper_is_the_one_that_the_readme_names() -> None:
 
 
 def test_it_is_valid() -> None:
-    reason = "cffconvert is not in the lock: pip install cocktail[interop] in another environment"
+    reason = "cffconvert is not in the lock: pip install -e '.[interop]' in another environment"
     pytest.importorskip("cffconvert", reason=reason)
     from cffconvert import Citation
 

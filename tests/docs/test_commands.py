@@ -53,6 +53,8 @@ NOT_RUN = {
     "cocktail params paper source=mirror",
     "dvc repro mix",
     "cocktail plan paper source=mirror --made reports/plans",
+    "cocktail params proxy method=lora",
+    "dvc repro explore@smollm2_135m",
     "git checkout fa7ca1b",
     "cocktail watch",
     "make setup",

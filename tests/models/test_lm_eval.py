@@ -138,7 +138,7 @@ def test_the_command(
 @pytest.fixture(scope="module")
 def tuned(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any, Path]:
     """A tiny model that was taught to answer some of the items: model, tokenizer, folder of its base."""
-    reason = "lm-eval is not in the lock: pip install cocktail[interop] in another environment"
+    reason = "lm-eval is not in the lock: pip install -e '.[interop]' in another environment"
     pytest.importorskip("lm_eval", reason=reason)  # before a model is trained for nothing
     from cocktail.training.checkpoints import Checkpoints
     from cocktail.training.methods import load_base

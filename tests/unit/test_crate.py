@@ -81,7 +81,7 @@ def test_the_crate_that_is_kept_is_that_of_the_files(folder: Path) -> None:
 
 @pytest.mark.parametrize("folder", RECORDS[:2], ids=lambda path: path.name)
 def test_the_library_reads_a_crate(folder: Path, tmp_path: Path) -> None:
-    reason = "rocrate is not in the lock: pip install cocktail[interop] in another environment"
+    reason = "rocrate is not in the lock: pip install -e '.[interop]' in another environment"
     pytest.importorskip("rocrate", reason=reason)
     from rocrate.rocrate import ROCrate
 

@@ -78,7 +78,7 @@ def test_the_same_record_gives_the_same_files(tmp_path: Path, monkeypatch: pytes
 @pytest.mark.parametrize("record", RECORDS)
 def test_files_are_valid(record: str, tmp_path: Path) -> None:
     """By the schema that the package every-eval-ever brings; its schema is not ours to copy."""
-    reason = "every-eval-ever needs Python 3.12 and is not in the lock: pip install cocktail[interop] there"
+    reason = "every-eval-ever needs Python 3.12 and is not in the lock: pip install -e '.[interop]' there"
     jsonschema = pytest.importorskip("jsonschema", reason=reason)
     package = pytest.importorskip("every_eval_ever", reason=reason)
     schemas = Path(package.__file__).parent / "schemas"

@@ -14,6 +14,7 @@ from answers_fixture import study_params
 from claims_fixture import claim, verdict
 from lock_fixture import DATE, write_lock
 
+from cocktail.claims.draft import SOME
 from cocktail.errors import RecordError
 from cocktail.files.records import digest_file, read_json, write_json
 from cocktail.report.in_full import render_results
@@ -167,13 +168,27 @@ def test_an_effect_of_what_is_not_tested_is_not_shown_first(studies: Path) -> No
 def test_what_came_out_is_counted(studies: Path) -> None:
     found = records(studies, "small", "tiny")
     assert outcome(found) == (
-        "What came out, counted in verdicts: **small** 3 supported (claims 1, 3, 7), 1 not supported, "
-        "1 under-powered; **tiny** none supported, 1 contradicted (claim 2), 1 under-powered, 3 not tested. "
+        "What came out, counted in verdicts on means over tasks: **small** 3 supported (claims 1, 3, 7), "
+        "1 not supported, 1 under-powered; **tiny** none supported, 1 contradicted (claim 2), 1 under-powered, "
+        "3 not tested. "
         f"{MINIATURES}\n"
     )
     for name in ("small", "tiny"):
         (studies / name / "claims.json").unlink()
-    assert outcome(found).startswith("What came out, counted in verdicts: **small** has none; **tiny** has")
+    assert " **small** has none; **tiny** has none. Models" in outcome(found)
+
+
+def test_a_claim_that_holds_for_some_task_is_named(studies: Path) -> None:
+    path = studies / "tiny/claims.json"
+    told = read_json(path)
+    some = verdict(SOME, model="m", effect=9.0, verdict="supported")
+    told["claims"][1]["verdicts"].append(some)
+    write_json(path, told)
+    number = told["claims"][1]["number"]
+    assert (
+        f"At least one task gains, the claim to the letter (“not always”): tiny, claim {number}. "
+        in outcome(records(studies, "small", "tiny"))
+    )
 
 
 def test_each_study_is_one_line_that_says_what_it_is(studies: Path) -> None:
@@ -220,7 +235,7 @@ def test_what_held_is_told_in_short_words(studies: Path) -> None:
 def test_a_task_is_at_floor_where_no_arm_is_above_a_guess(studies: Path) -> None:
     small, tiny = (in_full(studies, name, "**At floor**") for name in ("small", "tiny"))
     assert small.endswith("m: fpb; large: fpb.")  # finqa: one interval lies above the guess
-    assert tiny.endswith("guess): finqa.")  # it touches the guess
+    assert tiny.endswith("ask each comparison): finqa.")  # it touches the guess
 
 
 def test_a_record_of_rule_2_says_floor_by_its_flags(studies: Path) -> None:
@@ -230,7 +245,7 @@ def test_a_record_of_rule_2_says_floor_by_its_flags(studies: Path) -> None:
     flags = {"fpb": "floor", "finqa": ""}
     arms = [{**row, "flag": flags[row["task"]]} for row in comparison["arms"]]
     write_json(folder / "comparison.json", {**comparison, "arms": arms})
-    assert in_full(studies, "tiny", "**At floor**").endswith("guess): fpb.")
+    assert in_full(studies, "tiny", "**At floor**").endswith("beat a blind guess): fpb.")
 
 
 def test_a_record_without_claims_shows_what_it_is(studies: Path) -> None:

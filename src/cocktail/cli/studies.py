@@ -85,7 +85,7 @@ def plan(arguments: argparse.Namespace) -> None:
         action="append",
         default=[],
         metavar="TEXT",
-        help="what was looked at before, on dev; may be given again",
+        help="what was looked at before, on dev or test; may be given again",
     ),
     option("--renew", action="store_true", help="replace a lock that says something else"),
     option("--out", type=Path, help="default: reports/locks/<study>.json"),

@@ -48,7 +48,7 @@ def check_vllm(method: str) -> None:
     if not visible_gpus():
         raise RunError("vLLM needs an NVIDIA GPU, and there is none", fix=BUILTIN)
     if find_spec("vllm") is None:
-        raise RunError("vLLM is not installed", fix=f"pip install 'cocktail[vllm]', or {BUILTIN}")
+        raise RunError("vLLM is not installed", fix=f"pip install -e '.[vllm]' in a clone, or {BUILTIN}")
 
 
 def needed_context(rendered: RenderedSet) -> int:

@@ -14,7 +14,7 @@ Row = Mapping[str, Any]
 
 
 def error_rates(path: Path) -> str:
-    """Return false "supported", and the power at the printed detectable effect; ``path``: simulation.json.
+    """Return false verdicts, and the power at the printed detectable effect; ``path``: simulation.json.
 
     A design is held to a bound where its number has one; what misses its bound is named, one by one.
     """
@@ -28,9 +28,13 @@ def error_rates(path: Path) -> str:
     free = [row for row in null if row not in bound]
     held = [row for row in bound if row not in missed]
     sentences = [
-        f"Where nothing differs, a headline comes out “supported” in {_range(held)} of simulated studies.",
-        *(f"The bound is missed by one design ({_design([row])}): {_range([row])}." for row in missed),
-        *([f"No headline, and held to no bound ({_design(free)}): {_range(free)}."] if free else []),
+        f"Where nothing differs, a headline comes out “supported” in {_range(held)} of simulated studies "
+        f"(bound: 5 %), “contradicted” in {_range(bound, 'contradicted')}.",
+        *(
+            f"The bound is missed by one design ({_design([row])}): “supported” in {_range([row])}."
+            for row in missed
+        ),
+        *([f"Held to no bound ({_design(free)}): “supported” in {_range(free)}."] if free else []),
         f"The printed detectable effect is found in {_range(power)}.",
     ]
     return "\n".join([*sentences, ""])
@@ -47,7 +51,7 @@ def _values(rows: Sequence[Row], name: str) -> str:
     return " or ".join(f"{value:g}" for value in sorted({row[name] for row in rows}))
 
 
-def _range(rows: Sequence[Row]) -> str:
-    shares = [100 * row["shares"]["supported"] for row in rows]
+def _range(rows: Sequence[Row], verdict: str = "supported") -> str:
+    shares = [100 * row["shares"][verdict] for row in rows]
     low, high = f"{min(shares):.1f}", f"{max(shares):.1f}"
     return f"{low} %" if low == high else f"{low} to {high} %"

@@ -19,6 +19,7 @@ from cocktail.report.side_by_side import (
     floor_text,
     models_text,
     tunes,
+    verdicts_of,
 )
 from cocktail.report.table import read_tables, to_markdown
 from cocktail.report.verdicts import verdict_tables
@@ -30,6 +31,10 @@ reached, and what its words mean: [docs/method.md](../../docs/method.md). What w
 what failed: [reports/LOG.md](../LOG.md).
 """
 NONE = "No study is recorded yet.\n"
+FLOOR = "nothing explored is shown to beat a blind guess"
+OLD_FLOOR = (
+    "no compared arm is shown to beat a blind guess on test; rule 1, whose flags below ask each comparison"
+)
 UNTUNED = "Its models are untuned: no claim is tested."
 RULE = (
     "Effects in points of accuracy on test, with {level} intervals over seeds and items. k of n tasks: as "
@@ -67,7 +72,9 @@ def _full(record: Record, claims: Sequence[ClaimLine], place: int | None) -> str
     if place is None:
         found, verdicts, shown, what = [UNTUNED, ""], list[str](), ["base"], "accuracy"
     else:
-        floor = f"**At floor** (nothing is shown to beat a blind guess): {floor_text(record)}."
+        floor = (
+            f"**At floor** ({FLOOR if verdicts_of(record).rule > 1 else OLD_FLOOR}): {floor_text(record)}."
+        )
         found = [floor, "", " ".join(_findings(claims, place)), ""]
         verdicts = _verdicts(folder / "claims.json")
         shown, what = ["main", "contrasts"], "every claim, accuracy, contrasts"

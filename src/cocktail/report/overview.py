@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from cocktail.claims.draft import SOME
+from cocktail.claims.rows import ClaimVerdicts
 from cocktail.files.text import pipe_table
 from cocktail.report.methods import FULL, Record
 from cocktail.report.side_by_side import (
@@ -16,6 +18,7 @@ from cocktail.report.side_by_side import (
     models_text,
     standing_of,
     tunes,
+    verdicts_of,
 )
 from cocktail.report.table import MISSING
 
@@ -28,22 +31,36 @@ GROUPS = {  # what is said of a study -> the verdicts that it counts
 NAMED = ("supported", "contradicted")  # of these verdicts a reader asks which claims they are on
 RESULTS = "reports/studies/README.md"
 MINIATURES = (
-    "Models from scratch are miniatures: the method and each comparison are replicated with them, not the "
-    "paper's numbers."
+    "Models from scratch are miniatures: they try out the method and say nothing about the paper's models; "
+    "verdicts of tiny changed each time its base did (reports/LOG.md)."
 )
 UNIT = (
     "Effects in points of accuracy on test, first arm minus second, with {level} intervals over seeds and "
-    f"items. Reasons, adjusted p, items and seeds: [results in full]({RESULTS})."
+    f"items. Reasons, adjusted p, items and seeds: [results in full]({RESULTS}). Status of data (rebuilt, "
+    "partial, stand-in): [docs/real-data.md](docs/real-data.md#sources)."
 )
 
 
 def outcome(records: Sequence[Record]) -> str:
-    """Return what came out, in two sentences: how many statements with which verdict, study by study."""
+    """Return what came out: verdicts on means over tasks, counted study by study; what gains on some task."""
     columns = list(filter(tunes, records))
     claims = claim_lines(columns)
     told = [f"**{one.folder.name}** {_counts(claims, place)}" for place, one in enumerate(columns)]
     small = f" {MINIATURES}" if any(map(_miniature, records)) else ""
-    return f"What came out, counted in verdicts: {'; '.join(told)}.{small}\n"
+    some = "; ".join(
+        f"{record.folder.name}, claim {claim.number}" for record in columns for claim in _some(record)
+    )
+    letter = f" At least one task gains, the claim to the letter (“not always”): {some}." if some else ""
+    return f"What came out, counted in verdicts on means over tasks: {'; '.join(told)}.{letter}{small}\n"
+
+
+def _some(record: Record) -> list[ClaimVerdicts]:
+    """The claims that hold for at least one task."""
+    return [
+        one
+        for one in verdicts_of(record).claims
+        if any((row.scope, row.verdict) == (SOME, "supported") for row in one.verdicts)
+    ]
 
 
 def overview(records: Sequence[Record], running: Sequence[str] = ()) -> str:

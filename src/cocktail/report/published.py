@@ -17,7 +17,8 @@ from cocktail.report.table import Table
 ARMS = {"base": "untuned", "single": "single", "chosen": "chosen mixture", "all": "all"}
 OTHERS = (
     "Theirs are of other models, prompts and readings of answers, one run each, and partly of other splits: "
-    "for orientation, not a comparison. all: one model for several tasks; theirs is of six data sets."
+    "for orientation, not a comparison. all: one model for several tasks; theirs is of six data sets. "
+    "Where ours are generated, rebuilt or partial, only the name is the same."
 )
 
 
@@ -66,5 +67,7 @@ def published_table(arms: pd.DataFrame, published: Sequence[Published], *, note:
             rows.append([model, task, *mine, told[0], *other, *told[1:]])
     columns = ["model", "task", *(f"ours: {title}" for title in ARMS.values()), "their model"]
     columns += [*(f"theirs: {title}" for title in ARMS.values()), "metric", "source"]
-    title = "Published numbers on the same data sets, beside ours (accuracy on test, points)"
+    title = (
+        "Published numbers on the sets that our tasks are named after, beside ours (accuracy on test, points)"
+    )
     return Table("published", title, f"{note} {OTHERS}", pd.DataFrame(rows, columns=columns))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from cocktail.report.methods import FULL
 from cocktail.report.side_by_side import data_kind
 from cocktail.runs.kept import read_kept
 from cocktail.runs.lock import read_lock
@@ -28,8 +29,10 @@ def running_lines(reports: Path) -> Iterator[str]:
         lock = read_lock(path)
         files = (record / "runs").glob("*.parquet")
         kept = {(facts["model"], facts["run"]) for file in files for facts in read_kept(file)}
+        method, caps = lock.settings["train"].get("method", FULL), lock.settings["mix"]["caps"]
         models = ", ".join(model.get("repo") or name for name, model in lock.settings["models"].items())
         yield (
-            f"- **{lock.study}** is under way: {data_kind(lock.settings)}; {models}; "
+            f"- **{lock.study}** is under way: {data_kind(lock.settings)}; {models}, method "
+            f"{method}, at most {max(caps.values())} rows a finance source; "
             f"[locked](reports/locks/{path.name}) {lock.date}; runs kept so far: {len(kept)}; {UNTIL}."
         )

@@ -46,7 +46,7 @@ def tunes(record: Record) -> bool:
 
 def claim_lines(records: Sequence[Record]) -> list[ClaimLine]:
     """Return one line a primary claim, and of a number without any its first; one cell a record."""
-    studies = [{claim.id: claim for claim in _verdicts(record).claims} for record in records]
+    studies = [{claim.id: claim for claim in verdicts_of(record).claims} for record in records]
     every = [claim for claims in studies for claim in claims.values()]
     primary = {claim.number for claim in every if claim.family == "primary"}
     shown: dict[str, ClaimVerdicts] = {}
@@ -68,7 +68,7 @@ def claim_lines(records: Sequence[Record]) -> list[ClaimLine]:
 
 def standing_of(record: Record) -> str:
     """Return tier, rule and lock of a recorded study, for its column."""
-    return _verdicts(record).short_standing
+    return verdicts_of(record).short_standing
 
 
 def data_text(params: Mapping[str, Any]) -> str:
@@ -111,7 +111,7 @@ def floor_text(record: Record) -> str:
 
     Records of rule 1 have no such flag: there, no compared arm is shown to beat the guess on test.
     """
-    flagged = _verdicts(record).rule > 1
+    flagged = verdicts_of(record).rule > 1
     beaten: dict[str, dict[str, bool]] = {}
     for row in read_json(record.folder / "comparison.json")["arms"]:
         tasks = beaten.setdefault(row["model"], {})
@@ -130,8 +130,8 @@ def _statuses(params: Mapping[str, Any]) -> list[str]:
     return sorted(tasks_by_status(params), key=lambda status: (status == "original", status))
 
 
-def _verdicts(record: Record) -> Verdicts:
-    """The verdicts of a record; those that are older than claims have none."""
+def verdicts_of(record: Record) -> Verdicts:
+    """Return the verdicts of a record; one that is older than claims has none."""
     path = record.folder / "claims.json"
     return read_verdicts(path) if path.is_file() else NO_VERDICTS
 

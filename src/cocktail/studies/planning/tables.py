@@ -17,7 +17,7 @@ def budget_line(plan: Plan) -> str:
     """Return the head of the plan: T, and what the stages cost in it, for each tuned model."""
     grid = sum(run.kind in GRID for run in plan.runs if run.stage == "explore")
     parts = [f"grid {plan.share(*GRID):.1f} T ({grid} runs)"]
-    if tuned := sum(run.kind == "tuned" for run in plan.runs):
+    if tuned := sum(run.kind == "tuned" and run.stage == "explore" for run in plan.runs):
         parts.append(f"tuned {plan.share('tuned'):.1f} T ({tuned})")
     if confirmed := sum(run.seeds for run in plan.runs if run.stage == "confirm"):
         parts.append(f"confirm ≤ {plan.share(stage='confirm'):.1f} T ({confirmed})")
