@@ -169,8 +169,8 @@ def test_what_came_out_is_counted(studies: Path) -> None:
     found = records(studies, "small", "tiny")
     assert outcome(found) == (
         "What came out, counted in verdicts on means over tasks: **small** 3 supported (claims 1, 3, 7), "
-        "1 not supported, 1 under-powered; **tiny** none supported, 1 contradicted (claim 2), 1 under-powered, "
-        "3 not tested. "
+        "1 not supported, 1 under-powered; **tiny** none supported, 1 contradicted (claim 2), "
+        "1 under-powered, 3 not tested. "
         f"{MINIATURES}\n"
     )
     for name in ("small", "tiny"):
