@@ -192,9 +192,5 @@ def new_task(arguments: argparse.Namespace) -> None:
     )
     asked = {name: getattr(arguments, name) for name in ("text", "label", "cluster")}
     given, names = read_given(arguments.data, arguments.test), parse_names(arguments.names)
-    ask = _ask_for_name if sys.stdin.isatty() else None
+    ask = (lambda value: input(f"what is label {value} called? ").strip()) if sys.stdin.isatty() else None
     print(tell(Path(), make_task(Path(), given, wanted, asked=asked, names=names, ask=ask)))
-
-
-def _ask_for_name(value: str) -> str:
-    return input(f"what is label {value} called? ").strip()
