@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 from cocktail.errors import RecordError
@@ -21,3 +22,11 @@ def ask_git(root: Path, *arguments: str) -> str:
             "git does not answer here", where=str(root), fix="use a clone with git and a commit"
         ) from None
     return asked.stdout.strip()
+
+
+def git_agrees(root: Path, *arguments: str) -> bool:
+    """Tell whether a git command succeeds in ``root``; where there is no git, none does."""
+    with suppress(RecordError):
+        ask_git(root, *arguments)
+        return True
+    return False

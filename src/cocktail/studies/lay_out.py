@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 import tomllib
 from collections.abc import Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -20,6 +19,7 @@ from cocktail.config import check_params
 from cocktail.config.compose import compose, write_params
 from cocktail.errors import CocktailError
 from cocktail.files.records import write_text
+from cocktail.studies.git import git_agrees
 
 PACKAGE = "package.txt"
 HEADER = """\
@@ -78,7 +78,10 @@ def lay_out(folder: Path, *, study: str, overrides: Sequence[str] = ()) -> list[
         for name, text in texts.items():
             write_text(folder / name, text)
         write_params(folder / "params.yaml", composed)
-        _under_git(folder)
+        # DVC asks for git, and a record for its commit; where there is no git, DVC is told so.
+        is_clone = git_agrees(folder, "rev-parse", "--is-inside-work-tree")
+        if not is_clone and not git_agrees(folder, "init", "--quiet"):
+            write_text(folder / ".dvc/config.local", "[core]\n    no_scm = true\n")
     except BaseException:
         for path in [folder] if is_new else [one for one in folder.iterdir() if one.name != ".git"]:
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink()
@@ -139,15 +142,3 @@ def without_rooms(pipeline: str) -> str:
     stages = pipeline[pipeline.index("stages:\n") :]
     stages = re.sub(r",\s*src/cocktail/\w+", "", stages)
     return HEADER + re.sub(r"(\bstages/\w+\.py)(?=[,\]])", rf"\1, {PACKAGE}", stages)
-
-
-def _under_git(folder: Path) -> None:
-    """DVC asks for git, and a record for its commit; where there is no git, DVC is told so."""
-    try:
-        asked = subprocess.run(
-            ["git", "rev-parse", "--is-inside-work-tree"], cwd=folder, capture_output=True, check=False
-        )
-        if asked.returncode:
-            subprocess.run(["git", "init", "--quiet"], cwd=folder, capture_output=True, check=True)
-    except (FileNotFoundError, subprocess.CalledProcessError):
-        write_text(folder / ".dvc/config.local", "[core]\n    no_scm = true\n")

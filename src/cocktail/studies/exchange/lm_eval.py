@@ -12,7 +12,6 @@ generation ends at the tokenizer's end of sequence, where ours ends at ``models.
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from cocktail.data.prompts import items_of
 from cocktail.data.table import read_split
 from cocktail.errors import CocktailError, DataError
 from cocktail.files.records import read_json, write_text
+from cocktail.studies.git import git_agrees
 from cocktail.tasks import task_groups
 
 GROUP, MODULE = "finance", "cocktail_items"
@@ -131,14 +131,5 @@ def task_yaml(name: str, facts: Mapping[str, Any], splits: list[str]) -> str:
 def _git_takes(folder: Path) -> bool:
     """Whether files of a folder, there or not yet, could be committed: within a clone, and not ignored."""
     near = next(path for path in (folder.resolve(), *folder.resolve().parents) if path.is_dir())
-    probe = str(folder.resolve() / "test.jsonl")
-    try:
-        inside = subprocess.run(
-            ["git", "rev-parse", "--is-inside-work-tree"], cwd=near, capture_output=True, check=False
-        )
-        ignored = subprocess.run(
-            ["git", "check-ignore", "-q", probe], cwd=near, capture_output=True, check=False
-        )
-    except FileNotFoundError:
-        return False
-    return inside.returncode == 0 and ignored.returncode != 0
+    ignored = ("check-ignore", "-q", str(folder.resolve() / "test.jsonl"))
+    return git_agrees(near, "rev-parse", "--is-inside-work-tree") and not git_agrees(near, *ignored)
