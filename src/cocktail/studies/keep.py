@@ -16,7 +16,6 @@ from cocktail.analysis.selection import confirmed_choices
 from cocktail.config import Params
 from cocktail.data.confirmation import confirm_runs
 from cocktail.data.grid import Run, explore_runs
-from cocktail.runs.finished import Finished
 from cocktail.runs.kept import Coded, KeptRuns, keep
 from cocktail.runs.runs import StageInputs, finished_runs
 from cocktail.scoring.answers import read_evaluations
@@ -46,7 +45,13 @@ def keep_runs(root: Path, params: Params, *, kept: Path) -> int:
     evaluations = read_evaluations(root / "data/prepared")
     tolerance = Tolerance(params.score.relative_tolerance, params.score.absolute_tolerance)
     bases = {task: basis(one, tolerance=tolerance) for task, one in evaluations.items()}
-    before, done = KeptRuns(kept), list(_done(root, params, kept=kept))
+    before = KeptRuns(kept)
+    done = [
+        one
+        for model in models_here(params)
+        for _, runs, inputs in stages_of(root, params, model=model, kept=kept)
+        for one in finished_runs(runs, inputs)
+    ]
     console = Console(stderr=True)
     new = []
     for finished in track(done, "keep runs", console=console, disable=not console.is_terminal):
@@ -62,13 +67,6 @@ def keep_runs(root: Path, params: Params, *, kept: Path) -> int:
     if new:
         keep(kept, new)
     return len(done)
-
-
-def _done(root: Path, params: Params, *, kept: Path) -> Iterator[Finished]:
-    """Every finished run of every model that is answered here."""
-    for model in models_here(params):
-        for _, runs, inputs in stages_of(root, params, model=model, kept=kept):
-            yield from finished_runs(runs, inputs)
 
 
 def models_here(params: Params) -> list[str]:

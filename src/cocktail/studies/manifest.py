@@ -10,7 +10,7 @@ import platform
 import re
 import shutil
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from importlib.metadata import distributions
 from pathlib import Path
 from statistics import median
@@ -47,10 +47,7 @@ def make_manifest(root: Path, params: Params, *, runtimes: Mapping[str, Mapping[
             "commit": ask_git(root, "rev-parse", "HEAD"),
             "changed": ask_git(root, "status", "--porcelain").splitlines(),
         },
-        "environment": {
-            "python": platform.python_version(),
-            "packages": packages(),
-        },
+        "environment": {"python": platform.python_version(), "packages": packages()},
         "hardware": hardware(),
         "digests": {LOCK: digest_file(root / LOCK), "outputs": _output_digests(root / "dvc.lock", params)},
         "parameters": _parameters(receipts),
@@ -149,18 +146,18 @@ def base_facts(bases: Path, params: Params) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _runtime(receipts: Iterable[Mapping[str, Any]], kept: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def _runtime(runs: Sequence[Mapping[str, Any]], kept: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Sum over the trainings and evaluation sets whose runtime.json is in the store, or kept.
 
     What nothing counted is null: energy without a counter, for example.
     """
     store = Store(store_root())
-    runs = list(receipts)
     trainings = {one["training_key"] for one in runs} - {""}
     answers = {asked["key"] for one in runs for asked in one["asked"].values()}
     found = {key: read_runtime(store.path("runs", key)) or kept.get(key, {}) for key in trainings}
     found |= {key: read_runtime(store.path("answers", key)) or kept.get(key, {}) for key in answers}
     times = [one for one in found.values() if one]
+    counted = {key for key, one in found.items() if one.get("energy_joules") is not None}
     energy, memory, tokens, share = (
         [one[key] for one in times if one.get(key) is not None]
         for key in ("energy_joules", "peak_gpu_memory_bytes", "tokens_per_second", "share_of_ceiling")
@@ -173,7 +170,7 @@ def _runtime(receipts: Iterable[Mapping[str, Any]], kept: Mapping[str, Mapping[s
     return {
         "runs": len(runs),
         "runs_with_times": sum(all(found[key] for key in keys) for keys in parts),
-        "runs_with_energy": sum(all(_counts_energy(found[key]) for key in keys) for keys in parts),
+        "runs_with_energy": sum(counted.issuperset(keys) for keys in parts),
         "training_seconds": round(sum(one["seconds"].get("training", 0.0) for one in times), 1),
         "answering_seconds": round(sum(one["seconds"].get("answering", 0.0) for one in times), 1),
         "gpu_hours": round(gpu_seconds / 3600, 4),
@@ -183,10 +180,6 @@ def _runtime(receipts: Iterable[Mapping[str, Any]], kept: Mapping[str, Mapping[s
         "median_tokens_per_second": median(tokens) if tokens else None,
         "median_share_of_ceiling": median(share) if share else None,
     }
-
-
-def _counts_energy(runtime: Mapping[str, Any]) -> bool:
-    return runtime.get("energy_joules") is not None
 
 
 def made_on(receipts: Iterable[Mapping[str, Any]]) -> dict[str, int]:

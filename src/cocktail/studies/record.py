@@ -11,8 +11,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from cocktail.claims.rows import OLDER_TIER
 from cocktail.config import Params, record_name
 from cocktail.config.compose import differences as param_differences
@@ -71,7 +69,9 @@ def record(reports: Path, params: Params) -> Path:
         shutil.copyfile(root / CLAIMS, folder / CLAIMS_COPY)
         if (lock := lock_path(reports / "locks", params)).is_file():
             shutil.copyfile(lock, folder / LOCK_COPY)
-        write_table(folder / "items.parquet", _compact(items))
+        tested = items[items["split"] == "test"].drop(columns="split")
+        # Dictionary columns, so that a hundred thousand outcomes fit into a review.
+        write_table(folder / "items.parquet", tested.astype("category"))
         write_json(folder / "manifest.json", manifest)
         if kept.is_dir():
             shutil.copytree(kept, folder / kept.name)
@@ -98,7 +98,9 @@ def verify(reports: Path, params: Params) -> str:
     if not (recorded / "manifest.json").is_file():  # runs may be kept of a study that is not finished
         return f"study {name} was never recorded: nothing to compare with (make record keeps it)"
     manifest = read_json(recorded / "manifest.json")
-    changed = list(param_differences(params.model_dump(), _recorded_params(manifest)))
+    theirs = manifest["params"]
+    theirs = {**theirs, "study": {"tier": OLDER_TIER, **theirs["study"]}}  # older than tiers: as it is shown
+    changed = list(param_differences(params.model_dump(), theirs))
     if changed:
         return f"a variant of study {name}, so not compared with its record: {'; '.join(changed)}"
     root = reports.resolve().parent
@@ -111,8 +113,8 @@ def verify(reports: Path, params: Params) -> str:
     )
     if exact and read_json(reports / "effects.json") != read_json(recorded / "effects.json"):
         found.append("effects.json differs")
-    held = hold_verdicts(reports, recorded, root / CLAIMS, exact=exact)
-    found += held.differences
+    turned, notes = hold_verdicts(reports, recorded, root / CLAIMS, exact=exact)
+    found += turned
     if found:
         raise RecordError(
             f"{len(found)} numbers or verdicts are not {rule} those of the record:\n"
@@ -120,7 +122,7 @@ def verify(reports: Path, params: Params) -> str:
             where=str(recorded),
             fix="find the reason, or, if the new numbers are meant, make record",
         )
-    return "; ".join([f"study {name}: all numbers are {rule} those of the record", *held.notes])
+    return "; ".join([f"study {name}: all numbers are {rule} those of the record", *notes])
 
 
 def differences(fresh: Mapping[str, Any], recorded: Mapping[str, Any], *, tolerance: float) -> list[str]:
@@ -133,12 +135,6 @@ def differences(fresh: Mapping[str, Any], recorded: Mapping[str, Any], *, tolera
         if abs(mine[key] - theirs[key]) > allowed:
             lines.append(f"{key}: recorded {theirs[key]:g}, fresh {mine[key]:g}")
     return lines
-
-
-def _recorded_params(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """The params of a record; one that is older than tiers has the tier that it is shown with."""
-    params: dict[str, Any] = manifest["params"]
-    return {**params, "study": {"tier": OLDER_TIER, **params["study"]}}
 
 
 def _leaves(numbers: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
@@ -160,8 +156,3 @@ def _same_machine(root: Path, params: Params, manifest: Mapping[str, Any]) -> bo
     pinned = pinned_names(root / LOCK)
     then, now = (public_versions(each, pinned) for each in (manifest["environment"]["packages"], packages()))
     return one and then.items() <= now.items()
-
-
-def _compact(items: pd.DataFrame) -> pd.DataFrame:
-    """Test rows; dictionary columns, so that a hundred thousand outcomes fit into a review."""
-    return items[items["split"] == "test"].drop(columns="split").astype("category")

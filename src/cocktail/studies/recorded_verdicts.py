@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from cocktail.claims.changes import ABSENT, verdict_changes
@@ -18,23 +17,12 @@ from cocktail.runs.lock import read_lock
 CLAIMS_COPY, LOCK_COPY = "claims.yaml", "lock.json"  # in the folder of a record; old ones have neither
 
 
-@dataclass(frozen=True)
-class Held:
-    """What came of it.
-
-    Attributes:
-        differences: one line per verdict that should be the record's and is not.
-        notes: why less was compared than everything; for the reader, no fault.
-    """
-
-    differences: tuple[str, ...]
-    notes: tuple[str, ...]
-
-
-def hold_verdicts(reports: Path, recorded: Path, claims: Path, *, exact: bool) -> Held:
+def hold_verdicts(reports: Path, recorded: Path, claims: Path, *, exact: bool) -> tuple[list[str], list[str]]:
     """Hold the verdicts in ``reports`` against those in the folder of a record.
 
     By another rule nothing is compared; where the claims changed since the record, the rows that both have.
+    Return one line per verdict that should be the record's and is not, and notes: why less was compared than
+    everything; for the reader, no fault.
 
     Args:
         claims: claims.yaml as it is.
@@ -47,7 +35,7 @@ def hold_verdicts(reports: Path, recorded: Path, claims: Path, *, exact: bool) -
     broken, notes = list(_broken_copies(recorded, kept)), list(_lock_note(fresh, kept))
     if fresh.rule != kept.rule:
         rules = f"the record's stand under rule {kept.rule}, the fresh ones under rule {fresh.rule}"
-        return Held(tuple(broken), (f"verdicts are not compared: {rules}", *notes))
+        return broken, [f"verdicts are not compared: {rules}", *notes]
     changed = _claims_changed(recorded / CLAIMS_COPY, claims)
     if changed:
         notes.insert(0, "claims.yaml is not that of the record: verdicts are compared where both have a row")
@@ -59,7 +47,7 @@ def hold_verdicts(reports: Path, recorded: Path, claims: Path, *, exact: bool) -
     same = fresh.model_dump(exclude={"lock"}) == kept.model_dump(exclude={"lock"})
     if exact and not changed and not lines and not same:
         lines = ["claims.json differs"]
-    return Held((*broken, *lines), tuple(notes))
+    return [*broken, *lines], notes
 
 
 def _claims_changed(copy: Path, claims: Path) -> bool:
