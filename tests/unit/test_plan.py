@@ -380,7 +380,7 @@ def test_prepared_data_of_this_study_and_no_other_are_counted(bare: Path) -> Non
     counted = plan_study(CONF, "smoke", root=bare)
     assert counted.counted
     assert counted.rows["fpb"].train == 50
-    assert counted.rows["fpb"].asked_rows == 40
+    assert counted.rows["fpb"].dev + counted.rows["fpb"].test == 40
     assert counted.rows["fpb"].characters == 40
     assert counted.once == pytest.approx(10 * (48 + 8 + 8 + 19))  # caps 48, 8, 8; open_orca 0.3 of 64
     for override in ("prepare.dev_rows=21", "source=mirror"):

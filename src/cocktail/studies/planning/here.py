@@ -32,9 +32,11 @@ def estimate(plan: Plan, root: Path) -> str:
     """
     runs = sum(cost.runs for cost in plan.costs)
     tokens = sum(cost.tokens for cost in plan.costs)
+    gpus = len(visible_gpus())
+    device = f"{gpus} GPUs" if gpus else f"{os.cpu_count() or 1} cores"
     return (
         f"study {plan.params.study.name}: up to {runs} runs, {tokens / 1e6:,.2f} M tokens, about "
-        f"{_told(_minutes(plan, root))} on {_device()} by the rates of reports/benchmarks, "
+        f"{_told(_minutes(plan, root))} on {device} by the rates of reports/benchmarks, "
         f"twice as long on a busy machine; {plan.disk_bytes / 1e9:,.1f} GB of disk"
     )
 
@@ -65,11 +67,6 @@ def _minutes(plan: Plan, root: Path) -> float:
             total += scale * cost.tokens / measured(real, f"b. nine sources, {method}: real tokens")
             total += scale * cost.answers / measured(real, "c. evaluation set")
     return total / 60
-
-
-def _device() -> str:
-    gpus = len(visible_gpus())
-    return f"{gpus} GPUs" if gpus else f"{os.cpu_count() or 1} cores"
 
 
 def on_this_machine(plan: Plan, root: Path) -> str:

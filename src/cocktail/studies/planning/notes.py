@@ -115,13 +115,10 @@ def assumptions(plan: Plan) -> list[str]:
         "Raw and prepared data are not in the disk.",
     ]
     if any(run.at_most for run in plan.runs):
+        chosen = {run.id.removeprefix("chosen_"): run.at_most for run in plan.runs if run.kind == "chosen"}
+        dearest = ", ".join(f"{target} {mixture}" for target, mixture in chosen.items())
         lines.append(
             "Confirmation is an upper bound, whatever dev chooses: each target has its dearest candidate, "
-            f"and no two share one: {_dearest(plan)}."
+            f"and no two share one: {dearest}."
         )
     return lines
-
-
-def _dearest(plan: Plan) -> str:
-    chosen = {run.id.removeprefix("chosen_"): run.at_most for run in plan.runs if run.kind == "chosen"}
-    return ", ".join(f"{target} {mixture}" for target, mixture in chosen.items())

@@ -43,11 +43,6 @@ class SourceRows:
     tokens: float
     prompt_tokens: float
 
-    @property
-    def asked_rows(self) -> int:
-        """All rows that a run may be asked."""
-        return self.dev + self.test
-
     def asked(self, asked: Asked) -> int:
         """Return how many rows a run is asked."""
         test = self.test if asked.test_rows is None else min(self.test, asked.test_rows)

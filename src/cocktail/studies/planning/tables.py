@@ -108,7 +108,7 @@ def _sources(plan: Plan) -> Table:
                 "train": f"{source.train:,}",
                 "asked": "" if asked is None else f"{asked:,}",
                 "got": "" if got is None else f"{got:,}",
-                "evaluated": f"{source.asked_rows:,}" if name in plan.params.study.evaluations else "",
+                "evaluated": f"{source.dev + source.test:,}" if name in plan.params.study.evaluations else "",
                 "chars": source.characters,
                 "tokens": source.tokens,
                 "M tokens": "" if got is None else _millions(got * source.tokens),
@@ -141,9 +141,7 @@ def run_list(plan: Plan) -> Table:
         for run in plan.runs
     ]
     note = "rows, passes, tokens and steps: of one training; short: rows asked for that are not there."
-    return Table(
-        name="runs", title="Every run of a tuned model", note=note, frame=pd.DataFrame(rows), digits=1
-    )
+    return Table(name="runs", title="Every run of a tuned model", note=note, frame=pd.DataFrame(rows))
 
 
 def _short(number: float) -> str:
