@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import pandas as pd
@@ -56,11 +58,8 @@ def _headline(row: Row) -> dict[str, Any]:
 
 
 def _summaries(rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
-    records: dict[str, list[Row]] = {}
-    for row in rows:
-        if not row["headline"]:
-            records.setdefault(row["record"], []).append(row)
-    for record, mine in records.items():
+    for record, group in groupby((row for row in rows if not row["headline"]), itemgetter("record")):
+        mine = list(group)
         yield {
             "record": record,
             "claim or contrasts": f"{len(mine)} contrasts of one task",

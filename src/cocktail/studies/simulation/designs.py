@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from statistics import mean
 
@@ -54,29 +55,23 @@ DESIGNS = (
     # Size and pairing.
     *(
         Design(ITEMS, seeds, SEED_SD, tasks=tasks, correlation=correlation)
-        for tasks in (1, 3, 7)
-        for seeds in (3, 5)
-        for correlation in (0.0, 0.4)
+        for tasks, seeds, correlation in product((1, 3, 7), (3, 5), (0.0, 0.4))
     ),
     # Seeds that are good or bad at every task.
     *(
         Design(ITEMS, seeds, SEED_SD, tasks=tasks, correlation=correlation, over_tasks=0.3)
-        for tasks in (3, 7)
-        for seeds in (3, 5)
-        for correlation in (0.0, 0.4)
+        for tasks, seeds, correlation in product((3, 7), (3, 5), (0.0, 0.4))
     ),
     # One mixture for all tasks: its runs answer all of them and are not paired.
     *(
         Design(ITEMS, seeds, SEED_SD, tasks=tasks, over_tasks=1.0, one_mixture=True)
-        for tasks in (3, 7)
-        for seeds in (3, 5)
+        for tasks, seeds in product((3, 7), (3, 5))
     ),
     Design(ITEMS, 3, SEED_SD, tasks=7, correlation=0.4, over_tasks=0.6, one_mixture=True),
     # One run in five collapses, the control is stable, and many items hide nothing of it.
     *(
         Design(1000, seeds, 0.5, tasks=tasks, collapse=0.2, null_times=4 if tasks == 3 else 1)
-        for tasks in (1, 3, 7)
-        for seeds in (3, 5)
+        for tasks, seeds in product((1, 3, 7), (3, 5))
     ),
     # Small and large tasks.
     Design(120, 3, SEED_SD),

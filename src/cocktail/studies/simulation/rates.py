@@ -17,11 +17,7 @@ from cocktail.studies.simulation.designs import Design
 from cocktail.studies.simulation.generator import SINGLE, SimulatedStudy
 
 Way = Literal[
-    "the rule",
-    "the rule, no gain claimed",
-    "seeds unpaired",
-    "no seed variance",
-    "picked on test, one seed",
+    "the rule", "the rule, no gain claimed", "seeds unpaired", "no seed variance", "picked on test, one seed"
 ]
 NO_GAIN: Way = "the rule, no gain claimed"
 PICKED: Way = "picked on test, one seed"
@@ -78,20 +74,17 @@ def effect_of(study: SimulatedStudy, design: Design, way: Way) -> Effect:
     """
     if way == "seeds unpaired":
         return _unpaired(study)
-    arms, runs = (study.treatment, study.control), _runs(design)
+    arms = (study.treatment, study.control)
     if way == "no seed variance":
         arms = (study.treatment.mean(axis=1, keepdims=True), study.control.mean(axis=1, keepdims=True))
     if way == PICKED:
         best = study.explored[:, :SINGLE].mean(axis=2).argmax(axis=1)
         picked = np.take_along_axis(study.explored, best[:, None, None], axis=1)
         arms = (picked, study.explored[:, SINGLE:])
+    # Ids where the treatment's runs answer all tasks; of runs of one task there are none to tell.
+    runs = [f"all-s{seed}" for seed in range(design.seeds)] if design.one_mixture else []
     tasks = [TaskOutcomes(*both, treatment_runs=runs) for both in zip(*arms, study.clusters, strict=True)]
     return crossed_macro(tasks, confidence=CONFIDENCE)
-
-
-def _runs(design: Design) -> list[str]:
-    """Ids of the treatment's runs where they answer all tasks; of runs of one task there are none to tell."""
-    return [f"all-s{seed}" for seed in range(design.seeds)] if design.one_mixture else []
 
 
 def _unpaired(study: SimulatedStudy) -> Effect:
@@ -105,11 +98,5 @@ def _unpaired(study: SimulatedStudy) -> Effect:
 
 
 def _verdict(effect: Effect, way: Way) -> Verdict:
-    found = find(
-        100 * effect.low,
-        100 * effect.high,
-        margin=MARGIN,
-        confidence=CONFIDENCE,
-        non_superiority=way == NO_GAIN,
-    )
-    return found.verdict
+    low, high, no_gain = 100 * effect.low, 100 * effect.high, way == NO_GAIN
+    return find(low, high, margin=MARGIN, confidence=CONFIDENCE, non_superiority=no_gain).verdict

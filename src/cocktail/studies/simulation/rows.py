@@ -73,7 +73,9 @@ def design_rows(design: Design, num_studies: int, seeds: np.random.SeedSequence)
     effects["difference of the margin"] = MARGIN
     rows = []
     for truth in COMPARED:
-        ways, null = _ways(truth, design), truth == "no difference"
+        # Where null studies are many, the costly way is left out.
+        ways = tuple(way for way in COMPARED[truth] if way != PICKED or design.null_times == 1)
+        null = truth == "no difference"
         num = _num_studies(truth, num_studies, design)
         studies = simulate(design, num_studies=num, effect=effects[truth], rng=rng, explored=PICKED in ways)
         rates = judge_studies(studies, design, ways=ways, ask_detectable=ASKED if null else 0)
@@ -92,11 +94,6 @@ def _num_studies(truth: Truth, num_studies: int, design: Design) -> int:
     if truth == "no difference":
         return design.null_times * num_studies
     return num_studies if truth in IN_FULL else -(-num_studies // 2)
-
-
-def _ways(truth: Truth, design: Design) -> tuple[Way, ...]:
-    """The ways that are judged; where null studies are many, the costly one is left out."""
-    return tuple(way for way in COMPARED[truth] if way != PICKED or design.null_times == 1)
 
 
 def _row(design: Design, truth: Truth, effect: float, rates: ErrorRates, way: Way) -> RateRow:

@@ -43,7 +43,6 @@ OTHERS = (
 )
 DESIGN = {"tasks": "tasks", "items": "items", "clusters": "clusters", "seeds": "seeds", "seed_sd": "seed SD"}
 MARGIN = "difference of the margin"
-THREE, FIVE = "three points", "five points"
 MADE_WITH = ("tasks", "items", "seeds", "seed_sd", "correlation", "over_tasks", "collapse", "treatment")
 
 Rows = Mapping[tuple[str, str], Mapping[str, Any]]
@@ -104,7 +103,7 @@ def _held(rows: Rows) -> dict[str, Any]:
 def _powers(rows: Rows) -> dict[str, Any]:
     return {
         f"{title}, {name}": _share(rows[truth, way], "supported", bound=False)
-        for truth, title in ((THREE, "+3"), (FIVE, "+5"), (NULL, "none"))
+        for truth, title in (("three points", "+3"), ("five points", "+5"), (NULL, "none"))
         for way, name in ((RULE, "the rule"), ("seeds unpaired", "unpaired"))
     }
 
