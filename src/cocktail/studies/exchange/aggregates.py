@@ -58,6 +58,7 @@ class Exported:
 def aggregate(one: Exported, created: int) -> dict[str, Any]:
     """Return the aggregate of a run, without the reference to its samples."""
     parts = one.items.groupby("task", sort=False)
+    tier = one.manifest["params"]["study"].get("tier", "miniature")  # older records have none
     return {
         "schema_version": SCHEMA,
         "evaluation_id": one.evaluation_id(created),
@@ -67,7 +68,7 @@ def aggregate(one: Exported, created: int) -> dict[str, Any]:
             "source_type": "evaluation_run",
             "source_organization_name": "The Cocktail authors",
             "evaluator_relationship": "first_party",
-            "additional_details": {"paper_checked": "arXiv:2410.01109", "tier": _tier(one.manifest)},
+            "additional_details": {"paper_checked": "arXiv:2410.01109", "tier": str(tier)},
         },
         "eval_library": {
             "name": "cocktail",
@@ -82,10 +83,6 @@ def aggregate(one: Exported, created: int) -> dict[str, Any]:
             for result in _result(one, str(task), rows, reading)
         ],
     }
-
-
-def _tier(manifest: Facts) -> str:
-    return str(manifest["params"]["study"].get("tier", "miniature"))  # older records have none
 
 
 def _model_info(one: Exported) -> dict[str, Any]:

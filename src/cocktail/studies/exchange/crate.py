@@ -35,6 +35,16 @@ WHAT = {
     "comparison.json": "The arms of every target",
     "items.parquet": "The outcome of every test item of every run: ids and codes, no text",
 }
+NAMED: tuple[Entity, ...] = (  # by every crate
+    {"@id": "#authors", "@type": "Organization", "name": "The Cocktail authors"},
+    {
+        "@id": PAPER,
+        "@type": "ScholarlyArticle",
+        "name": "Mixing It Up: The Cocktail Effect of Multi-Task Fine-Tuning on LLM Performance – "
+        "A Case Study in Finance",
+        "identifier": "arXiv:2410.01109",
+    },
+)
 FORMATS = {".parquet": "application/vnd.apache.parquet", ".yaml": "application/yaml", ".md": "text/markdown"}
 
 
@@ -57,7 +67,8 @@ def make_crate(record: Path) -> dict[str, Any]:
     if not (record / "manifest.json").is_file():
         raise RecordError("no record here", where=str(record), fix="make record")
     manifest = read_json(record / "manifest.json")
-    files = [_file(record, path) for path in sorted(record.rglob("*")) if _belongs(path)]
+    shown = (path for path in sorted(record.rglob("*")) if path.is_file() and not path.name.startswith("."))
+    files = [_file(record, path) for path in shown if path.name != METADATA]
     used, code = list(sources(manifest)), _code(manifest)
     bases, found = list(models(manifest)), list(verdicts(record))
     made = {
@@ -71,19 +82,10 @@ def make_crate(record: Path) -> dict[str, Any]:
     }
     root = {**_root(record, manifest), "hasPart": [_to(one) for one in files], "mentions": _to(made)}
     root |= {"variableMeasured": [_to(one) for one in found]} if found else {}
-    about = {
-        "@id": METADATA,
-        "@type": "CreativeWork",
-        "conformsTo": {"@id": SPEC},
-        "about": {"@id": "./"},
-    }
-    entities = [about, root, made, code, *files, *used, *bases, *found, *_context()]
+    about = {"@id": METADATA, "@type": "CreativeWork", "conformsTo": {"@id": SPEC}, "about": {"@id": "./"}}
+    entities = [about, root, made, code, *files, *used, *bases, *found, *NAMED]
     entities += list(licences([root, *used, *bases]))
     return {"@context": CONTEXT, "@graph": entities}
-
-
-def _belongs(path: Path) -> bool:
-    return path.is_file() and path.name != METADATA and not path.name.startswith(".")
 
 
 def _to(entity: Mapping[str, Any]) -> dict[str, str]:
@@ -160,16 +162,3 @@ def _file(record: Path, path: Path) -> Entity:
         "sha256": digest_file(path),
     }
     return facts | ({"description": WHAT[name]} if name in WHAT else {})
-
-
-def _context() -> tuple[Entity, ...]:
-    return (
-        {"@id": "#authors", "@type": "Organization", "name": "The Cocktail authors"},
-        {
-            "@id": PAPER,
-            "@type": "ScholarlyArticle",
-            "name": "Mixing It Up: The Cocktail Effect of Multi-Task Fine-Tuning on LLM Performance – "
-            "A Case Study in Finance",
-            "identifier": "arXiv:2410.01109",
-        },
-    )

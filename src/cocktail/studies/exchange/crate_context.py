@@ -69,7 +69,9 @@ def verdicts(record: Path) -> Iterator[Entity]:
         if not claim.headlines():
             continue
         head = claim.headlines()[0]
-        measured = _measured(head.effect, head.low, head.high)
+        measured = ""
+        if head.effect is not None:
+            measured = f"effect {head.effect:+.2f} points [{head.low:+.2f}, {head.high:+.2f}]; "
         yield {
             "@id": f"#verdict-{claim.id}",
             "@type": "PropertyValue",
@@ -77,10 +79,6 @@ def verdicts(record: Path) -> Iterator[Entity]:
             "value": head.verdict,
             "description": f"{measured}{head.model}, {head.on}, {head.reading}. {claim.statement}",
         }
-
-
-def _measured(effect: float | None, low: float | None, high: float | None) -> str:
-    return "" if effect is None else f"effect {effect:+.2f} points [{low:+.2f}, {high:+.2f}]; "
 
 
 def _licence(text: str) -> dict[str, str]:

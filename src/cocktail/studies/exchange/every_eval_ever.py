@@ -39,7 +39,8 @@ def export_every_eval_ever(record: Path, out: Path, *, runs: Sequence[str] = ())
     paths = []
     created = int(os.environ.get("SOURCE_DATE_EPOCH") or time.time())
     for one in _runs(record, runs):
-        lines = list(_samples(one, created))
+        found = (_sample(one, row, created) for row in one.items.to_dict("records"))
+        lines = [json.dumps(sample, sort_keys=True, ensure_ascii=False) for sample in found]
         samples = f"{one.folder()}/{one.uuid}_samples.jsonl"
         write_text(out / samples, "".join(f"{line}\n" for line in lines))
         facts = aggregate(one, created) | {
@@ -70,11 +71,6 @@ def _runs(record: Path, wanted: Sequence[str]) -> Iterator[Exported]:
     plain = pd.DataFrame({name: chosen[name].tolist() for name in SHOWN})
     for (model, run), rows in plain.groupby(["model", "run"], sort=False):
         yield Exported(record.name, manifest, str(model), str(run), rows)
-
-
-def _samples(one: Exported, created: int) -> Iterator[str]:
-    for row in one.items.to_dict("records"):
-        yield json.dumps(_sample(one, row, created), sort_keys=True, ensure_ascii=False)
 
 
 def _sample(one: Exported, row: Mapping[Any, Any], created: int) -> dict[str, Any]:
