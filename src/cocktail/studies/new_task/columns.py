@@ -18,17 +18,8 @@ Rows = Sequence[Mapping[str, Any]]
 
 MOST_LABELS = 20
 LABEL_NAMES = (
-    "label",
-    "labels",
-    "class",
-    "category",
-    "sentiment",
-    "stance",
-    "target",
-    "answer",
-    "output",
-    "y",
-)
+    "label", "labels", "class", "category", "sentiment", "stance", "target", "answer", "output", "y",
+)  # fmt: skip
 FEWEST_CLUSTERS = 20
 LARGEST_CLUSTER = 0.2  # of the rows
 

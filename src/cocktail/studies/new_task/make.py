@@ -72,7 +72,7 @@ def make_task(
     labels = label_names(rows, columns.label, names, where=where, ask=ask)
     train, test = given.train, given.test
     if test is None:
-        train, test = split_rows(list(train), text=columns.text, cluster=columns.cluster)
+        train, test = split_rows(train, text=columns.text, cluster=columns.cluster)
     parts = {split: _plain_rows(part, columns, labels) for split, part in (("train", train), ("test", test))}
     for split, part in parts.items():
         if len(part) < FEWEST[split]:
@@ -153,10 +153,7 @@ def _write(
 
 
 def _source(
-    places: Mapping[str, Path],
-    wanted: Wanted,
-    task: Task,
-    parts: Mapping[str, Sequence[Mapping[str, Any]]],
+    places: Mapping[str, Path], wanted: Wanted, task: Task, parts: Mapping[str, Sequence[Mapping[str, Any]]]
 ) -> dict[str, Any]:
     """The entry under ``fetch.sources``: the folder, its two files by digest, and what a plan counts with."""
     loaded = load_own(places["train"].parent, task, max_quarantine_share=1.0)
