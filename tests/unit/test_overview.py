@@ -20,8 +20,15 @@ from cocktail.files.records import digest_file, read_json, write_json
 from cocktail.report.in_full import render_results
 from cocktail.report.methods import Record, read_studies
 from cocktail.report.overview import MINIATURES, outcome, overview
-from cocktail.report.readme import BENCHMARKS, ERROR_RATES, OUTCOME, OVERVIEW, marks, render_readme
-from cocktail.report.running import running_lines
+from cocktail.report.readme import (
+    BENCHMARKS,
+    ERROR_RATES,
+    OUTCOME,
+    OVERVIEW,
+    marks,
+    render_readme,
+    running_lines,
+)
 from cocktail.report.table import Table, write_tables
 from cocktail.runs.kept import FACTS, SHORT
 

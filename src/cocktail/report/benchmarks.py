@@ -19,6 +19,8 @@ from cocktail.errors import RecordError
 from cocktail.files.records import canonical_json, read_json
 from cocktail.report.table import MISSING, Table, to_markdown
 
+UNRECORDED = "No benchmark is recorded yet.\n"
+
 
 @dataclass(frozen=True)
 class Series:
@@ -133,7 +135,7 @@ def read_benchmark(path: Path) -> Benchmark:
 def render_benchmarks(folder: Path) -> str:
     """Return the results of a folder as Markdown, one table a benchmark, in the order of their names."""
     found = [read_benchmark(path) for path in sorted(folder.glob("*.json"))]
-    return "\n".join(to_markdown(_table(one)) for one in found) or "No benchmark is recorded yet.\n"
+    return "\n".join(to_markdown(_table(one)) for one in found) or UNRECORDED
 
 
 def number(value: float) -> str:

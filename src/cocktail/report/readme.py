@@ -6,22 +6,23 @@ nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from cocktail.errors import RecordError
-from cocktail.report.benchmarks import Benchmark, comparison_cells, read_benchmark
+from cocktail.report.benchmarks import UNRECORDED, Benchmark, comparison_cells, read_benchmark
 from cocktail.report.error_rates import error_rates
 from cocktail.report.in_full import NONE, render_results
-from cocktail.report.methods import ordered_studies
+from cocktail.report.methods import FULL, ordered_studies
 from cocktail.report.overview import RESULTS, outcome, overview
-from cocktail.report.running import running_lines
+from cocktail.report.side_by_side import data_kind
 from cocktail.report.table import MISSING
+from cocktail.runs.kept import read_kept
+from cocktail.runs.lock import read_lock
 
 README, METHOD = "README.md", "docs/method.md"
 OUTCOME, OVERVIEW, BENCHMARKS, ERROR_RATES = "outcome", "overview", "benchmarks", "error-rates"
 QUOTED = "grid"  # a whole stage against other tools: what a user waits for
-UNRECORDED = "No benchmark is recorded yet.\n"
 
 
 def render_documents(root: Path) -> dict[str, str]:
@@ -31,9 +32,10 @@ def render_documents(root: Path) -> dict[str, str]:
         RecordError: a document lacks the marks of a block.
     """
     reports = root / "reports"
+    rates = {ERROR_RATES: error_rates(reports / "simulation/simulation.json")}
     return {
         README: render_readme((root / README).read_text(encoding="utf-8"), reports),
-        METHOD: render_method((root / METHOD).read_text(encoding="utf-8"), reports),
+        METHOD: _filled((root / METHOD).read_text(encoding="utf-8"), rates, where=METHOD),
         RESULTS: render_results(reports / "studies"),
     }
 
@@ -51,10 +53,32 @@ def render_readme(text: str, reports: Path) -> str:
     return _filled(text, blocks, where=README)
 
 
-def render_method(text: str, reports: Path) -> str:
-    """Return docs/method.md with how often the rule errs, from ``reports/simulation``."""
-    rates = error_rates(reports / "simulation/simulation.json")
-    return _filled(text, {ERROR_RATES: rates}, where=METHOD)
+def running_lines(reports: Path) -> Iterator[str]:
+    """Yield one line for each lock whose study is not recorded: what it is, and how many runs are kept.
+
+    Without verdicts, so that nobody takes a part for the whole.
+
+    Args:
+        reports: the folder with ``locks`` and, by name of the lock, ``studies``.
+
+    Raises:
+        RecordError: a lock is broken, or kept runs were changed.
+    """
+    for path in sorted((reports / "locks").glob("*.json")):
+        record = reports / "studies" / path.stem
+        if (record / "manifest.json").is_file():
+            continue
+        lock = read_lock(path)
+        files = (record / "runs").glob("*.parquet")
+        kept = {(facts["model"], facts["run"]) for file in files for facts in read_kept(file)}
+        method, caps = lock.settings["train"].get("method", FULL), lock.settings["mix"]["caps"]
+        models = ", ".join(model.get("repo") or name for name, model in lock.settings["models"].items())
+        yield (
+            f"- **{lock.study}** is under way: {data_kind(lock.settings)}; {models}, method "
+            f"{method}, at most {max(caps.values())} rows a finance source; "
+            f"[locked](reports/locks/{path.name}) {lock.date}; runs kept so far: {len(kept)}; "
+            "no verdict before all planned runs are there."
+        )
 
 
 def marks(block: str) -> tuple[str, str]:
