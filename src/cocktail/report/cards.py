@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -112,22 +113,9 @@ def _escaped(text: str) -> Markup:
 
 
 def _sources_table(facts: RunFacts) -> Markup:
-    rows = [
-        {
-            "source": source.name,
-            "repository": source.repo,
-            "revision": source.revision[:12],
-            "licence": source.licence,
-            "status": source.status,
-            "asked": source.asked,
-            "got": source.got,
-            "trained on": source.kept,
-            "cut": source.cut,
-            "dropped": source.dropped,
-        }
-        for source in facts.sources
-    ]
-    return _markdown(pd.DataFrame(rows, dtype=object), "Rows of each source")
+    rows = [asdict(source) | {"revision": source.revision[:12]} for source in facts.sources]
+    names = {"name": "source", "repo": "repository", "kept": "trained on"}
+    return _markdown(pd.DataFrame(rows, dtype=object).rename(columns=names), "Rows of each source")
 
 
 def _markdown(frame: pd.DataFrame, title: str) -> Markup:

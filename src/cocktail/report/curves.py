@@ -26,22 +26,9 @@ def draw_budget(ax: Axes, rows: Sequence[Mapping[str, Any]]) -> Axes:
     for arm, (name, colour, marker) in ARMS.items():
         mine = [row for row in rows if row["arm"] == arm]
         tries = [row["k"] for row in mine]
-        ax.plot(
-            tries,
-            [row["picked_on_dev"] for row in mine],
-            marker=marker,
-            color=colour,
-            ms=4,
-            label=f"{name}, picked on dev",
-        )
-        ax.plot(
-            tries,
-            [row["picked_on_test"] for row in mine],
-            ":",
-            color=colour,
-            lw=1.2,
-            label=f"{name}, picked on test",
-        )
+        on_dev, on_test = ([row[f"picked_on_{split}"] for row in mine] for split in ("dev", "test"))
+        ax.plot(tries, on_dev, marker=marker, color=colour, ms=4, label=f"{name}, picked on dev")
+        ax.plot(tries, on_test, ":", color=colour, lw=1.2, label=f"{name}, picked on test")
     equal = min(max(row["k"] for row in rows if row["arm"] == arm) for arm in ARMS)
     ax.axvline(equal, color="#999999", lw=0.8, zorder=0)
     ax.annotate("equal tries up to here", (equal, 1.0), (3, -2), xycoords=("data", "axes fraction"),

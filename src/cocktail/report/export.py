@@ -11,6 +11,10 @@ from cocktail.errors import RecordError
 from cocktail.files.records import write_text
 from cocktail.report.table import Table, one_line, read_tables
 
+_LATEX = str.maketrans(
+    {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "−": "$-$", "–": "--"}
+    | {mark: f"\\{mark}" for mark in "&%$#_{}"}
+)
 _SIGNED = re.compile(r"[+-][\d.,]+%?( \[[^\]]*\])?")
 
 
@@ -72,12 +76,4 @@ def _latex_row(cells: list[str]) -> str:
 
 
 def _escaped(text: str) -> str:
-    special = {
-        "\\": r"\textbackslash{}",
-        "~": r"\textasciitilde{}",
-        "^": r"\textasciicircum{}",
-        "−": "$-$",
-        "–": "--",
-    }
-    special |= {mark: f"\\{mark}" for mark in "&%$#_{}"}
-    return "".join(special.get(character, character) for character in one_line(text))
+    return one_line(text).translate(_LATEX)

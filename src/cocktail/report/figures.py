@@ -37,15 +37,7 @@ def draw_bars(ax: Axes, arms: pd.DataFrame) -> Axes:
         x = np.arange(len(tasks)) + (place - (len(shown) - 1) / 2) * width
         height = rows["accuracy_strict"].to_numpy()
         errors = np.stack([height - rows["low"].clip(lower=0), rows["high"].clip(upper=100) - height])
-        ax.bar(
-            x,
-            height,
-            width,
-            label=name,
-            color=colour,
-            yerr=errors,
-            error_kw={"lw": 0.8, "capsize": 1.5},
-        )
+        ax.bar(x, height, width, label=name, color=colour, yerr=errors, error_kw={"lw": 0.8, "capsize": 1.5})
     guesses = arms.groupby("task", sort=False)["guess"].first().to_numpy()
     middle = np.arange(len(tasks))
     ax.hlines(guesses, middle - 0.45, middle + 0.45, color="black", lw=1, ls=":", label="blind guess")
@@ -77,15 +69,8 @@ def draw_heat_map(ax: Axes, cells: pd.DataFrame, *, columns: str) -> Axes:
     for (row, column), value in np.ndenumerate(values):
         if np.isfinite(value):
             ink = "white" if abs(value) > 0.65 * limit else "black"
-            ax.text(
-                column,
-                row,
-                f"{round(value):+d}".replace("-", "−").replace("+0", "0"),
-                ha="center",
-                va="center",
-                color=ink,
-                fontsize=8,
-            )
+            shown = f"{round(value):+d}".replace("-", "−").replace("+0", "0")
+            ax.text(column, row, shown, ha="center", va="center", color=ink, fontsize=8)
     ax.set_xticks(range(len(cells.columns)), list(cells.columns), rotation=40, ha="right")
     ax.set_yticks(range(len(cells.index)), list(cells.index))
     ax.set_xlabel(columns)

@@ -47,15 +47,12 @@ def render_results(studies: Path) -> str:
     """Return the document: all studies side by side, with reasons; then each study with its tables."""
     found = ordered_studies(studies)
     records = [group[0] for group in found.values() if tunes(group[0])]
-    claims = claim_lines(records)
-    sections = [_study(name, group, claims, records) for name, group in found.items()]
-    return "\n".join([HEAD, *_all_claims(records, claims), *sections]) if found else f"{HEAD}\n{NONE}"
-
-
-def _all_claims(records: Sequence[Record], claims: Sequence[ClaimLine]) -> Iterator[str]:
-    if claims:
-        yield from claims_table(records, claims, lambda told: told.text)
-        yield f"\n{RULE.format(level=levels(records))}\n"
+    lines = [HEAD]
+    if claims := claim_lines(records):
+        lines += claims_table(records, claims, lambda told: told.text)
+        lines += [f"\n{RULE.format(level=levels(records))}\n"]
+    lines += [_study(name, group, claims, records) for name, group in found.items()] or [NONE]
+    return "\n".join(lines)
 
 
 def _study(name: str, group: Sequence[Record], claims: Sequence[ClaimLine], columns: Sequence[Record]) -> str:

@@ -20,19 +20,10 @@ AGREEMENT = (
 )
 COLUMNS = {
     "agreement": [
-        "model",
-        "task",
-        "reading",
-        "rows",
-        "answers",
-        "unreadable",
-        "rules",
-        "judge",
-        "agree",
-        "kappa",
+        "model", "task", "reading", "rows", "answers", "unreadable", "rules", "judge", "agree", "kappa",
     ],
     "runs": ["model", "stage", "run", "task", "n", "strict", "lenient", "judge", "unreadable"],
-}
+}  # fmt: skip
 
 
 def judge_tables(judge: Path, *, note: str) -> list[Table]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from cocktail.claims.draft import SOME
-from cocktail.claims.rows import ClaimVerdicts
 from cocktail.files.text import pipe_table
 from cocktail.report.methods import FULL, Record
 from cocktail.report.side_by_side import (
@@ -46,21 +45,16 @@ def outcome(records: Sequence[Record]) -> str:
     columns = list(filter(tunes, records))
     claims = claim_lines(columns)
     told = [f"**{one.folder.name}** {_counts(claims, place)}" for place, one in enumerate(columns)]
-    small = f" {MINIATURES}" if any(map(_miniature, records)) else ""
-    some = "; ".join(
-        f"{record.folder.name}, claim {claim.number}" for record in columns for claim in _some(record)
+    models = [model for one in records for model in one.manifest["params"]["models"].values()]
+    small = f" {MINIATURES}" if any(model["kind"] == "scratch" for model in models) else ""
+    some = "; ".join(  # the claims that hold for at least one task
+        f"{record.folder.name}, claim {claim.number}"
+        for record in columns
+        for claim in verdicts_of(record).claims
+        if any((row.scope, row.verdict) == (SOME, "supported") for row in claim.verdicts)
     )
     letter = f" At least one task gains, the claim to the letter (“not always”): {some}." if some else ""
     return f"What came out, counted in verdicts on means over tasks: {'; '.join(told)}.{letter}{small}\n"
-
-
-def _some(record: Record) -> list[ClaimVerdicts]:
-    """The claims that hold for at least one task."""
-    return [
-        one
-        for one in verdicts_of(record).claims
-        if any((row.scope, row.verdict) == (SOME, "supported") for row in one.verdicts)
-    ]
 
 
 def overview(records: Sequence[Record], running: Sequence[str] = ()) -> str:
@@ -119,10 +113,6 @@ def _counts(claims: Sequence[ClaimLine], place: int) -> str:
 def _of(numbers: Sequence[int]) -> str:
     distinct = [str(number) for number in dict.fromkeys(numbers)]
     return f" (claim{'s' if len(distinct) > 1 else ''} {', '.join(distinct)})" if distinct else ""
-
-
-def _miniature(record: Record) -> bool:
-    return any(model["kind"] == "scratch" for model in record.manifest["params"]["models"].values())
 
 
 def _study(record: Record) -> str:

@@ -87,19 +87,8 @@ def main_table(arms: pd.DataFrame, *, note: str) -> Table:
 def scores_table(comparison: Mapping[str, Any], *, note: str) -> Table:
     """Every compared arm: strict and lenient accuracy, F1, knowledge, INVALID, answers without end."""
     frame = arms_frame(comparison).drop(columns=["scope", "seed_sd", "flag"])
-    order = [
-        "model",
-        "task",
-        "stage",
-        "arm",
-        "n_items",
-        "n_clusters",
-        "n_seeds",
-        "guess",
-        "accuracy_strict",
-        "low",
-        "high",
-    ]
+    order = ["model", "task", "stage", "arm", "n_items", "n_clusters", "n_seeds", "guess", "accuracy_strict"]
+    order += ["low", "high"]
     order += [name for name in frame.columns if name not in order]
     title = "Strict and lenient scores of every compared arm (points)"
     return Table(name="scores", title=title, note=note, frame=frame[order], hidden=("runs",))
@@ -124,25 +113,10 @@ def base_table(comparison: Mapping[str, Any], *, shots: int, note: str) -> Table
 
 def effects_table(effects: Mapping[str, Any], *, note: str) -> Table:
     """Confirmed differences with crossed intervals, in points."""
-    frame = pd.DataFrame(effects["rows"])
-    columns = [
-        "model",
-        "target",
-        "reading",
-        "contrast",
-        "chosen",
-        "estimate",
-        "low",
-        "high",
-        "p",
-        "flag",
-        "df",
-    ]
-    columns += ["n_items", "n_clusters", "n_seeds", "scope", "seed_share", "treatment_runs", "control_runs"]
-    if frame.empty:
-        frame = pd.DataFrame(columns=columns)
-    frame = frame[columns]
     points = ["estimate", "low", "high"]
+    columns = ["model", "target", "reading", "contrast", "chosen", *points, "p", "flag", "df"]
+    columns += ["n_items", "n_clusters", "n_seeds", "scope", "seed_share", "treatment_runs", "control_runs"]
+    frame = pd.DataFrame(effects["rows"], columns=columns)
     frame = frame.assign(**{name: (frame[name].astype(float) * 100).round(4) for name in points})
     frame["p"] = [p_text(p) for p in frame["p"]]
     hidden = ("df", "seed_share", "treatment_runs", "control_runs")

@@ -151,13 +151,7 @@ def _sources(root: Path, receipt: Mapping[str, Any], *, params: Params) -> tuple
 
 
 def _scores(path: Path, *, model: str, stage: str, run: str) -> pd.DataFrame:
-    summary = read_table(path)
-    mine = summary[
-        (summary["model"] == model)
-        & (summary["stage"] == stage)
-        & (summary["run"] == run)
-        & (summary["split"] == "test")
-    ]
+    mine = read_table(path).query("model == @model and stage == @stage and run == @run and split == 'test'")
     return pd.DataFrame(
         {
             "task": mine["task"],

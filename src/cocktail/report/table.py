@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from cocktail.errors import RecordError, near
@@ -104,7 +103,8 @@ def named_table(folder: Path, name: str) -> Table:
 
 
 def _as_record(table: Table) -> dict[str, Any]:
-    rows = [[_plain(value) for value in row] for row in table.frame.itertuples(index=False, name=None)]
+    """The table as JSON has it; what is missing is null."""
+    rows = table.frame.astype(object).where(table.frame.notna(), None).to_dict("split")["data"]
     facts = {"name": table.name, "title": table.title, "note": table.note, "digits": table.digits}
     return {**facts, "hidden": list(table.hidden), "columns": list(table.frame.columns), "rows": rows}
 
@@ -113,13 +113,6 @@ def _from_record(record: Mapping[str, Any]) -> Table:
     frame = pd.DataFrame(record["rows"], columns=record["columns"], dtype=object)
     hidden = tuple(record["hidden"])
     return Table(record["name"], record["title"], record["note"], frame, hidden, record["digits"])
-
-
-def _plain(value: Any) -> Any:
-    """A value as JSON has it; what is missing is null."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def one_line(text: str) -> str:

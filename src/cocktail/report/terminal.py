@@ -49,8 +49,10 @@ def print_verdicts(verdicts: Verdicts, console: Console, *, claim: str = "") -> 
         return
     for one in found:
         console.print(Text(f"\n{one.number}. {one.title} ({one.id})\n{one.statement}"))
-        console.print(_table("on", [(_on(row), row) for row in one.verdicts], wide=wide))
-        console.print(Text(_footnote(one)))
+        rows = [(f"{row.on}, {row.reading}, {row.model}", row) for row in one.verdicts]
+        console.print(_table("on", rows, wide=wide))
+        footnote = f"Margin {one.margin:g} points. Contradicted by: {one.contradicted_by} {one.caveat}"
+        console.print(Text(footnote.strip()))
 
 
 def tasks_told(verdicts: Verdicts) -> list[str]:
@@ -92,14 +94,6 @@ def _title(claim: ClaimVerdicts, row: VerdictRow) -> str:
     whole = row.scope in WHOLE and row.control_model == row.model
     where = [*([] if whole else [row.on]), *([row.model] if several else [])]
     return f"{claim.number}. {claim.title}" + (f" ({', '.join(where)})" if where else "")
-
-
-def _on(row: VerdictRow) -> str:
-    return f"{row.on}, {row.reading}, {row.model}"
-
-
-def _footnote(claim: ClaimVerdicts) -> str:
-    return f"Margin {claim.margin:g} points. Contradicted by: {claim.contradicted_by} {claim.caveat}".strip()
 
 
 def _table(first: str, rows: Sequence[tuple[str, VerdictRow]], *, wide: bool) -> Table:
