@@ -138,19 +138,13 @@ def verdicts_of(record: Record) -> Verdicts:
 
 def _told(claim: ClaimVerdicts) -> tuple[Told, ...]:
     rows = claim.headlines()
-    return tuple(
-        Told(_who(row) if len(rows) > 1 else "", row.verdict, _text(row), _effect(row)) for row in rows
-    )
-
-
-def _who(row: VerdictRow) -> str:
-    against = row.control_model
-    return row.model if against == row.model else f"{row.model} against {against}"
-
-
-def _effect(row: VerdictRow) -> str:
-    """The effect; of what is not tested none, though a number may have been measured."""
-    return "" if row.verdict == "not tested" else effect_text(row)
+    found = []
+    for row in rows:
+        who = row.model if row.control_model == row.model else f"{row.model} against {row.control_model}"
+        # Of what is not tested no effect, though a number may have been measured.
+        effect = "" if row.verdict == "not tested" else effect_text(row)
+        found.append(Told(who if len(rows) > 1 else "", row.verdict, _text(row), effect))
+    return tuple(found)
 
 
 def _text(row: VerdictRow) -> str:

@@ -16,7 +16,7 @@ from cocktail.report.page.content import Page, gather
 from cocktail.report.page.forest import claim_forest, row_label, rows_forest
 from cocktail.report.page.studies import side_by_side
 from cocktail.report.page.traces import cell_trace
-from cocktail.report.table import MISSING, p_text
+from cocktail.report.table import MISSING, cell_text, p_text
 from cocktail.report.verdicts import RULE, effect_text
 
 SENTENCES = {
@@ -71,7 +71,8 @@ def render_page(page: Page) -> str:
         "rule": RULE,
     }
     p_value = partial(p_text, missing=MISSING)
-    environment.filters |= {"breakable": breakable, "points": _points, "p_value": p_value, "counts": _counts}
+    points = partial(cell_text, digits=1)
+    environment.filters |= {"breakable": breakable, "points": points, "p_value": p_value, "counts": _counts}
     return environment.get_template("report.html.j2").render(page=page, params=page.params)
 
 
@@ -101,10 +102,6 @@ def _run_ref(page: Page, model: str, run: str) -> Markup:
     if (model, run) not in page.runs:
         return breakable(run)
     return Markup('<a href="#{}">{}</a>').format(slug("run", model, run), breakable(run))
-
-
-def _points(value: float | None) -> str:
-    return MISSING if value is None else f"{value:.1f}".replace("-", "−")
 
 
 def _counts(counts: Mapping[str, int]) -> str:

@@ -165,10 +165,8 @@ def answers_of(items: pd.DataFrame, contrast: Contrast, *, where: Path) -> pd.Da
                 )
             arms.append(chosen.assign(arm=arm))
         both = pd.concat(arms).astype({"run": str, "item": str, "cluster": str, "task": str})
-        asked = both.groupby("item")["run"].transform("size") == sum(
-            len(contrast.runs[arm][task]) for arm in ARMS
-        )
-        found.append(both[asked])
+        num_runs = sum(len(contrast.runs[arm][task]) for arm in ARMS)
+        found.append(both[both.groupby("item")["run"].transform("size") == num_runs])
     every = pd.concat(found, ignore_index=True)
     return every.assign(ok=(every["strict"] == "ok").astype(float))
 
@@ -177,19 +175,10 @@ def rule_effect(answers: pd.DataFrame) -> Effect:
     """Return what the rule makes of the same answers."""
     tasks = []
     for _, mine in answers.groupby("task", sort=False):
-        tables = {
-            arm: mine[mine["arm"] == arm].pivot(index="run", columns="item", values="ok") for arm in ARMS
-        }
         clusters = mine.drop_duplicates("item").set_index("item")["cluster"].sort_index()
-        ours, theirs = (tables[arm][clusters.index] for arm in ARMS)
-        tasks.append(
-            TaskOutcomes(
-                ours.to_numpy(),
-                theirs.to_numpy(),
-                clusters.to_numpy(dtype=str),
-                treatment_runs=list(ours.index),
-                control_runs=list(theirs.index),
-            )
-        )
+        table = mine.pivot(index=["arm", "run"], columns="item", values="ok")[clusters.index]
+        ours, theirs = (table.loc[arm] for arm in ARMS)
+        runs = {"treatment_runs": list(ours.index), "control_runs": list(theirs.index)}
+        tasks.append(TaskOutcomes(ours.to_numpy(), theirs.to_numpy(), clusters.to_numpy(dtype=str), **runs))
     fixed = [arm for arm in ARMS if set(answers.loc[answers["arm"] == arm, "run"]) == {GIVEN}]
     return crossed_macro(tasks, fixed=fixed)
