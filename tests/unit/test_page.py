@@ -19,6 +19,7 @@ from html_tree import Node, read_html
 from cocktail.claims.reasons import EXPLORATORY
 from cocktail.claims.rows import VerdictRow, study_verdicts
 from cocktail.config import Params
+from cocktail.config.compose import known_studies
 from cocktail.errors import RecordError
 from cocktail.files.records import read_json, write_json
 from cocktail.report.markup import slug
@@ -249,7 +250,7 @@ def test_each_claim_shows_all_its_rows_with_their_runs(render: Render, reports: 
 def test_a_row_that_was_not_tested_stands_under_what_was_not_run(render: Render) -> None:
     text = render().by_id("not-run").text
     assert f"Made up, not tested: seeds (macro, strict ({MODEL}))" in text
-    assert "without a record: paper, proxy, smoke, tiny, untuned." in text
+    assert f"without a record: {', '.join(known_studies(ROOT / 'conf'))}." in text
 
 
 def test_every_written_table_is_shown_as_it_was_written(render: Render, reports: Path) -> None:
@@ -400,7 +401,8 @@ def test_recorded_studies_show_hardware_and_cost(
     assert f"{manifest['hardware']['cores']} cores of" in text
     assert f"runs {manifest['runtime']['runs']}, of which 0 with times" in text
     assert manifest["git"]["commit"][:12] in text
-    assert "without a record: paper, proxy, tiny, untuned." in page.by_id("not-run").text
+    others = [name for name in known_studies(ROOT / "conf") if name != "smoke"]
+    assert f"without a record: {', '.join(others)}." in page.by_id("not-run").text
     del manifest["runtime"]["runs"]
     write_json(reports / "studies/smoke/manifest.json", manifest)
     with pytest.raises(RecordError, match="the manifest lacks 'runs'"):
