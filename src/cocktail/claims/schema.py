@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from cocktail.config import ConfigSection, evaluated_tasks, mixable_tasks
 from cocktail.config.yaml_file import read_yaml
-from cocktail.errors import ConfigError, near
+from cocktail.errors import ConfigError, near, unknown
 from cocktail.tasks import task_groups
 
 Family = Literal["primary", "secondary", "exploratory"]
@@ -195,8 +195,7 @@ def _unknown_names(test: ContrastTest | CellsTest | ConsistencyTest) -> Iterator
         if test.tasks not in task_groups():
             yield f"no task is of group {test.tasks!r}{near(test.tasks, task_groups())}"
     elif isinstance(test, ContrastTest):
-        tasks = evaluated_tasks()
-        yield from (f"unknown task {task!r}{near(task, tasks)}" for task in test.tasks if task not in tasks)
+        yield from unknown(test.tasks, evaluated_tasks(), "unknown task")
         if len(set(test.tasks)) < len(test.tasks):
             yield "a task is named twice"
     if isinstance(test, ContrastTest):

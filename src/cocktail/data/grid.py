@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 
 from cocktail.config import MixtureKind, Params, general_tasks
-from cocktail.errors import ConfigError, near
+from cocktail.errors import ConfigError, unknown
 
 RunKind = Literal["base", "shots", "single", "pair", "without", "all", "tuned", "steps", "size"]
 KINDS = ("single", "pair", "without", "all", "tuned")
@@ -97,12 +97,8 @@ def explore_runs(params: Params, *, model: str = "") -> list[Run]:
     include, general = params.study.include, general_tasks()
     grid = mixture_runs(params) + _tuned(params)
     known = {*KINDS, *(run.id for run in grid)}
-    unknown = [name for name in include if name not in known]
-    if unknown:
-        raise ConfigError(
-            [f"study.include: no kind or run {name!r}{near(name, known)}" for name in unknown],
-            where="params.yaml",
-        )
+    if wrong := unknown(include, known, "study.include: no kind or run"):
+        raise ConfigError(wrong, where="params.yaml")
     wanted = [run for run in grid if run.kind in include or run.id in include]
     untuned = bool(model) and params.model(model).untuned
     bases = [
