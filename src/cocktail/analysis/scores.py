@@ -197,10 +197,8 @@ def confirmed_arms(scores: ModelScores, target: str) -> dict[str, list[str]]:
 
 def _dev_accuracies(summary: pd.DataFrame, model: str) -> dict[tuple[str, str], float]:
     asked = (summary["model"] == model) & (summary["split"] == "dev") & (summary["stage"] == "explore")
-    found: dict[tuple[str, str], float] = (
-        summary[asked].set_index(["run", "task"])["accuracy_strict"].to_dict()
-    )
-    return found
+    rows = summary[asked][["run", "task", "accuracy_strict"]]
+    return {(run, task): share for run, task, share in rows.itertuples(index=False, name=None)}
 
 
 def _of(table: pd.DataFrame, model: str) -> pd.DataFrame:
