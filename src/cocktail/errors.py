@@ -8,7 +8,7 @@ reaches the user.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 
 class CocktailError(Exception):
@@ -77,3 +77,8 @@ def near(name: str, known: Iterable[str]) -> str:
     known = sorted(known)
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known)}"
+
+
+def unknown(names: Iterable[str], known: Collection[str], what: str) -> list[str]:
+    """Return a line on each name that is not among ``known``: ``what``, the name, the closest known one."""
+    return [f"{what} {name!r}{near(name, known)}" for name in names if name not in known]

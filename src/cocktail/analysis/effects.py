@@ -35,13 +35,8 @@ def effect_rows(scores: ModelScores, *, params: Params) -> list[EffectRow]:
 def _row(scores: ModelScores, target: str, *, contrast: str, reading: Reading, params: Params) -> EffectRow:
     arms, confidence = confirmed_arms(scores, target), params.compare.confidence
     treatment, control = (arms[arm] for arm in CONTRASTS[contrast])
-    both = scores.outcomes("confirm", [*treatment, *control], target, reading)
-    effect = crossed_effect(
-        both.values[: len(treatment)],
-        both.values[len(treatment) :],
-        both.clusters,
-        confidence=confidence,
-    )
+    both, num = scores.outcomes("confirm", [*treatment, *control], target, reading), len(treatment)
+    effect = crossed_effect(both.values[:num], both.values[num:], both.clusters, confidence=confidence)
     return EffectRow(
         flag=flag_of(scores, "confirm", arms["single"], target),
         model=scores.model,

@@ -47,8 +47,7 @@ def leave_one_out_rows(scores: ModelScores, *, params: Params) -> list[LeaveOneO
     everything = set(params.study.tasks)
     return [
         LeaveOneOutRow(
-            left_out=left,
-            **_difference(scores, task, more="all", less=_run_of(scores, everything - {left})),
+            left_out=left, **_difference(scores, task, more="all", less=_run_of(scores, everything - {left}))
         )
         for task in params.study.evaluations
         for left in params.study.tasks
@@ -120,11 +119,7 @@ def _snooping(scores: ModelScores, task: str, candidates: list[str], *, seed: in
         found = snooping_test(outcomes.values[0], outcomes.values[1:], outcomes.clusters, seed=seed)
         p, better = round(found.p, 4), [candidates[i] for i in found.better]
     return SnoopingRow(
-        n_items=len(outcomes.clusters),
-        n_clusters=num_clusters,
-        single=single,
-        p_any_better=p,
-        better=better,
+        n_items=len(outcomes.clusters), n_clusters=num_clusters, single=single, p_any_better=p, better=better
     )
 
 

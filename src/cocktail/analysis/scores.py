@@ -181,22 +181,15 @@ def confirmed_arms(scores: ModelScores, target: str) -> dict[str, list[str]]:
     ``tuned_mixture`` are the best of equally many tries on dev.
     """
     selection = scores.selected[target]
-    chosen = selection["chosen"]
+    mixtures = {"single": f"single_{target}", "chosen": selection["chosen"], "all": "all"}
+    mixtures |= {arm: selection.get(arm, "") for arm in ("tuned_single", "tuned_mixture")}
     arms: dict[str, list[str]] = {}
     for run in scores.confirmed:
-        if run.matches and run.sources == (target,):
-            matched = mixture_of(run.matches, run.seed)
-            names = [
-                f"{run.kind}_as_{arm}"
-                for arm, mixture in (("chosen", chosen), ("all", "all"))
-                if mixture == matched
-            ]
-        elif run.matches:
-            continue
+        if not run.matches:
+            names = [arm for arm, mixture in mixtures.items() if mixture == run.mixture]
         else:
-            tuned = [(arm, selection.get(arm, "")) for arm in ("tuned_single", "tuned_mixture")]
-            roles = (("single", f"single_{target}"), ("chosen", chosen), ("all", "all"), *tuned)
-            names = [arm for arm, role in roles if role == run.mixture]
+            alike = [arm for arm in ("chosen", "all") if mixtures[arm] == mixture_of(run.matches, run.seed)]
+            names = [f"{run.kind}_as_{arm}" for arm in alike if run.sources == (target,)]
         for name in names:
             arms.setdefault(name, []).append(run.id)
     return arms
@@ -204,11 +197,8 @@ def confirmed_arms(scores: ModelScores, target: str) -> dict[str, list[str]]:
 
 def _dev_accuracies(summary: pd.DataFrame, model: str) -> dict[tuple[str, str], float]:
     asked = (summary["model"] == model) & (summary["split"] == "dev") & (summary["stage"] == "explore")
-    rows = summary[asked]
-    return {
-        (str(run), str(task)): float(share)
-        for run, task, share in zip(rows["run"], rows["task"], rows["accuracy_strict"], strict=True)
-    }
+    rows = summary[asked][["run", "task", "accuracy_strict"]]
+    return {(run, task): share for run, task, share in rows.itertuples(index=False, name=None)}
 
 
 def _of(table: pd.DataFrame, model: str) -> pd.DataFrame:

@@ -72,14 +72,11 @@ def select_study(
             raise ConfigError(
                 [f"study.include has no mixture that contains target {task!r}"], where="params.yaml"
             )
-    floors = {task: _floor(task, items, evaluations[task], params) for task in params.study.evaluations}
-    write_digested(
-        out,
-        {
-            "choices": {task: asdict(choice) for task, choice in choices.items()},
-            "floors": {task: asdict(floor) for task, floor in floors.items()},
-        },
-    )
+    written = {task: asdict(choice) for task, choice in choices.items()}
+    floors = {
+        task: asdict(_floor(task, items, evaluations[task], params)) for task in params.study.evaluations
+    }
+    write_digested(out, {"choices": written, "floors": floors})
     return choices
 
 
@@ -109,7 +106,9 @@ def _choice(task: str, items: pd.DataFrame, params: Params) -> Selection:
     dev, test = (shares[split].to_dict() for split in ("dev", "test"))
     explored = explore_runs(params)
     kinds = {run.id: run.kind for run in explored}
-    chosen = choose(candidates(params, task), kinds, dev=dev, test=test, possible=_possible(task, params))
+    grid = mixtures(params.study.tasks).values()
+    possible = sum(kind != "single" and task in sources for kind, sources in grid)
+    chosen = choose(candidates(params, task), kinds, dev=dev, test=test, possible=possible)
     if not params.study.tries or "tuned" not in params.study.include or task not in params.study.targets:
         return chosen
     singles = [run.id for run in explored if run.kind in ("single", "tuned") and run.sources == (task,)]
@@ -119,11 +118,6 @@ def _choice(task: str, items: pd.DataFrame, params: Params) -> Selection:
         tuned_single=max(singles, key=lambda run: dev[run]),
         tuned_mixture=max(of_all, key=lambda run: dev[run]),
     )
-
-
-def _possible(task: str, params: Params) -> int:
-    grid = mixtures(params.study.tasks).values()
-    return sum(kind != "single" and task in sources for kind, sources in grid)
 
 
 def _floor(task: str, items: pd.DataFrame, evaluation: Evaluation, params: Params) -> Floor:

@@ -50,10 +50,7 @@ class Case:
     @property
     def fixed(self) -> list[Arm]:
         """The sides that are one given model, no draw of training."""
-        sides: list[tuple[Arm, bool]] = [
-            ("treatment", self.treatment.fixed),
-            ("control", self.control.fixed),
-        ]
+        sides: list[tuple[Arm, bool]] = [("treatment", self.treatment.fixed), ("control", self.control.fixed)]
         return [side for side, fixed in sides if fixed]
 
 

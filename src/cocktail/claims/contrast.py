@@ -59,7 +59,9 @@ def _draft(setting: Setting, cases: Sequence[Case], *, scope: str) -> Draft:
     """Compare the arms on the cases that can be tested; a single case is shown even where it cannot."""
     tested = [case for case in cases if not case.blocked]
     shown = tested or [case for case in cases if len(cases) == 1 and case.outcomes]
-    effect = _effect(setting, shown) if shown else None
+    outcomes = [case.outcomes for case in shown if case.outcomes]
+    confidence = setting.params.compare.confidence
+    effect = crossed_macro(outcomes, fixed=shown[0].fixed, confidence=confidence) if shown else None
     notes = (_note(setting, cases, tested), _left_out(shown), _power(setting, effect) if tested else None)
     return Draft(
         model=setting.scores.model,
@@ -113,14 +115,6 @@ def _some(setting: Setting, alone: Sequence[Draft]) -> Draft:
         p_adjusted=adjusted[surest],
         notes=(Reason(code="shown", detail=f"shown: {surest}"),),
         finding=find_some(findings, highs, margin=setting.claim.margin),
-    )
-
-
-def _effect(setting: Setting, cases: Sequence[Case]) -> Effect:
-    return crossed_macro(
-        [case.outcomes for case in cases if case.outcomes],
-        fixed=cases[0].fixed,
-        confidence=setting.params.compare.confidence,
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from statistics import fmean
 from typing import Any
 
-from cocktail.claims.rows import VerdictRow, Verdicts
+from cocktail.claims.rows import Verdicts
 from cocktail.claims.verdict import Verdict
 
 ARMS = ("single", "chosen", "all")
@@ -33,7 +33,8 @@ def headline_metrics(numbers: Mapping[str, Any], claims: Verdicts) -> dict[str, 
 
 def _of_model(model: str, numbers: Mapping[str, Any], claims: Verdicts) -> dict[str, Any]:
     confirmed = numbers.get("confirmed", {}).values()
-    heads = _headlines(model, claims)
+    # About this model alone, not about a larger one beside it.
+    heads = {claim.id: row for claim, row in claims.headlines() if row.model == row.control_model == model}
     verdicts = [row.verdict for row in heads.values()]
     counts = {name.replace(" ", "_"): verdicts.count(name) for name in TOLD}
     return {
@@ -49,8 +50,3 @@ def _of_model(model: str, numbers: Mapping[str, Any], claims: Verdicts) -> dict[
         },
         "verdicts": {**counts, "undecided": len(verdicts) - sum(counts.values())} if verdicts else {},
     }
-
-
-def _headlines(model: str, claims: Verdicts) -> dict[str, VerdictRow]:
-    """The headline of each claim about this model alone, not about a larger one beside it."""
-    return {claim.id: row for claim, row in claims.headlines() if row.model == row.control_model == model}

@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from cocktail.config import ConfigSection, evaluated_tasks, mixable_tasks
 from cocktail.config.yaml_file import read_yaml
-from cocktail.errors import ConfigError, near
+from cocktail.errors import ConfigError, near, unknown
 from cocktail.tasks import task_groups
 
 Family = Literal["primary", "secondary", "exploratory"]
@@ -191,27 +191,27 @@ def known_mixtures() -> set[str]:
 
 
 def _unknown_names(test: ContrastTest | CellsTest | ConsistencyTest) -> Iterator[str]:
-    if isinstance(test, ContrastTest) and isinstance(test.tasks, str):
-        if test.tasks not in task_groups():
-            yield f"no task is of group {test.tasks!r}{near(test.tasks, task_groups())}"
-    elif isinstance(test, ContrastTest):
-        tasks = evaluated_tasks()
-        yield from (f"unknown task {task!r}{near(task, tasks)}" for task in test.tasks if task not in tasks)
+    if not isinstance(test, ContrastTest):
+        return
+    if isinstance(test.tasks, str):
+        yield from unknown([test.tasks], task_groups(), "no task is of group")
+    else:
+        yield from unknown(test.tasks, evaluated_tasks(), "unknown task")
         if len(set(test.tasks)) < len(test.tasks):
             yield "a task is named twice"
-    if isinstance(test, ContrastTest):
-        arms = {*UNTUNED_ARMS, *TARGET_ARMS, "all"}
-        for arm in (test.treatment, test.control):
-            if arm not in arms | known_mixtures():
-                mixture = arm.startswith(("single_", "pair_", "without_", "size_without_"))
-                kind = "run" if mixture else "arm"
-                yield f"unknown {kind} {arm!r}{near(arm, arms | known_mixtures() if kind == 'run' else arms)}"
-        if test.treatment == test.control:
-            yield f"{test.treatment} is compared with itself"
-        if test.treatment == "reference":
-            yield "reference is what a model is held against; make it the control"
-        if test.invalid_limit is not None and not {test.treatment, test.control} & {*UNTUNED_ARMS}:
-            yield "invalid_limit is of an untuned arm, and there is none"
+    arms = {*UNTUNED_ARMS, *TARGET_ARMS, "all"}
+    runs = arms | known_mixtures()
+    for arm in (test.treatment, test.control):
+        if arm.startswith(("single_", "pair_", "without_", "size_without_")):
+            yield from unknown([arm], runs, "unknown run")
+        elif arm not in runs:
+            yield f"unknown arm {arm!r}{near(arm, arms)}"
+    if test.treatment == test.control:
+        yield f"{test.treatment} is compared with itself"
+    if test.treatment == "reference":
+        yield "reference is what a model is held against; make it the control"
+    if test.invalid_limit is not None and not {test.treatment, test.control} & {*UNTUNED_ARMS}:
+        yield "invalid_limit is of an untuned arm, and there is none"
 
 
 def _lines(item: dict[str, Any], raw: Any) -> Iterator[str]:

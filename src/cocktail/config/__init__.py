@@ -15,13 +15,7 @@ from cocktail.config.models import ModelConfig, PretrainConfig, WeightsPackage
 from cocktail.config.params import RENAMED, Params, check_params, load_params, record_name
 from cocktail.config.study import FetchConfig, PrepareConfig, RawFile, SourceConfig, StudyConfig
 from cocktail.config.tasks import evaluated_tasks, general_tasks, mixable_tasks, task_names
-from cocktail.config.training import (
-    AnswerConfig,
-    EndpointConfig,
-    EvaluateConfig,
-    ExecuteConfig,
-    SlurmConfig,
-)
+from cocktail.config.training import AnswerConfig, EndpointConfig, EvaluateConfig, ExecuteConfig, SlurmConfig
 
 __all__ = [
     "FILLER",

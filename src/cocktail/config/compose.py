@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from cocktail.config.catalogue import with_catalogue
-from cocktail.errors import ConfigError, near
+from cocktail.errors import ConfigError, near, unknown
 
 if TYPE_CHECKING:
     from cocktail.config.params import Params
@@ -48,12 +48,11 @@ def compose(conf: Path, study: str, overrides: Sequence[str] = ()) -> dict[str, 
 
 def refused(error: Exception, conf: Path, overrides: Sequence[str]) -> ConfigError:
     """Return what a composition was refused for: the names that are not there, each with its nearest."""
-    unknown = list(_unknown(conf, overrides))
-    reasons = unknown or [" ".join(str(error).split())]
+    reasons = _unknown(conf, overrides) or [" ".join(str(error).split())]
     return ConfigError(reasons, where=f"{conf.name} with {' '.join(overrides)}")
 
 
-def _unknown(conf: Path, overrides: Sequence[str]) -> Iterator[str]:
+def _unknown(conf: Path, overrides: Sequence[str]) -> list[str]:
     """The names in overrides that conf/ does not know; none where an override cannot even be parsed."""
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
@@ -65,29 +64,25 @@ def _unknown(conf: Path, overrides: Sequence[str]) -> Iterator[str]:
     try:
         parsed = OverridesParser.create().parse_overrides(list(overrides))
     except HydraException:
-        return
+        return []
     options = {
         folder.name: sorted(path.stem for path in folder.glob("*.yaml"))
         for folder in conf.iterdir()
         if any(folder.glob("*.yaml"))
     }
-    wrong = False
-    for one in parsed:
-        if one.key_or_group in options:
-            value = one.value()
-            for name in value if isinstance(value, list) else [value]:
-                if str(name) not in options[one.key_or_group]:
-                    wrong = True
-                    yield f"no {one.key_or_group} {str(name)!r}{near(str(name), options[one.key_or_group])}"
+    groups = [one for one in parsed if one.key_or_group in options]
+    wrong: list[str] = []
+    for one in groups:
+        named = one.value() if isinstance(one.value(), list) else [one.value()]
+        wrong += unknown(map(str, named), options[one.key_or_group], f"no {one.key_or_group}")
     if wrong:
-        return
-    groups = [str(one.input_line) for one in parsed if one.key_or_group in options]
+        return wrong
     GlobalHydra.instance().clear()  # DVC may be within a composition; its context restores what was there
     with initialize_config_dir(str(conf.resolve()), version_base=None):
-        known = OmegaConf.to_container(hydra_compose("config", overrides=groups))
-    for one in parsed:
-        if one.key_or_group not in options and not one.is_add():
-            yield from _unknown_part(one.key_or_group, known)
+        composed = hydra_compose("config", overrides=[str(one.input_line) for one in groups])
+    known = OmegaConf.to_container(composed)
+    keys = [one.key_or_group for one in parsed if one.key_or_group not in options and not one.is_add()]
+    return [line for key in keys for line in _unknown_part(key, known)]
 
 
 def _unknown_part(key: str, known: Any) -> Iterator[str]:

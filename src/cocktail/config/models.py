@@ -75,22 +75,13 @@ class ModelConfig(ConfigSection):
     @model_validator(mode="after")
     def _kind_has_its_fields(self) -> ModelConfig:
         needs = {
-            "scratch": (
-                "stop_token",
-                "architecture",
-                "vocabulary",
-                "hidden",
-                "layers",
-                "heads",
-                "feed_forward",
-                "pretrain",
-            ),
-            "hub": ("stop_token", "repo"),
-            "package": ("stop_token", "packages", "sha256", "licence"),
-            "folder": ("stop_token",),
-            "endpoint": ("served",),
+            "scratch": "stop_token architecture vocabulary hidden layers heads feed_forward pretrain",
+            "hub": "stop_token repo",
+            "package": "stop_token packages sha256 licence",
+            "folder": "stop_token",
+            "endpoint": "served",
         }[self.kind]
-        missing = [name for name in needs if not getattr(self, name)]
+        missing = [name for name in needs.split() if not getattr(self, name)]
         if missing:
             raise ValueError(f"a model of kind {self.kind} needs {', '.join(missing)}")
         named = [(package.name, package.file) for package in self.packages]

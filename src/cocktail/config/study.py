@@ -19,7 +19,7 @@ from cocktail.config.base import (
     Tier,
 )
 from cocktail.config.tasks import evaluated_tasks, general_tasks, mixable_tasks
-from cocktail.errors import near
+from cocktail.errors import near, unknown
 
 
 class RawFile(ConfigSection):
@@ -102,9 +102,8 @@ class MixConfig(ConfigSection):
     def _names_are_of_tasks(self) -> MixConfig:
         known = [task for task in mixable_tasks() if task not in SHARED_OUT_TASKS]
         for key, named in (("cap", self.caps), ("weight", self.weights)):
-            wrong = [task for task in named if task not in known]
-            if wrong:
-                raise ValueError("; ".join(f"no task with a {key} {t!r}{near(t, known)}" for t in wrong))
+            if wrong := unknown(named, known, f"no task with a {key}"):
+                raise ValueError("; ".join(wrong))
         return self
 
 
@@ -129,12 +128,8 @@ class StudyConfig(ConfigSection):
     @model_validator(mode="after")
     def _names_are_known(self) -> StudyConfig:
         mixable, evaluations, general = mixable_tasks(), evaluated_tasks(), general_tasks()
-        problems = [f"unknown task {t!r}{near(t, mixable)}" for t in self.tasks if t not in mixable]
-        problems += [
-            f"unknown evaluation {t!r}{near(t, evaluations)}"
-            for t in self.evaluations
-            if t not in evaluations
-        ]
+        problems = unknown(self.tasks, mixable, "unknown task")
+        problems += unknown(self.evaluations, evaluations, "unknown evaluation")
         for target in self.targets:
             lacks = [key for key in ("tasks", "evaluations") if target not in getattr(self, key)]
             if target in general:

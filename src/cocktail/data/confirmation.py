@@ -14,7 +14,7 @@ from typing import Literal
 
 from cocktail.config import Params, general_tasks
 from cocktail.data.grid import Asked, Run, asked_whole, explore_runs, mixture_run, mixture_runs, seeded
-from cocktail.errors import ConfigError, near
+from cocktail.errors import ConfigError, unknown
 
 
 def confirm_runs(params: Params, chosen: Mapping[str, Mapping[str, str]], *, model: str = "") -> list[Run]:
@@ -33,15 +33,13 @@ def confirm_runs(params: Params, chosen: Mapping[str, Mapping[str, str]], *, mod
         return []
     grid = {run.id: run for run in explore_runs(params)}
     targets = [target for target in params.study.targets if target in chosen]
-    lost = [target for target in targets if any(run and run not in grid for run in chosen[target].values())]
+    lost = [
+        f"no explored run is what was chosen for target {target!r}: run choose again"
+        for target in targets
+        if any(run and run not in grid for run in chosen[target].values())
+    ]
     if lost:
-        raise ConfigError(
-            [
-                f"no explored run is what was chosen for target {target!r}: run choose again"
-                for target in lost
-            ],
-            where="study.targets",
-        )
+        raise ConfigError(lost, where="study.targets")
     every = mixture_run(params, "all", tuple(params.study.tasks))
     also = _confirmed_also(params)
     whole = asked_whole(params, general_tasks(), dev=False)
@@ -87,12 +85,8 @@ def dearest_choice(params: Params, target: str, mixture: str) -> dict[str, str]:
 def _confirmed_also(params: Params) -> list[Run]:
     """Return the mixtures of ``study.confirm_also``; they need not be explored, as ``all`` need not."""
     grid = {run.id: run for run in mixture_runs(params)}
-    unknown = [name for name in params.study.confirm_also if name not in grid]
-    if unknown:
-        raise ConfigError(
-            [f"study.confirm_also: no mixture {name!r}{near(name, grid)}" for name in unknown],
-            where="params.yaml",
-        )
+    if wrong := unknown(params.study.confirm_also, grid, "study.confirm_also: no mixture"):
+        raise ConfigError(wrong, where="params.yaml")
     return [grid[name] for name in params.study.confirm_also]
 
 

@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 
 from cocktail.config import MixtureKind, Params, general_tasks
-from cocktail.errors import ConfigError, near
+from cocktail.errors import ConfigError, unknown
 
 RunKind = Literal["base", "shots", "single", "pair", "without", "all", "tuned", "steps", "size"]
 KINDS = ("single", "pair", "without", "all", "tuned")
@@ -97,20 +97,15 @@ def explore_runs(params: Params, *, model: str = "") -> list[Run]:
     include, general = params.study.include, general_tasks()
     grid = mixture_runs(params) + _tuned(params)
     known = {*KINDS, *(run.id for run in grid)}
-    unknown = [name for name in include if name not in known]
-    if unknown:
-        raise ConfigError(
-            [f"study.include: no kind or run {name!r}{near(name, known)}" for name in unknown],
-            where="params.yaml",
-        )
+    if wrong := unknown(include, known, "study.include: no kind or run"):
+        raise ConfigError(wrong, where="params.yaml")
     wanted = [run for run in grid if run.kind in include or run.id in include]
     untuned = bool(model) and params.model(model).untuned
-    bases = [
-        Run(id="base", kind="base", sources=(), seed=params.study.seed, asked=asked_whole(params, general))
-    ]
+    base = Run(id="base", kind="base", sources=(), seed=params.study.seed, asked=asked_whole(params, general))
+    bases = [base]
     if params.answer.shots:
-        asked = tuple(one for one in bases[0].asked if one.task not in general)  # these have no train rows
-        bases += [replace(bases[0], id="base_shots", kind="shots", shots=params.answer.shots, asked=asked)]
+        asked = tuple(one for one in base.asked if one.task not in general)  # these have no train rows
+        bases += [replace(base, id="base_shots", kind="shots", shots=params.answer.shots, asked=asked)]
     explored = [replace(run, asked=_asked_explored(params, run, general)) for run in wanted]
     return [*bases, *([] if untuned else explored)]
 
@@ -136,8 +131,7 @@ def _asked_explored(params: Params, run: Run, general: Sequence[str]) -> tuple[A
     missing = len(params.study.tasks) - len(run.sources)
     asks_general = len(run.sources) == 1 or missing <= 1 or INSTRUCTIONS in run.sources
     return tuple(
-        replace(one, test_rows=one.test_rows if one.task in general else answer_rows)
-        for answer_rows in [params.answer.explored_test_rows]
+        one if one.task in general else replace(one, test_rows=params.answer.explored_test_rows)
         for one in asked_whole(params, general)
         if asks_general or one.task not in general
     )
@@ -197,13 +191,18 @@ def _tuned(params: Params) -> list[Run]:
     They are drawn without replacement from the product in ``tune``. All needs no choice among mixtures, so
     both sides have equally many tries.
     """
-    space = list(product(_tried_rates(params), params.tune.epochs, params.tune.seeds))
+    # Rates of six digits, so that no noise of a product changes a run.
+    rates = [
+        float(f"{factor * params.train.learning_rate:.6g}") for factor in params.tune.learning_rate_factors
+    ]
+    space = list(product(rates, params.tune.epochs, params.tune.seeds))
     if params.study.tries > len(space):
         raise ConfigError(
             [f"study.tries is {params.study.tries}, but tune offers only {len(space)} combinations"],
             where="params.yaml",
         )
     order = np.random.default_rng(params.study.seed).permutation(len(space))[: params.study.tries]
+    tries = [space[place] for place in order]
     tuned: list[tuple[str, MixtureKind, tuple[str, ...]]] = []
     tuned += [(target, "single", (target,)) for target in params.study.targets]
     tuned += [("all", "all", tuple(params.study.tasks))] if params.study.targets else []
@@ -212,16 +211,10 @@ def _tuned(params: Params) -> list[Run]:
             mixture_run(params, kind, sources),
             id=f"tuned_{name}_{number}",
             kind="tuned",
-            learning_rate=space[index][0],
-            epochs=space[index][1],
-            seed=space[index][2],
+            learning_rate=rate,
+            epochs=epochs,
+            seed=seed,
         )
         for name, kind, sources in tuned
-        for number, index in enumerate(order, start=1)
+        for number, (rate, epochs, seed) in enumerate(tries, start=1)
     ]
-
-
-def _tried_rates(params: Params) -> list[float]:
-    """Return the learning rates of the tries; six digits, so that no noise of a product changes a run."""
-    plain = params.train.learning_rate
-    return [float(f"{factor * plain:.6g}") for factor in params.tune.learning_rate_factors]

@@ -32,7 +32,7 @@ def check_room() -> None:
     if not os.environ.get(STAGE) or not cache.parent.is_dir():
         return
     cache.mkdir(exist_ok=True)
-    files = [file for out in _outputs() for file in _files(out)]
+    files = [file for out in _outputs() for file in (out, *out.rglob("*")) if file.is_file()]
     free = shutil.disk_usage(cache).free - SPARE
     if sum(file.stat().st_size for file in files) <= free:
         return
@@ -77,10 +77,6 @@ def _outputs(*, cached_only: bool = True) -> list[Path]:
     stages = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]
     stage, _, model = os.environ[STAGE].rpartition(":")[2].partition("@")
     return list(outputs(stages.get(stage, {}), model, cached_only=cached_only))
-
-
-def _files(out: Path) -> Iterator[Path]:
-    return (file for file in ([out] if out.is_file() else out.rglob("*")) if file.is_file())
 
 
 def _cached(file: Path, cache: Path) -> bool:

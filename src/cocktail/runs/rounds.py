@@ -42,19 +42,18 @@ def in_two_rounds(jobs: Sequence[Job[Payload]], hand_out: HandOut[Payload], *, l
         label: what the progress bar says.
     """
     failed: dict[str, str] = {}
-    ordered = sorted(jobs, key=lambda job: (-job.size, job.name))
+    left = list(jobs)
     with _progress(jobs, label) as report:
         for wait in (False, True):
-            put_off: list[Job[Payload]] = []
+            ordered, left = sorted(left, key=lambda job: (-job.size, job.name)), []
             for job, reason in hand_out(ordered, wait) if ordered else ():
                 if reason is None and not wait:
-                    put_off.append(job)
+                    left.append(job)
                     continue
                 told = "another process is at it, and does not end" if reason is None else reason
                 if told:
                     failed[job.name] = told
                 report(job, told)
-            ordered = sorted(put_off, key=lambda job: (-job.size, job.name))
     return failed
 
 

@@ -59,7 +59,7 @@ def code_answers(
         if len(mine):
             columns = given[["answer", "label_choice", "stopped", "reference_logprob"]]
             parts.append(_coded(columns, mine, evaluations[one.task], tolerance=tolerance))
-    codes = pd.concat([part for part in parts if len(part)], ignore_index=True)[COLUMNS]
+    codes = pd.concat([part for part in parts if len(part)], ignore_index=True)
     order = {item: n for n, item in enumerate(i for e in evaluations.values() for i in e.gold["item"])}
     return codes.sort_values("item", key=lambda items: items.map(order), ignore_index=True)
 
@@ -160,10 +160,9 @@ def _coded(
         ]
     except DataError as error:
         raise DataError(error.what, where=f"prepared data of {evaluation.task}", fix=error.fix) from None
-    read = [one.read_strict if evaluation.has_labels else "" for one in outcomes]
-    columns = {"strict": [one.strict for one in outcomes], "lenient": [one.lenient for one in outcomes]}
-    codes = pd.DataFrame({**columns, "read": read}, index=rows.index, dtype="str")
-    empty = (rows["answer"].str.strip() == "").astype(bool)
-    return pd.concat([rows[["item", "label_choice", "stopped", "reference_logprob"]], codes], axis=1).assign(
-        empty=empty
-    )
+    return rows.assign(
+        strict=[one.strict for one in outcomes],
+        lenient=[one.lenient for one in outcomes],
+        read=[one.read_strict if evaluation.has_labels else "" for one in outcomes],
+        empty=(rows["answer"].str.strip() == "").astype(bool),
+    )[COLUMNS]

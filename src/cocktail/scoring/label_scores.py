@@ -31,10 +31,8 @@ def label_scores(
     Raises:
         DataError: a reference is no label.
     """
-    if not set(references) <= set(labels):
-        raise DataError(
-            f"a gold label is none of {', '.join(labels)}: {sorted(set(references) - set(labels))[0]}"
-        )
+    if wrong := set(references) - set(labels):
+        raise DataError(f"a gold label is none of {', '.join(labels)}: {min(wrong)}")
     predicted, gold, names = np.array(predictions), np.array(references), np.array(labels)
     is_predicted, is_gold = predicted[:, None] == names, gold[:, None] == names
     right = (is_predicted & is_gold).sum(axis=0)

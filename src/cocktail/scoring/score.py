@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 
 import pandas as pd
@@ -37,22 +38,16 @@ def score_study(
     """
     evaluations = read_evaluations(prepared)
     items, summary = [], []
-    for model in models:
-        for stage in STAGES:
-            folder = _folder(answers, model, stage)
-            for run, table in read_answers(folder).items():
-                about = read_asked(folder, run)
-                where: dict[str, str | int] = {
-                    "model": model,
-                    "stage": stage,
-                    "run": run,
-                    "mixture": about.mixture,
-                    "seed": about.seed,
-                }
-                scored = score_items(table, evaluations, run=run, asked=about.asked, tolerance=tolerance)
-                scored = scored.assign(**where)
-                items.append(scored[[*KEYS, "task", "split", "item", "cluster", *CODES, LOGPROB]])
-                summary += [{**where, **row} for row in _rows(scored, evaluations)]
+    for model, stage in product(models, STAGES):
+        folder = _folder(answers, model, stage)
+        for run, table in read_answers(folder).items():
+            about = read_asked(folder, run)
+            names: tuple[str | int, ...] = (model, stage, run, about.mixture, about.seed)
+            where = dict(zip(KEYS, names, strict=True))
+            scored = score_items(table, evaluations, run=run, asked=about.asked, tolerance=tolerance)
+            scored = scored.assign(**where)
+            items.append(scored[[*KEYS, "task", "split", "item", "cluster", *CODES, LOGPROB]])
+            summary += [{**where, **row} for row in _rows(scored, evaluations)]
     all_items, all_rows = pd.concat(items, ignore_index=True), pd.DataFrame(summary)
     write_table(out / "items.parquet", all_items)
     write_table(out / "summary.parquet", all_rows)

@@ -97,42 +97,31 @@ def _clear_errors(source: SourceConfig, what: str) -> Iterator[None]:
     """Turn the library's errors into one message each, with what mends it."""
     try:
         yield
-    except GatedRepoError:
-        raise SourceError(
-            "the repository is gated",
-            where=PAGE + source.repo,
-            fix="accept its terms on that page, then set HF_TOKEN or run `hf auth login`",
-        ) from None
-    except RepositoryNotFoundError:
-        raise SourceError(
-            "the Hub knows no such data set, or it is private",
-            where=PAGE + source.repo,
-            fix="check the source's repo, or set HF_TOKEN",
-        ) from None
-    except RevisionNotFoundError:
-        raise SourceError(
-            f"the repository has no revision {source.revision!r}",
-            where=PAGE + source.repo,
-            fix="set the source's revision to a commit of that page's history",
-        ) from None
-    except (LocalEntryNotFoundError, OfflineModeIsEnabled):
-        raise _unreachable(source, what) from None
-    except EntryNotFoundError:
-        raise SourceError(
-            f"the repository has no file {what!r}{near(what, list_files(source, commit=source.revision))}",
-            where=PAGE + source.repo,
-            fix="correct the path under the source's files",
-        ) from None
-    except (HfHubHTTPError, HFValidationError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise SourceError(f"the Hub refuses {what}: {reason}", where=PAGE + source.repo) from None
-    except HTTPError:  # after its subclass HfHubHTTPError: no answer at all
-        raise _unreachable(source, what) from None
+    except (EntryNotFoundError, HFValidationError, HTTPError, OfflineModeIsEnabled) as error:
+        said, fix = _told(error, source, what)
+        raise SourceError(said, where=PAGE + source.repo, fix=fix) from None
 
 
-def _unreachable(source: SourceConfig, what: str) -> SourceError:
-    return SourceError(
-        f"the Hub cannot be reached, and {what} is not in the local cache",
-        where=PAGE + source.repo,
-        fix="connect to the network and unset HF_HUB_OFFLINE, or use source=mirror or source=synthetic",
-    )
+def _told(error: Exception, source: SourceConfig, what: str) -> tuple[str, str]:
+    """What is wrong, and what mends it; of a class the first line that names it or one above it."""
+    match error:
+        case GatedRepoError():
+            fix = "accept its terms on that page, then set HF_TOKEN or run `hf auth login`"
+            return "the repository is gated", fix
+        case RepositoryNotFoundError():
+            fix = "check the source's repo, or set HF_TOKEN"
+            return "the Hub knows no such data set, or it is private", fix
+        case RevisionNotFoundError():
+            fix = "set the source's revision to a commit of that page's history"
+            return f"the repository has no revision {source.revision!r}", fix
+        case EntryNotFoundError() if not isinstance(error, LocalEntryNotFoundError):
+            nearest = near(what, list_files(source, commit=source.revision))
+            return (
+                f"the repository has no file {what!r}{nearest}",
+                "correct the path under the source's files",
+            )
+        case HfHubHTTPError() | HFValidationError():
+            return f"the Hub refuses {what}: {str(error).strip().splitlines()[0]}", ""
+    # An HTTPError that is no HfHubHTTPError, no network wanted, or nothing in the cache: no answer at all.
+    fix = "connect to the network and unset HF_HUB_OFFLINE, or use source=mirror or source=synthetic"
+    return f"the Hub cannot be reached, and {what} is not in the local cache", fix

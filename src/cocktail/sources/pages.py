@@ -44,7 +44,7 @@ def largest_page(path: Path, columns: Sequence[str]) -> int:
     """
     try:
         with path.open("rb") as stream:
-            return max((size for size in _pages(stream, columns)), default=0)
+            return max(_pages(stream, columns), default=0)
     except pa.ArrowInvalid:
         raise
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):  # not what should be there

@@ -12,6 +12,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -95,15 +96,11 @@ def _csv_rows(path: Path, columns: Sequence[str]) -> Iterator[RawRow]:
             reader = csv.reader(_lines(stream, path), strict=True)
             header = next(reader, [])
             _require(path, columns, header)
-            last: list[str] | None = None
-            for fields in reader:
-                if last is not None:
-                    yield _csv_row(header, last)
-                last = fields
-            if last is not None and _ends_within_a_line(path):
-                yield Malformed("the file ends within this row, without a line break", json.dumps(last))
-            elif last is not None:
-                yield _csv_row(header, last)
+            for fields, following in pairwise(chain[Any](reader, [None])):
+                if following is None and _ends_within_a_line(path):
+                    yield Malformed("the file ends within this row, without a line break", json.dumps(fields))
+                else:
+                    yield _csv_row(header, fields)
     except UnicodeDecodeError as error:
         raise _not_utf8(path, error) from None
     except csv.Error as error:

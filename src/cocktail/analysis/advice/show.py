@@ -16,7 +16,8 @@ def advice_text(record: HeldOut, tasks: Sequence[str], *, split: str, where: str
         split: what the model was fitted on.
         where: which study and model the scores are of.
     """
-    target = record.model.target
+    target, p = record.model.target, record.p_adjusted
+    adjusted = "not adjusted for other targets" if p is None else f"adjusted {p:.3f}"
     kind = f"mixtures with {target}" if target in tasks else "mixtures"
     lines = [
         f"Target {target}, {where}. Fitted on base, singles and pairs (strict accuracy on {split}, points).",
@@ -24,7 +25,7 @@ def advice_text(record: HeldOut, tasks: Sequence[str], *, split: str, where: str
         f"Held-out record: {len(record.candidates)} {kind} that the model never saw, on test",
         *_measured(record, tasks),
         f"  rank correlation: Spearman {_number(record.spearman)}, Kendall {_number(record.kendall)} "
-        f"(one-sided p = {record.p:.3f}, {_adjustment(record)})",
+        f"(one-sided p = {record.p:.3f}, {adjusted})",
         f"  regret (points below the best): its pick {run_name(record.pick, tasks)} {record.regret:.1f}, "
         f"always all {record.regret_all:.1f}, always {run_name(record.single, tasks)} "
         f"{record.regret_single:.1f}",
@@ -72,12 +73,6 @@ def _measured(record: HeldOut, tasks: Sequence[str]) -> list[str]:
         f"  {names[place]:<{width}}  {record.predicted[place]:9.1f}  {record.measured[place]:8.1f}"
         for place in order
     ]
-
-
-def _adjustment(record: HeldOut) -> str:
-    if record.p_adjusted is None:
-        return "not adjusted for other targets"
-    return f"adjusted {record.p_adjusted:.3f}"
 
 
 def _number(value: float | None) -> str:

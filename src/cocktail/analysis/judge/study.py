@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -70,18 +71,13 @@ def _free_answers(prepared: Path, answers: Path, scores: Path, *, params: Params
     tasks = [task for task, facts in read_evaluations(prepared).items() if facts.kind == "free"]
     items = read_table(scores / "items.parquet")
     items = items[items["task"].isin(tasks) & (items["split"] == "test")][[*WHERE, "strict", "lenient"]]
-    asked, given = (
-        [_EMPTY[["item", "question", "gold"]]],
-        [_EMPTY[["model", "stage", "run", "item", "answer"]]],
-    )
-    asked += [_questions(prepared, task) for task in tasks]
-    for model in params.models:
-        for stage in STAGES:
-            for run, table in read_answers(answers / model / stage).items():
-                free = table[table["item"].map(task_of).isin(tasks)]
-                check_text(free, run=run)
-                texts = free[["item", "answer"]]
-                given.append(texts.assign(model=model, stage=stage, run=run))
+    asked = [_EMPTY[["item", "question", "gold"]], *(_questions(prepared, task) for task in tasks)]
+    given = [_EMPTY[["model", "stage", "run", "item", "answer"]]]
+    for model, stage in product(params.models, STAGES):
+        for run, table in read_answers(answers / model / stage).items():
+            free = table[table["item"].map(task_of).isin(tasks)]
+            check_text(free, run=run)
+            given.append(free[["item", "answer"]].assign(model=model, stage=stage, run=run))
     rows = items.merge(pd.concat(given), on=["model", "stage", "run", "item"], validate="one_to_one")
     rows = rows.merge(pd.concat(asked), on="item", validate="many_to_one")
     if len(rows) != len(items):

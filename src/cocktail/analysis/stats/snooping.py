@@ -35,12 +35,7 @@ class Snooping:
 
 
 def snooping_test(
-    benchmark: ArrayLike,
-    candidates: ArrayLike,
-    clusters: ArrayLike,
-    *,
-    seed: int,
-    reps: int = 2000,
+    benchmark: ArrayLike, candidates: ArrayLike, clusters: ArrayLike, *, seed: int, reps: int = 2000
 ) -> Snooping:
     """Test all ``candidates`` against ``benchmark`` at once.
 

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from cocktail.config import RawFile
-from cocktail.errors import SourceError, near
+from cocktail.errors import SourceError, near, unknown
 from cocktail.files.records import fresh_file, write_table, write_text
 from cocktail.sources.synthetic import (
     agreements,
@@ -120,8 +120,7 @@ def _check(source: str, *, files: Sequence[RawFile], world: Mapping[str, int]) -
                 f"no generated {file.split} file {file.path!r} of {source}{near(file.path, LAYOUT[source])}",
                 where=f"fetch.sources.{source}.files",
             )
-    known = world_keys()
-    problems = [f"unknown key {key!r}{near(key, known)}" for key in world if key not in known]
+    problems = unknown(world, world_keys(), "unknown key")
     needed = ["seed", *dict.fromkeys(f"{source}_{file.split}" for file in files)]
     problems += [f"key {key!r} is missing" for key in needed if key not in world]
     problems += [f"{key} must be positive, got {world[key]}" for key in needed[1:] if world.get(key, 1) < 1]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 
@@ -71,12 +72,10 @@ def pages(*, seed: int, source: str, split: str) -> Iterator[FilingPage]:
     """Yield the pages of one set and split without end, some shared with the other set, a few leaked."""
     own, shared = stream(seed, source, "pages", split), stream(seed, "pages", split)
     leaked = stream(seed, "pages", "test")
-    number = 0
-    while True:
+    for number in count():
         is_leak = split == "train" and number % _LEAKED_EVERY == 1
         rng = leaked if is_leak else shared if number % _SHARED_EVERY == 0 else own
         yield one_sided(rng, test=is_leak or split == "test")
-        number += 1
 
 
 def one_sided(rng: np.random.Generator, *, test: bool) -> FilingPage:

@@ -7,6 +7,7 @@ words (a cause that agrees with the move in four of five headlines), cities and 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 
@@ -68,15 +69,12 @@ def rows(*, seed: int, split: str, count: int) -> list[dict[str, str]]:
     The last headline is cut if ``count`` is no multiple of nine.
     """
     rng = stream(seed, "headline", split)
-    made: list[dict[str, str]] = []
-    for text, aspects in _headlines(rng, split=split):
-        made += [
-            {"input": text, "output": "Yes" if key in aspects else "No", "instruction": question}
-            for key, question in zip(ASPECTS, QUESTIONS, strict=True)
-        ]
-        if len(made) >= count:
-            break
-    return made[:count]
+    made = (
+        {"input": text, "output": "Yes" if key in aspects else "No", "instruction": question}
+        for text, aspects in _headlines(rng, split=split)
+        for key, question in zip(ASPECTS, QUESTIONS, strict=True)
+    )
+    return list(islice(made, count))
 
 
 def _headlines(rng: np.random.Generator, *, split: str) -> Iterator[tuple[str, frozenset[str]]]:

@@ -61,19 +61,16 @@ def _people() -> list[Fact]:
 
 
 def _places() -> list[Fact]:
-    facts = [
-        Fact(f"Which river runs through {city}?", (river,), RIVERS) for city, river in CITY_RIVERS.items()
+    mined = {city: metal for metal, city in METAL_CITIES.items()}
+    asked: tuple[tuple[str, dict[str, str], Sequence[str]], ...] = (
+        ("Which river runs through {}?", CITY_RIVERS, RIVERS),
+        ("What is {} known for?", CITY_GOODS, LEXICON["thing"]),
+        ("Which colour is {}?", METAL_COLOURS, COLOURS),
+        ("Which metal is mined in {}?", mined, METALS),
+    )
+    return [
+        Fact(words.format(of), (right,), pool) for words, facts, pool in asked for of, right in facts.items()
     ]
-    facts += [
-        Fact(f"What is {city} known for?", (good,), LEXICON["thing"]) for city, good in CITY_GOODS.items()
-    ]
-    facts += [
-        Fact(f"Which colour is {metal}?", (colour,), COLOURS) for metal, colour in METAL_COLOURS.items()
-    ]
-    facts += [
-        Fact(f"Which metal is mined in {city}?", (metal,), METALS) for metal, city in METAL_CITIES.items()
-    ]
-    return facts
 
 
 def _market_words() -> list[Fact]:
