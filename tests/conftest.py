@@ -24,7 +24,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What was imported stays: looking through it for garbage takes 0.3 s each time, and each Holm does it."""
+    """What was imported stays; each trainer and each Holm would look through it for garbage, for 0.3 s."""
     gc.collect()
     gc.freeze()
     gc.enable()
