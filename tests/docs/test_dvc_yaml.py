@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-import shutil
 import subprocess
-import sys
 from functools import cache
 from pathlib import Path
 
@@ -114,31 +112,3 @@ def test_of_params_only_the_quoted_name_of_a_model_enters_a_command() -> None:
     found = {name: re.findall(r"\$\{([^}]*)\}", stage["cmd"]) for name, stage in STAGES.items()}
     with_a_model = ("base", "explore", "choose", "confirm")
     assert found == {name: ["item"] if name in with_a_model else [] for name in STAGES}
-
-
-@pytest.fixture(scope="module")
-def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that DVC knows; copied by each test."""
-    folder = tmp_path_factory.mktemp("dvc")
-    dvc(folder, "init", "--quiet", "--no-scm")
-    return folder
-
-
-def dvc(folder: Path, *arguments: str) -> str:
-    command = [sys.executable, "-m", "dvc", *arguments]
-    ran = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    return ran.stdout + ran.stderr
-
-
-@pytest.mark.parametrize(
-    "name", ["x; touch pwned", "$(touch pwned)", "`touch pwned`", "a'; touch pwned; '", "x\ntouch pwned\n"]
-)
-def test_a_name_runs_nothing_in_dvc(name: str, repository: Path, tmp_path: Path) -> None:
-    """DVC fills in its commands before any of our code can look at params."""
-    shutil.copytree(repository, tmp_path, dirs_exist_ok=True)
-    command = STAGES["base"]["cmd"].replace("python stages/base.py", "echo")
-    stage = {"matrix": {"model": "${models}"}, "cmd": command}
-    (tmp_path / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"base": stage}}), encoding="utf-8")
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump({"models": {name: {"a": 1}}}), encoding="utf-8")
-    assert "base" in dvc(tmp_path, "repro")
-    assert not (tmp_path / "pwned").exists()

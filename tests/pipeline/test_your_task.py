@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from clone import ROOT, Clone, copy_work_tree
-from own_rows import own_rows, write_csv
+from own_task import own_rows, write_csv
 from shown_commands import lines_of
 
 from cocktail.files.records import read_json
