@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
 from shared_once import made_once
-
-gc.disable()  # until all tests are collected: of half a million imported objects hardly one is garbage
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -23,11 +21,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: "pipeline" not in item.path.parts)
 
 
-def pytest_collection_finish() -> None:
-    """What was imported stays; each trainer and each Holm would look through it for garbage, for 0.3 s."""
-    gc.collect()
-    gc.freeze()
-    gc.enable()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is imported stays; each trainer and each Holm would look through it for garbage, for 0.3 s."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(scope="session")

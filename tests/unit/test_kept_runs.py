@@ -91,7 +91,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def finished_and_kept(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same study with its runs kept. Copied, as all below."""
+    """The same study with its runs kept."""
     root = tmp_path_factory.mktemp("finished_and_kept") / "study"
     with copied(finished, root):
         assert keep(root) == len(RUNS)
