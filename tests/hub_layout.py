@@ -1,11 +1,16 @@
-"""A model in the Hub's layout, and how a base is made of it."""
+"""A model in the Hub's layout, and how a base is made of it: in this process, and by stage base."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from data_params import make_params
 from tiny_model import STOP, write_tiny_base
 
 from cocktail.config import ModelConfig
@@ -47,3 +52,24 @@ def refused(out: Path, **changes: Any) -> CocktailError:
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+STAGE = Path(__file__).parents[1] / "stages" / "base.py"
+
+
+def run_base_stage(folder: Path, **model: Any) -> subprocess.CompletedProcess[str]:
+    """Make the model ``tiny`` at <folder>/artifacts/bases/tiny, with the store at <folder>/store."""
+    folder.mkdir(exist_ok=True)
+    params = make_params(models={"tiny": model}).model_dump()
+    (folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+    return subprocess.run(
+        [
+            *(sys.executable, str(STAGE), "--model", "tiny"),
+            *("--bases", "bases", "--out", "artifacts/bases/tiny"),
+        ],
+        cwd=folder,
+        env={**os.environ, "COCKTAIL_STORE": str(folder / "store")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )

@@ -1,4 +1,4 @@
-"""A model's name that leaves its folder deletes nothing: DVC fills in names before our code can look."""
+"""A model's name deletes nothing and runs nothing: DVC fills in names before our code can look."""
 
 from __future__ import annotations
 
@@ -11,11 +11,20 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
+STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 PRECIOUS = ("rows.csv", "clone/data/own/rows.csv", "clone/.store/runs/ab/weights")
 
 
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that DVC knows; copied by each test."""
+    folder = tmp_path_factory.mktemp("dvc")
+    dvc(folder, "init", "--quiet", "--no-scm")
+    return folder
+
+
 @pytest.fixture
-def clone(tmp_path: Path) -> Path:
+def clone(repository: Path, tmp_path: Path) -> Path:
     """A repository with the real dvc.yaml and things of value; without git, which would save some of them."""
     for name in PRECIOUS:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -24,7 +33,7 @@ def clone(tmp_path: Path) -> Path:
     shutil.copytree(ROOT / "stages", tmp_path / "clone/stages")
     for folder in ("data/bases", *(f"src/cocktail/{room}" for room in ("data", "sources", "training"))):
         (tmp_path / "clone" / folder).mkdir(parents=True)
-    dvc(tmp_path / "clone", "init", "--quiet", "--no-scm")
+    shutil.copytree(repository, tmp_path / "clone", dirs_exist_ok=True)
     return tmp_path / "clone"
 
 
@@ -46,9 +55,22 @@ def test_a_name_that_leaves_its_folder_deletes_nothing(name: str, clone: Path) -
 
 def test_no_other_stage_of_a_model_comes_before_its_base() -> None:
     """They would empty their outputs first."""
-    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-    for name, stage in stages.items():
+    for name, stage in STAGES.items():
         needs = {"artifacts/base/${item.model}", "artifacts/answers/${item.model}/explore"}
         assert "matrix" not in stage or name == "base" or needs & set(stage["deps"]), name
-    (out,) = stages["base"]["outs"]
+    (out,) = STAGES["base"]["outs"]
     assert out == {"artifacts/base/${item.model}": {"persist": True}}
+
+
+@pytest.mark.parametrize(
+    "name", ["x; touch pwned", "$(touch pwned)", "`touch pwned`", "a'; touch pwned; '", "x\ntouch pwned\n"]
+)
+def test_a_name_runs_nothing_in_dvc(name: str, repository: Path, tmp_path: Path) -> None:
+    shutil.copytree(repository, tmp_path, dirs_exist_ok=True)
+    command = STAGES["base"]["cmd"].replace("python stages/base.py", "echo")
+    stage = {"matrix": {"model": "${models}"}, "cmd": command}
+    (tmp_path / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"base": stage}}), encoding="utf-8")
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump({"models": {name: {"a": 1}}}), encoding="utf-8")
+    ran = dvc(tmp_path, "repro")
+    assert "base" in ran.stdout + ran.stderr
+    assert not (tmp_path / "pwned").exists()

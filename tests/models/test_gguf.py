@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from base_stage import run_base_stage
 from gguf import GGMLQuantizationType, GGUFReader, dequantize
+from hub_layout import run_base_stage
 from hub_like import CHATML, STOP, byte_level
 from tiny_gguf import HEADS, HIDDEN, LAYERS, tensors, write_gguf
 

@@ -8,9 +8,8 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from base_stage import run_base_stage
 from data_params import make_params
-from hub_layout import contents, make
+from hub_layout import contents, make, run_base_stage
 from made_wheels import JOINED, PARTS, TRAP, fields, member, part, refused, write_wheel
 from pydantic import ValidationError
 from tiny_gguf import write_gguf

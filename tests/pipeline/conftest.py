@@ -11,10 +11,15 @@ from shared_once import made_once
 
 
 @pytest.fixture(scope="session")
-def smoke(tmp_path_factory: pytest.TempPathFactory) -> Clone:
-    """The study smoke, run to the end and committed: once for all test processes, and a copy for each."""
-    made = made_once(tmp_path_factory, "smoke", _run_smoke)
-    return Clone(shutil.copytree(made, tmp_path_factory.mktemp("own") / "smoke", symlinks=True))
+def finished_smoke(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The study smoke, run to the end and committed: once for all test processes. Read it only."""
+    return made_once(tmp_path_factory, "smoke", _run_smoke)
+
+
+@pytest.fixture(scope="session")
+def smoke(finished_smoke: Path, tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """A copy of the finished study smoke for each test process."""
+    return Clone(shutil.copytree(finished_smoke, tmp_path_factory.mktemp("own") / "smoke", symlinks=True))
 
 
 def _run_smoke(root: Path) -> None:

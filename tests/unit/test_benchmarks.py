@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 import threading
@@ -352,13 +353,32 @@ def test_without_real_rows_the_benchmark_says_what_is_needed(tmp_path: Path) -> 
     assert "COCKTAIL_MIRROR" in ended.stderr and "Traceback" not in ended.stderr
 
 
+@pytest.fixture(scope="module")
+def workbench(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Made once: its base serves all scripts."""
+    with pytest.MonkeyPatch.context() as patch:
+        made = script(patch, "workbench").make_workbench(tmp_path_factory.mktemp("bench"), "smoke")
+    assert (made.base / "model.safetensors").is_file()
+    return made
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in SCRIPTS if name != "overhead"])
-def test_a_script_runs_in_its_smallest_form(name: str, tmp_path: Path) -> None:
-    command = [sys.executable, FOLDER / f"{name}.py", "--size", "small", "--repeats", "1", "--out", tmp_path]
-    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert ended.returncode == 0, ended.stderr[-3000:]
+def test_a_script_runs_in_its_smallest_form(
+    name: str, tmp_path: Path, workbench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = script(monkeypatch, "workbench")
+    make = module.make_workbench
+
+    def with_base(*given: Any, large: bool = False) -> Any:
+        return make(*given, large=large, base_of=None if large else workbench)
+
+    monkeypatch.setattr(module, "make_workbench", with_base)
+    path = str(FOLDER / f"{name}.py")
+    monkeypatch.setattr(sys, "argv", [path, "--size", "small", "--repeats", "1", "--out", str(tmp_path)])
+    runpy.run_path(path, run_name="__main__")
     result = read_benchmark(tmp_path / f"{name}.json")
+    assert result.comparisons
     assert all(value > 0 for one in result.comparisons for value in one.ours.values)
     assert result.made_with["hardware"]["cores"] == os.cpu_count()
     assert read_json(tmp_path / f"{name}.json")["command"].startswith(f"python benchmarks/{name}.py")

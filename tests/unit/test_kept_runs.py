@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ from cocktail.runs import runs as execution
 from cocktail.runs.kept import KeptRuns, read_kept, runs_folder
 from cocktail.runs.rounds import Job
 from cocktail.runs.runs import StageInputs, run_all
-from cocktail.scoring.answers import Evaluation, read_evaluations
+from cocktail.scoring.answers import read_evaluations
 from cocktail.scoring.codes import check_codes, code_answers, has_text, is_coded
 from cocktail.scoring.outcome import INVALID, Tolerance
 from cocktail.scoring.score import score_study
@@ -64,9 +65,9 @@ RUNTIME = {"host": "hidden-host", "process": 7, "peak_memory_bytes": 5}
 TRAINED = {"rows", "tokens", "steps", "epochs", "loss", "trainable_parameters", "total_parameters", "made_on"}
 
 
-def test_the_fixture_has_every_kind_of_run_and_of_task(study: Path) -> None:
+def test_the_fixture_has_every_kind_of_run_and_of_task(finished: Path) -> None:
     assert {run.kind for run in (*EXPLORE, *CONFIRM)} == {"base", "single", "all", "steps", "size"}
-    kinds = {one.kind for one in read_evaluations(study / "data/prepared").values()}
+    kinds = {one.kind for one in read_evaluations(finished / "data/prepared").values()}
     assert kinds == {"label", "number", "choice", "free"}
 
 
@@ -88,12 +89,49 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.fixture(scope="module")
+def finished_and_kept(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same study with its runs kept."""
+    root = tmp_path_factory.mktemp("finished_and_kept") / "study"
+    with copied(finished, root):
+        assert keep(root) == len(RUNS)
+    return root
+
+
+@pytest.fixture(scope="module")
+def in_two_files(finished: Path, finished_and_kept: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All runs but one were kept first, and that one later."""
+    root = tmp_path_factory.mktemp("in_two_files") / "study"
+    with copied(finished_and_kept, root):
+        forget(root, "single_fpb")
+        shutil.rmtree(root / "store")
+        shutil.copytree(finished / "store", root / "store")
+        keep(root)
+    assert [len(read_kept(path)) for path in sorted(folder_of(root).iterdir())] == [len(RUNS) - 1, 1]
+    return root
+
+
+@contextmanager
+def copied(root: Path, target: Path, *left_out: str) -> Iterator[Path]:
+    """Copy a study, and use the copy's store."""
+    shutil.copytree(root, target, ignore=lambda folder, _: left_out if Path(folder) == root else ())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COCKTAIL_STORE", str(target / "store"))
+        yield target
+
+
 @pytest.fixture
-def study(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def study(finished: Path, tmp_path: Path) -> Iterator[Path]:
     """A copy, to be changed."""
-    shutil.copytree(finished, tmp_path / "study")
-    monkeypatch.setenv("COCKTAIL_STORE", str(tmp_path / "study/store"))
-    return tmp_path / "study"
+    with copied(finished, tmp_path / "study") as root:
+        yield root
+
+
+@pytest.fixture
+def kept_study(finished_and_kept: Path, tmp_path: Path) -> Iterator[Path]:
+    """A copy with kept runs, to be changed."""
+    with copied(finished_and_kept, tmp_path / "study") as root:
+        yield root
 
 
 @pytest.fixture
@@ -105,11 +143,10 @@ def made(finished: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.fixture
-def elsewhere(study: Path) -> Path:
+def elsewhere(kept_study: Path) -> Path:
     """The study as cloned elsewhere: kept runs, but neither store nor answers."""
-    keep(study)
-    go_elsewhere(study)
-    return study
+    go_elsewhere(kept_study)
+    return kept_study
 
 
 def _add_what_runs_are_made_of(root: Path) -> None:
@@ -248,14 +285,13 @@ def test_codes_score_as_their_texts_do(study: Path, made: list[str]) -> None:
     assert score(study) == from_texts
 
 
-def test_no_text_of_an_answer_is_kept(study: Path) -> None:
+def test_no_text_of_an_answer_is_kept(kept_study: Path) -> None:
     words = ("Oulu", "confided", "since", "hidden-host")
-    assert all(word in everything(study / "store") for word in words)
-    keep(study)
-    shown = everything(folder_of(study))
+    assert all(word in everything(kept_study / "store") for word in words)
+    shown = everything(folder_of(kept_study))
     assert "positive" in shown
     assert [word for word in words if word in shown] == []
-    (path,) = folder_of(study).iterdir()
+    (path,) = folder_of(kept_study).iterdir()
     assert {facts["run"] for facts in read_kept(path)} == set(RUNS)
     assert set(read_table(path)["read"]) <= {
         "positive",
@@ -268,6 +304,14 @@ def test_no_text_of_an_answer_is_kept(study: Path) -> None:
         INVALID,
         "",
     }
+
+
+@pytest.fixture(scope="module")
+def codes(finished: Path) -> pd.DataFrame:
+    """The answers of one run as codes; not to be changed."""
+    answers = read_table(finished / f"artifacts/answers/{MODEL}/explore/all.parquet")
+    evaluations = read_evaluations(finished / "data/prepared")
+    return code_answers(answers, evaluations, run="all", asked=ALL.asked, tolerance=tolerance(PARAMS))
 
 
 @pytest.mark.parametrize(
@@ -287,10 +331,10 @@ def test_no_text_of_an_answer_is_kept(study: Path) -> None:
         ("columns", "answer", SENTENCE),
     ],
 )
-def test_what_is_no_code_is_not_written(study: Path, name: str, column: str, value: str) -> None:
-    evaluations = read_evaluations(study / "data/prepared")
-    answers = read_table(study / f"artifacts/answers/{MODEL}/explore/all.parquet")
-    codes = code_answers(answers, evaluations, run="all", asked=ALL.asked, tolerance=tolerance(PARAMS))
+def test_what_is_no_code_is_not_written(
+    finished: Path, codes: pd.DataFrame, name: str, column: str, value: str
+) -> None:
+    evaluations = read_evaluations(finished / "data/prepared")
     check_codes(codes, evaluations)
     task = name.split(" of ")[-1] if " of " in name else "fpb"
     (row, *_) = codes.index[codes["item"].str.startswith(f"{task}:test")]
@@ -316,18 +360,17 @@ def test_a_table_with_text_stops_the_keeping(study: Path, monkeypatch: pytest.Mo
     assert not list(folder_of(study).rglob("*.parquet"))
 
 
-def test_kept_runs_are_not_trained_and_others_are(study: Path, made: list[str]) -> None:
-    keep(study)
+def test_kept_runs_are_not_trained_and_others_are(kept_study: Path, made: list[str]) -> None:
     (size,) = (run.id for run in CONFIRM if run.kind == "size")
-    forget(study, "single_fpb", "base", size)
-    go_elsewhere(study)
-    make(study)
+    forget(kept_study, "single_fpb", "base", size)
+    go_elsewhere(kept_study)
+    make(kept_study)
     assert made == ["base", "single_fpb", size]
-    answers = study / "artifacts/answers" / MODEL
+    answers = kept_study / "artifacts/answers" / MODEL
     assert not is_coded(read_table(answers / "explore/single_fpb.parquet"))
     assert is_coded(read_table(answers / "explore/single_finqa.parquet"))
     made.clear()
-    make(study)
+    make(kept_study)
     assert made == []
 
 
@@ -343,12 +386,11 @@ def test_outputs_from_kept_runs_have_the_receipts_of_the_originals(
 
 
 def test_a_run_takes_its_steps_from_the_kept_receipt(
-    study: Path, made: list[str], monkeypatch: pytest.MonkeyPatch
+    kept_study: Path, made: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (steps,) = (run for run in CONFIRM if run.kind == "steps")
-    keep(study)
-    forget(study, steps.id)
-    go_elsewhere(study)
+    forget(kept_study, steps.id)
+    go_elsewhere(kept_study)
     asked = []
     stand_in = execution.run_jobs
 
@@ -357,17 +399,16 @@ def test_a_run_takes_its_steps_from_the_kept_receipt(
         return stand_in(jobs, work, **settings)
 
     monkeypatch.setattr(execution, "run_jobs", noted)
-    make(study)
-    training = facts_of(study, steps.matches)["training"]
+    make(kept_study)
+    training = facts_of(kept_study, steps.matches)["training"]
     assert asked == [(steps.id, training["steps"])]
     assert training["steps"] > 0
 
 
-def test_answers_in_the_store_go_before_codes(study: Path, made: list[str]) -> None:
-    keep(study)
-    make(study)
+def test_answers_in_the_store_go_before_codes(kept_study: Path, made: list[str]) -> None:
+    make(kept_study)
     assert made == []
-    assert not is_coded(read_table(study / f"artifacts/answers/{MODEL}/explore/all.parquet"))
+    assert not is_coded(read_table(kept_study / f"artifacts/answers/{MODEL}/explore/all.parquet"))
 
 
 def test_another_plan_finds_no_kept_answers(elsewhere: Path, made: list[str]) -> None:
@@ -402,17 +443,16 @@ def test_codes_of_other_rules_are_refused(
         score(elsewhere)
 
 
-def test_texts_are_coded_anew_with_other_params(study: Path, made: list[str]) -> None:
+def test_texts_are_coded_anew_with_other_params(kept_study: Path, made: list[str]) -> None:
     """Who has the store changes the tolerance and keeps the runs again."""
-    keep(study)
     wider = PARAMS.score.model_copy(update={"relative_tolerance": 0.5})
-    assert keep(study, PARAMS.model_copy(update={"score": wider})) == len(RUNS)
-    with_texts = score(study, given=Tolerance(0.5, PARAMS.score.absolute_tolerance))
-    shutil.rmtree(study / "store")
-    make(study)
-    prepared, answers = study / "data/prepared", study / "artifacts/answers"
-    score_study(prepared, answers, study / "again", models=[MODEL], tolerance=Tolerance(0.5, 1e-6))
-    assert (study / "again/summary.parquet").read_bytes() == with_texts["summary.parquet"]
+    assert keep(kept_study, PARAMS.model_copy(update={"score": wider})) == len(RUNS)
+    with_texts = score(kept_study, given=Tolerance(0.5, PARAMS.score.absolute_tolerance))
+    shutil.rmtree(kept_study / "store")
+    make(kept_study)
+    prepared, answers = kept_study / "data/prepared", kept_study / "artifacts/answers"
+    score_study(prepared, answers, kept_study / "again", models=[MODEL], tolerance=Tolerance(0.5, 1e-6))
+    assert (kept_study / "again/summary.parquet").read_bytes() == with_texts["summary.parquet"]
 
 
 def spoil(path: Path, how: str) -> Path:
@@ -431,18 +471,18 @@ def spoil(path: Path, how: str) -> Path:
 
 @pytest.mark.parametrize("how", ["flipped", "torn", "foreign"])
 def test_a_changed_file_is_named_and_its_runs_made_again_and_nothing_else_is(
-    finished: Path, study: Path, made: list[str], how: str, capsys: pytest.CaptureFixture[str]
+    finished: Path,
+    in_two_files: Path,
+    tmp_path: Path,
+    made: list[str],
+    how: str,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """The number of steps decides how long a control trains: nobody believes a changed one."""
-    keep(study)
-    forget(study, "single_fpb")
-    shutil.rmtree(study / "store")
-    shutil.copytree(finished / "store", study / "store")
-    keep(study)
-    assert [len(read_kept(path)) for path in sorted(folder_of(study).iterdir())] == [len(RUNS) - 1, 1]
-    go_elsewhere(study)
-    path = spoil(max(folder_of(study).iterdir()), how)
-    make(study)
+    with copied(in_two_files, tmp_path / "study", "store") as study:
+        shutil.rmtree(study / "artifacts/answers")
+        path = spoil(max(folder_of(study).iterdir()), how)
+        make(study)
     assert made == ["single_fpb"]
     said = capsys.readouterr().err
     assert str(path) in said and "git checkout -- " in said and "made again" in said
@@ -494,47 +534,43 @@ def test_a_new_evaluation_set_is_answered_and_scored_beside_kept_codes(
     assert score(study) == from_texts
 
 
-def test_keeping_again_changes_nothing(study: Path, made: list[str]) -> None:
+def test_keeping_again_changes_nothing(kept_study: Path, made: list[str]) -> None:
     """Neither with the texts at hand, nor where only codes are."""
-    keep(study)
-    before = digest_folder(folder_of(study))
-    assert keep(study) == len(RUNS)
-    assert digest_folder(folder_of(study)) == before
-    shutil.rmtree(study / "store")
-    assert keep(study) == len(RUNS)
-    assert digest_folder(folder_of(study)) == before
+    before = digest_folder(folder_of(kept_study))
+    assert keep(kept_study) == len(RUNS)
+    assert digest_folder(folder_of(kept_study)) == before
+    shutil.rmtree(kept_study / "store")
+    assert keep(kept_study) == len(RUNS)
+    assert digest_folder(folder_of(kept_study)) == before
 
 
-def test_a_study_that_is_not_finished_keeps_what_is_done(study: Path, made: list[str]) -> None:
+def test_a_study_that_is_not_finished_keeps_what_is_done(kept_study: Path, made: list[str]) -> None:
     """Before confirm is planned; without one explored run; beside runs that were kept before."""
-    keep(study)
-    forget(study, "all")
-    (before,) = folder_of(study).iterdir()
+    forget(kept_study, "all")
+    (before,) = folder_of(kept_study).iterdir()
     assert {facts["run"] for facts in read_kept(before)} == {*RUNS} - {"all"}
-    (study / f"artifacts/selected/{MODEL}.json").unlink()
-    assert keep(study) == len(EXPLORE) - 1
-    assert [*folder_of(study).iterdir()] == [before]
+    (kept_study / f"artifacts/selected/{MODEL}.json").unlink()
+    assert keep(kept_study) == len(EXPLORE) - 1
+    assert [*folder_of(kept_study).iterdir()] == [before]
 
 
-def test_a_matched_run_waits_for_the_one_it_matches(study: Path) -> None:
+def test_a_matched_run_waits_for_the_one_it_matches(kept_study: Path) -> None:
     like = next(run.matches for run in CONFIRM if run.kind == "steps")
-    keep(study)
-    forget(study, like)
-    shutil.rmtree(folder_of(study))
-    assert keep(study) == len(RUNS) - 2
+    forget(kept_study, like)
+    shutil.rmtree(folder_of(kept_study))
+    assert keep(kept_study) == len(RUNS) - 2
 
 
-def test_of_two_files_the_later_one_counts_and_may_come_from_another_clone(study: Path) -> None:
+def test_of_two_files_the_later_one_counts_and_may_come_from_another_clone(kept_study: Path) -> None:
     """Two clones may keep a file of the same number: names hold digests, so git has no conflict."""
-    keep(study)
-    (first,) = folder_of(study).iterdir()
+    (first,) = folder_of(kept_study).iterdir()
     wider = PARAMS.score.model_copy(update={"relative_tolerance": 0.5})
-    keep(study, PARAMS.model_copy(update={"score": wider}))
-    first, second = sorted(folder_of(study).iterdir())
+    keep(kept_study, PARAMS.model_copy(update={"score": wider}))
+    first, second = sorted(folder_of(kept_study).iterdir())
     assert (first.name[:4], second.name[:4]) == ("001-", "002-")
-    key = facts_of(study, "all")["answers"]["finqa"]["key"]
+    key = facts_of(kept_study, "all")["answers"]["finqa"]["key"]
     (asked,) = (one for one in ALL.asked if one.task == "finqa")
-    found = KeptRuns(folder_of(study)).answers(asked, key)
+    found = KeptRuns(folder_of(kept_study)).answers(asked, key)
     assert found is not None and "tolerance 0.5" in found.read()["basis"].iloc[0]
 
 
@@ -561,13 +597,12 @@ def test_a_study_on_generated_data_is_recorded_without_runs(study: Path) -> None
     assert not (record(study / "reports", GENERATED) / "runs").exists()
 
 
-def test_kept_runs_alone_are_no_record(study: Path) -> None:
-    keep(study)
-    assert read_studies(study / "reports/studies") == {}
-    assert "was never recorded" in verify(study / "reports", PARAMS)
-    record(study / "reports", PARAMS)
-    assert list(read_studies(study / "reports/studies")) == ["smoke"]
-    assert "exactly" in verify(study / "reports", PARAMS)
+def test_kept_runs_alone_are_no_record(kept_study: Path) -> None:
+    assert read_studies(kept_study / "reports/studies") == {}
+    assert "was never recorded" in verify(kept_study / "reports", PARAMS)
+    record(kept_study / "reports", PARAMS)
+    assert list(read_studies(kept_study / "reports/studies")) == ["smoke"]
+    assert "exactly" in verify(kept_study / "reports", PARAMS)
 
 
 def test_a_judge_needs_the_texts(elsewhere: Path, made: list[str]) -> None:
@@ -624,10 +659,9 @@ def test_no_stage_that_trains_or_scores_hangs_on_the_records() -> None:
     assert hanging == ["report"]
 
 
-def test_trainings_and_answers_are_found_by_key_alone(study: Path) -> None:
-    keep(study)
-    kept, nowhere = KeptRuns(folder_of(study)), KeptRuns(study / "nowhere")
-    facts = facts_of(study, "all")
+def test_trainings_and_answers_are_found_by_key_alone(kept_study: Path) -> None:
+    kept, nowhere = KeptRuns(folder_of(kept_study)), KeptRuns(kept_study / "nowhere")
+    facts = facts_of(kept_study, "all")
     for asked in ALL.asked:
         key = facts["answers"][asked.task]["key"]
         found = kept.answers(asked, key)
@@ -641,28 +675,24 @@ def test_trainings_and_answers_are_found_by_key_alone(study: Path) -> None:
     assert kept.training("0" * 64) is None and nowhere.training(facts["training_key"]) is None
 
 
-def test_what_one_study_kept_serves_another(study: Path) -> None:
-    keep(study)
-    other = study / "reports/studies/other/runs"
-    facts = facts_of(study, "all")
-    assert KeptRuns(other).training(facts["training_key"]) == KeptRuns(folder_of(study)).training(
+def test_what_one_study_kept_serves_another(kept_study: Path) -> None:
+    other = kept_study / "reports/studies/other/runs"
+    facts = facts_of(kept_study, "all")
+    assert KeptRuns(other).training(facts["training_key"]) == KeptRuns(folder_of(kept_study)).training(
         facts["training_key"]
     )
-    assert keep_runs(study, PARAMS, kept=other) == len(EXPLORE) + len(CONFIRM)
+    assert keep_runs(kept_study, PARAMS, kept=other) == len(EXPLORE) + len(CONFIRM)
     assert not other.exists(), "kept twice"
     wider = PARAMS.score.model_copy(update={"relative_tolerance": 0.5})
-    keep_runs(study, PARAMS.model_copy(update={"score": wider}), kept=other)
+    keep_runs(kept_study, PARAMS.model_copy(update={"score": wider}), kept=other)
     key = facts["answers"]["finqa"]["key"]
     (asked,) = (one for one in ALL.asked if one.task == "finqa")
-    for folder, used in ((other, "0.5"), (folder_of(study), "0.01")):
+    for folder, used in ((other, "0.5"), (folder_of(kept_study), "0.01")):
         found = KeptRuns(folder).answers(asked, key)
         assert found is not None and f"tolerance {used}" in found.read()["basis"].iloc[0]
 
 
-def test_an_evaluation_without_labels_keeps_nothing_that_was_read(study: Path) -> None:
-    evaluations: dict[str, Evaluation] = read_evaluations(study / "data/prepared")
-    answers = read_table(study / f"artifacts/answers/{MODEL}/explore/all.parquet")
-    codes = code_answers(answers, evaluations, run="all", asked=ALL.asked, tolerance=tolerance(PARAMS))
+def test_an_evaluation_without_labels_keeps_nothing_that_was_read(codes: pd.DataFrame) -> None:
     for task in ("finqa", "financebench"):
         assert set(codes[codes["item"].str.startswith(task)]["read"]) == {""}
 

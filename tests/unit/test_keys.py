@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from answers_fixture import ROOT, study_params, write_prepared
 from tiny_model import MODEL, RECIPE
 
@@ -214,6 +215,23 @@ def test_a_study_that_asks_more_or_has_more_shares_its_keys(tmp_path: Path) -> N
         assert set(job.answers) <= set(theirs[name].answers)
 
 
+THERE = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {source!r})
+from cocktail.config import load_params
+from cocktail.data.grid import explore_runs
+from cocktail.runs.runs import StageInputs
+from cocktail.training import keys
+root = Path({root!r})
+params = load_params(root / "params.yaml")
+runs = explore_runs(params)
+planner = StageInputs(params, "phi3_smoke", root, root / "base", None, root / "none").planner(runs)
+jobs = [planner.job(run, max_steps=0).payload for run in runs]
+print(keys.__file__, [(job.training_key, job.answers) for job in jobs])
+"""  # as keys_of does, without the libraries that the tests import
+
+
 @pytest.mark.slow
 def test_a_comment_in_the_code_makes_no_run_anew(tmp_path: Path) -> None:
     shutil.copytree(
@@ -221,13 +239,9 @@ def test_a_comment_in_the_code_makes_no_run_anew(tmp_path: Path) -> None:
     )
     for path in (tmp_path / "src/cocktail").rglob("*.py"):
         path.write_text(f"{path.read_text(encoding='utf-8')}\n# Another word.\n", encoding="utf-8")
-    program = "import sys; sys.path[:0] = {path!r}; from test_keys import *; "
-    program += "print(keys.__file__, keys_of(Path({root!r})))"
-    path = [str(tmp_path / "src"), str(ROOT / "tests"), str(ROOT / "tests/unit")]
-    ran = subprocess.run(
-        [sys.executable, "-c", program.format(path=path, root=str(tmp_path / "there"))],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert ran.stdout == f"{tmp_path}/src/cocktail/training/keys.py {keys_of(tmp_path / 'here')}\n"
+    here = keys_of(tmp_path / "here")
+    shutil.copytree(tmp_path / "here", tmp_path / "there")
+    (tmp_path / "there/params.yaml").write_text(yaml.safe_dump(PARAMS.model_dump()), encoding="utf-8")
+    program = THERE.format(source=str(tmp_path / "src"), root=str(tmp_path / "there"))
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stdout == f"{tmp_path}/src/cocktail/training/keys.py {here}\n"

@@ -29,6 +29,7 @@ from cocktail.training.sft import fine_tune
 pytestmark = pytest.mark.slow
 
 EIGHT = ITEMS[:4] * 2  # rows: they fill two batches of four, and of two a process
+LONG = 20.0  # epochs of two steps: several losses are logged
 SHARED = {"batch_size": 4, "group_by_length": False, "epochs": 3.0, "learning_rate": 1e-3}
 
 
@@ -46,6 +47,12 @@ def several(tokenizer: Any, base: Path, folder: Path, **changes: Any) -> tuple[A
     return fine_tune_on_devices(tiny_rows(tokenizer, EIGHT), task(base, folder, chosen))
 
 
+@pytest.fixture(scope="module")
+def shared(tokenizer: Any, base: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Training]:
+    """What two processes learn of all weights, undisturbed."""
+    return several(tokenizer, base, tmp_path_factory.mktemp("shared"), epochs=LONG)
+
+
 def test_a_task_survives_its_files(tokenizer: Any, base: Path, tmp_path: Path) -> None:
     rows = tiny_rows(tokenizer)
     rows[0] = replace(rows[0], cut=True)
@@ -57,14 +64,21 @@ def test_a_task_survives_its_files(tokenizer: Any, base: Path, tmp_path: Path) -
 @pytest.mark.slow
 @pytest.mark.parametrize(("method", "tree_tokens"), [("full", 0), ("lora", 0), ("full", 45)])
 def test_two_processes_learn_what_one_does(
-    tokenizer: Any, base: Path, tmp_path: Path, method: str, tree_tokens: int
+    tokenizer: Any,
+    base: Path,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    method: str,
+    tree_tokens: int,
 ) -> None:
     """Rows of unequal answer length: only a mean over the tokens of both processes gives the same.
 
     In trees, the processes have unequally many of them.
     """
     lora = LoraShape(2, 4, 0.0) if method == "lora" else None
-    changes = {"method": method, "lora": lora, "tree_tokens": tree_tokens}
+    changes: dict[str, Any] = {"method": method, "lora": lora, "tree_tokens": tree_tokens}
+    plain = method == "full" and not tree_tokens
+    changes |= {"epochs": LONG} if plain else {}
     torch.set_num_threads(1)
     alone, training = fine_tune(
         load_model(base, bf16=False),
@@ -74,7 +88,9 @@ def test_two_processes_learn_what_one_does(
         stop_token=STOP,
         checkpoints=Checkpoints(tmp_path / "alone", math.inf),
     )
-    shared, shared_training = several(tokenizer, base, tmp_path, **changes)
+    shared, shared_training = (
+        request.getfixturevalue("shared") if plain else several(tokenizer, base, tmp_path, **changes)
+    )
     one, two = alone.state_dict(), shared.state_dict()
     assert one.keys() == two.keys()
     assert max(float((one[name] - two[name]).abs().max()) for name in one) < 1e-4
@@ -96,21 +112,25 @@ def test_the_reason_of_a_failed_process_arrives(tokenizer: Any, base: Path, tmp_
 
 @pytest.mark.slow
 def test_processes_that_are_told_to_stop_save_first(
-    tokenizer: Any, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tokenizer: Any,
+    base: Path,
+    shared: tuple[Any, Training],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """They share the signs of the worker that started them; its own go on there, and the end is the same."""
-    whole, training = several(tokenizer, base, tmp_path / "whole", epochs=20.0)
+    whole, training = shared
     signs = tmp_path / "signs"
     with monkeypatch.context() as patch:
         patch.setenv(life.SIGNS, str(signs))
         life.stop_file(signs).touch()
         with pytest.raises(StoppedError):
-            several(tokenizer, base, tmp_path, epochs=20.0)
+            several(tokenizer, base, tmp_path, epochs=LONG)
     newest = task(base, tmp_path, recipe()).checkpoints.newest()
     assert newest is not None
     assert newest.name == "checkpoint-1"
     assert signs.exists()
-    went_on, again = several(tokenizer, base, tmp_path, epochs=20.0)
+    went_on, again = several(tokenizer, base, tmp_path, epochs=LONG)
     assert again == training
     one, two = whole.state_dict(), went_on.state_dict()
     assert [name for name in one if not torch.equal(one[name], two[name])] == []

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from own_rows import NAMES, own_rows, write_csv
+from own_task import NAMES, own_rows, write_csv
 
 import cocktail.tasks
 from cocktail import cli

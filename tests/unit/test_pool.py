@@ -32,6 +32,25 @@ def light_workers(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.Temp
     monkeypatch.setattr(worker, "PRELOAD", ["cocktail.training.device"])
 
 
+LIGHT = """
+import sys, types
+sys.modules["cocktail.training.device"] = device = types.ModuleType("cocktail.training.device")
+device.limit_threads = lambda count: None
+"""
+
+
+@pytest.fixture
+def light(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """New processes have this in place of what imports torch and transformers, for four seconds.
+
+    Not where the workers are forked in this process: other files of tests use its fork server, too.
+    """
+    folder = tmp_path_factory.mktemp("light")
+    (folder / "sitecustomize.py").write_text(LIGHT, encoding="utf-8")
+    given = os.environ.get("PYTHONPATH")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), *([given] if given else [])]))
+
+
 def note(path: Path, wait: bool) -> None:
     """A job: leave a file with the settings of the process."""
     if path.name == "told":
@@ -61,7 +80,7 @@ def test_all_jobs_are_done_with_one_thread_each(tmp_path: Path, capfd: pytest.Ca
     assert lines[-1].startswith("test: 3/3 a done")
 
 
-def test_a_long_tmpdir_is_no_hindrance(tmp_path: Path) -> None:
+def test_a_long_tmpdir_is_no_hindrance(tmp_path: Path, light: None) -> None:
     """The system cuts the paths of sockets at 107 bytes; in a process of its own, for TMPDIR is read once."""
     long = tmp_path / ("x" * 103)
     long.mkdir()
@@ -75,7 +94,7 @@ def test_a_long_tmpdir_is_no_hindrance(tmp_path: Path) -> None:
     )
     script = tmp_path / "run.py"
     script.write_text(code, encoding="utf-8")
-    folders = [str(Path(__file__).parent), str(Path(__file__).parents[2] / "src")]
+    folders = [os.environ["PYTHONPATH"], str(Path(__file__).parent), str(Path(__file__).parents[2] / "src")]
     environment = {**os.environ, "TMPDIR": str(long), "PYTHONPATH": os.pathsep.join(folders)}
     ran = subprocess.run([sys.executable, str(script)], env=environment, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr[-2000:]
@@ -195,7 +214,7 @@ PARENT = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv
 @pytest.mark.parametrize("to", ["stage", "group", "parent"])
 @pytest.mark.parametrize(("name", "grace"), [("long", 60), ("held", 1)])
 def test_a_stage_that_is_told_to_stop_lets_its_workers_save(
-    tmp_path: Path, name: str, grace: int, to: str
+    tmp_path: Path, light: None, name: str, grace: int, to: str
 ) -> None:
     """By SIGTERM to itself or to all its processes, or because DVC, which started it, is gone."""
     stage = STAGE.format(path=sys.path, folder=str(tmp_path), name=name, grace=grace)
@@ -253,7 +272,9 @@ def see(path: Path, wait: bool) -> None:
     path.write_text(os.environ["CUDA_VISIBLE_DEVICES"])
 
 
-def test_each_worker_has_gpus_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_worker_has_gpus_of_its_own(
+    tmp_path: Path, light: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(pool, "visible_gpus", lambda: ["4", "5", "6", "7"])
     assert run_jobs(jobs_for(tmp_path, "a", "b"), see, workers=None, label="test", gpus_per_worker=2) == {}
     assert {file.read_text() for file in tmp_path.iterdir()} <= {"4,5", "6,7"}
@@ -280,7 +301,9 @@ def another_stage(most: int) -> subprocess.Popen[str]:
     return other
 
 
-def test_gpus_of_another_stage_are_left_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gpus_of_another_stage_are_left_to_it(
+    tmp_path: Path, light: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Also where two workers share a GPU: no more than two come to the free one."""
     monkeypatch.setattr(pool, "visible_gpus", lambda: ["0", "1"])
     with another_stage(most=1) as other:
@@ -324,7 +347,7 @@ def alive(process: int) -> bool:
 
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="looks at processes through /proc")
-def test_workers_go_when_the_stage_is_killed(tmp_path: Path) -> None:
+def test_workers_go_when_the_stage_is_killed(tmp_path: Path, light: None) -> None:
     stage = multiprocessing.get_context("spawn").Process(target=_stage, args=(tmp_path,))
     stage.start()
     wait_for(lambda: (tmp_path / "worker").exists() and bool((tmp_path / "worker").read_text()))

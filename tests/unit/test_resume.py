@@ -98,6 +98,23 @@ def train(
     return weights, training
 
 
+@pytest.fixture(scope="module")
+def undisturbed(
+    tokenizer: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., tuple[dict[str, torch.Tensor], Training]]:
+    """A function from a recipe's changes to what an undisturbed training ends with, each made once."""
+    made: dict[str, tuple[dict[str, torch.Tensor], Training]] = {}
+
+    def whole(**changes: Any) -> tuple[dict[str, torch.Tensor], Training]:
+        if repr(changes) not in made:
+            with pytest.MonkeyPatch.context() as patch:
+                checkpoints = Checkpoints(tmp_path_factory.mktemp("whole"), math.inf)
+                made[repr(changes)] = train(tokenizer, checkpoints, patch, **changes)
+        return made[repr(changes)]
+
+    return whole
+
+
 def assert_equal(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> None:
     assert left.keys() == right.keys()
     assert [name for name in left if not torch.equal(left[name], right[name])] == []
@@ -105,11 +122,15 @@ def assert_equal(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) 
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_killed_training_ends_with_the_same_bytes(
-    tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    tokenizer: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    undisturbed: Callable[..., Any],
+    name: str,
 ) -> None:
     """KilledError twice, in a later epoch: order of rows, optimiser, random numbers and losses all go on."""
     changes = RECIPES[name]
-    whole = train(tokenizer, Checkpoints(tmp_path / "whole", math.inf), monkeypatch, **changes)
+    whole = undisturbed(**changes)
     checkpoints = Checkpoints(tmp_path / "killed", 0.0)
     for step in (17, 25):
         with pytest.raises(KilledError):
@@ -123,11 +144,11 @@ def test_a_killed_training_ends_with_the_same_bytes(
 
 
 def test_a_training_killed_after_its_last_step_takes_no_step_more(
-    tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undisturbed: Callable[..., Any]
 ) -> None:
     """Twenty steps are no whole number of epochs: gone on from step 20, the trainer would take another."""
     changes = {"max_steps": 20, "scheduler": "constant"}
-    whole = train(tokenizer, Checkpoints(tmp_path / "whole", math.inf), monkeypatch, **changes)
+    whole = undisturbed(**changes)
     checkpoints = Checkpoints(tmp_path / "killed", 0.0)
     train(tokenizer, checkpoints, monkeypatch, **changes)  # killed before it was stored
     went_on = train(tokenizer, checkpoints, monkeypatch, **changes)
@@ -138,11 +159,16 @@ def test_a_training_killed_after_its_last_step_takes_no_step_more(
 @pytest.mark.parametrize("name", ["grouped", "accumulated", "lora"])
 @pytest.mark.parametrize("told", ["by signal", "by file"])
 def test_a_training_that_is_told_to_stop_saves_first(
-    tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, told: str
+    tokenizer: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    undisturbed: Callable[..., Any],
+    name: str,
+    told: str,
 ) -> None:
     """At the next logged step, where the mean loss is complete, though no checkpoint is due by time."""
     changes = RECIPES[name]
-    whole = train(tokenizer, Checkpoints(tmp_path / "whole", math.inf), monkeypatch, **changes)
+    whole = undisturbed(**changes)
     checkpoints, signs = Checkpoints(tmp_path / "stopped", math.inf), tmp_path / "signs"
     for step in (13, 25):
         with monkeypatch.context() as patch, life.stoppable():
@@ -163,9 +189,9 @@ def test_a_training_that_is_told_to_stop_saves_first(
 
 
 def test_a_training_that_is_told_to_stop_at_its_end_ends(
-    tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undisturbed: Callable[..., Any]
 ) -> None:
-    whole = train(tokenizer, Checkpoints(tmp_path / "whole", math.inf), monkeypatch, max_steps=20)
+    whole = undisturbed(max_steps=20)
     with life.stoppable():
         ended = train(
             tokenizer,
@@ -187,10 +213,10 @@ def test_without_a_due_checkpoint_nothing_is_written(
 
 
 def test_half_a_checkpoint_is_taken_away(
-    tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undisturbed: Callable[..., Any]
 ) -> None:
     """A kill during the write, and a byte that changed later: the checkpoint before counts."""
-    whole = train(tokenizer, Checkpoints(tmp_path / "whole", math.inf), monkeypatch)
+    whole = undisturbed()
     for number, damage in enumerate(("unfinished", "flipped")):
         checkpoints = Checkpoints(tmp_path / str(number), 0.0)
         with pytest.raises(KilledError):

@@ -1,4 +1,4 @@
-"""Verdicts in a terminal, as somebody reads them."""
+"""Verdicts in a terminal, as somebody reads them; effects and tables as text have one form everywhere."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rich.console import Console
 
 from cocktail.claims.rows import Verdicts
 from cocktail.errors import RecordError
+from cocktail.files.text import pipe_table, with_interval
 from cocktail.report.terminal import print_task, print_verdicts
 
 TASKS = ("fpb", "finqa", "headline")
@@ -100,3 +101,18 @@ def test_a_task_without_rows_is_refused(task: str) -> None:
 def test_a_claim_that_is_not_there_is_named_with_its_neighbour() -> None:
     with pytest.raises(RecordError, match="no claim 'made_up_man'; did you mean 'made_up_many'"):
         shown(made_up_claims("smoke", "m", TASKS), "made_up_man")
+
+
+def test_an_effect_stands_with_its_interval() -> None:
+    assert with_interval(1.25, -0.5, 3.0) == "+1.2 [−0.5, +3.0]"
+    assert with_interval(-1.0, -2.0, 0.0, minus="-") == "-1.0 [-2.0, +0.0]"
+    assert with_interval(2.0) == "+2.0"
+    assert with_interval(2.0, 1.0, 3.0, about="these weights") == "+2.0 [+1.0, +3.0] (these weights)"
+    assert with_interval(2.0, 1.0, 3.0, about="training") == "+2.0 [+1.0, +3.0]"
+    assert [with_interval(None), with_interval(None, missing="")] == ["–", ""]
+
+
+def test_a_table_is_lines_of_cells() -> None:
+    assert list(pipe_table(["a", "b"], [["1|2", "3"]])) == ["| a | b |", "| --- | --- |", "| 1\\|2 | 3 |"]
+    assert list(pipe_table(["a", "b"], [], rule="---")) == ["| a | b |", "|---|---|"]
+    assert list(pipe_table(["a"], [["b"]], cell=str.upper))[::2] == ["| A |", "| B |"]
