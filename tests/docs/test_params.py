@@ -54,6 +54,22 @@ def test_every_study_composes_and_passes_the_checks(study: str) -> None:
     assert explore_runs(params)[0].id == "base"
 
 
+def test_the_side_studies_of_proxy_differ_from_it_as_they_say() -> None:
+    """So the runs of proxy_larger are those of proxy: no other model and no study's name is in a key."""
+    proxy = compose(CONF, "proxy", ["method=lora"])
+    larger = differences(compose(CONF, "proxy_larger", ["method=lora"]), proxy)
+    changed = {line.partition(":")[0] for line in larger}
+    assert changed == {"study.name", "models.gemma3_270m", "models.qwen25_coder_05b"}
+    for name, key in (("proxy_twice", "mix.caps"), ("proxy_wording", "prepare.closing")):
+        made = compose(CONF, name, ["method=lora"])
+        changed = {
+            line.partition(":")[0] for line in differences(made, proxy) if not line.startswith("study.")
+        }
+        assert changed and all(one.startswith(key) for one in changed)
+        twice = {task: 2 * rows for task, rows in proxy["mix"]["caps"].items()}
+        assert made["mix"]["caps"] == (twice if key == "mix.caps" else proxy["mix"]["caps"])
+
+
 @pytest.mark.parametrize(
     "override", ["source=mirror", "method=lora", "train.learning_rate=5.0e-4", "model=llama_tiny"]
 )

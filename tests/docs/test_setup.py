@@ -64,9 +64,6 @@ def test_nothing_that_builds_is_fetched_beside_the_lock() -> None:
     assert "setuptools" in PINS
 
 
-ROOT = Path(__file__).parents[2]
-
-
 def test_dvc_runs_where_there_is_no_git(tmp_path: Path) -> None:
     (tmp_path / ".dvc").mkdir()
     shutil.copyfile(ROOT / ".dvc/config", tmp_path / ".dvc/config")

@@ -144,7 +144,9 @@ def test_the_page_opens_with_the_answer(render: Render, reports: Path) -> None:
     claims = read_json(reports / "claims.json")["claims"]
     told = page.by_id("answer").text
     tested = [claim for claim in claims if claim["verdicts"][0]["verdict"] != "not tested"]
-    assert told.startswith(f"Of {len(claims)} headline statements {len(tested)} could be tested. Held: ")
+    assert told.startswith(
+        f"Headline statements: {len(claims)}, of which {len(tested)} could be tested. Held: "
+    )
     for claim in claims:
         assert (claim["title"] in told) == (claim in tested)
         section = page.by_id(f"claim-{claim['id']}")
@@ -165,7 +167,7 @@ def test_the_page_of_one_task_opens_with_that_task(render: Render, reports: Path
     tested = [title for title, verdict in rows if verdict != "not tested"]
     assert next(page.all("h1")).text == "Which tasks help fpb? Study smoke"
     told = page.by_id("answer").text
-    assert told.startswith(f"Of {len(rows)} comparisons of fpb {len(tested)} could be tested.")
+    assert told.startswith(f"Comparisons of fpb: {len(rows)}, of which {len(tested)} could be tested.")
     assert tested and all(title in told for title in tested)
     first = next(page.by_id("content").all("section"))
     assert first.attributes["id"] == "task"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -51,8 +52,8 @@ def test_runs_loss_and_minutes_left(tmp_path: Path, params: Params, monkeypatch:
     explore, _ = watch.look(tmp_path, params)
     left = explore.planned - 2
     assert explore.line() == (
-        f"explore phi3_smoke: 2 of {explore.planned} runs, loss 0.250, at most about "
-        f"{left * 90 / 2 / 60:.0f} minutes of it left"
+        f"explore phi3_smoke: 2 of {explore.planned} runs, loss 0.250, about "
+        f"{math.ceil(left / 2) * 90 / 60:.0f} minutes of it left, or fewer"
     )
 
 

@@ -31,7 +31,7 @@ NAMED = ("supported", "contradicted")  # of these verdicts a reader asks which c
 RESULTS = "reports/studies/README.md"
 MINIATURES = (
     "Models from scratch are miniatures: they try out the method and say nothing about the paper's models; "
-    "verdicts of tiny changed each time its base did (reports/LOG.md)."
+    "verdicts changed each time a base did (reports/LOG.md)."
 )
 UNIT = (
     "Effects in points of accuracy on test, first arm minus second, with {level} intervals over seeds and "
@@ -47,13 +47,14 @@ def outcome(records: Sequence[Record]) -> str:
     told = [f"**{one.folder.name}** {_counts(claims, place)}" for place, one in enumerate(columns)]
     models = [model for one in records for model in one.manifest["params"]["models"].values()]
     small = f" {MINIATURES}" if any(model["kind"] == "scratch" for model in models) else ""
-    some = "; ".join(  # the claims that hold for at least one task
+    some = [  # the claims that hold for at least one task
         f"{record.folder.name}, claim {claim.number}"
         for record in columns
         for claim in verdicts_of(record).claims
         if any((row.scope, row.verdict) == (SOME, "supported") for row in claim.verdicts)
-    )
-    letter = f" At least one task gains, the claim to the letter (“not always”): {some}." if some else ""
+    ]
+    named = "; ".join(dict.fromkeys(some))
+    letter = f" At least one task gains, the claim to the letter (“not always”): {named}." if some else ""
     return f"What came out, counted in verdicts on means over tasks: {'; '.join(told)}.{letter}{small}\n"
 
 

@@ -71,11 +71,12 @@ def running_lines(reports: Path) -> Iterator[str]:
         lock = read_lock(path)
         files = (record / "runs").glob("*.parquet")
         kept = {(facts["model"], facts["run"]) for file in files for facts in read_kept(file)}
-        method, caps = lock.settings["train"].get("method", FULL), lock.settings["mix"]["caps"]
+        method, caps = lock.settings["train"].get("method", FULL), lock.settings["mix"]["caps"].values()
+        rows = f", at most {max(caps)} rows of a capped source" if caps else ""
         models = ", ".join(model.get("repo") or name for name, model in lock.settings["models"].items())
         yield (
             f"- **{lock.study}** is under way: {data_kind(lock.settings)}; {models}, method "
-            f"{method}, at most {max(caps.values())} rows a finance source; "
+            f"{method}{rows}; "
             f"[locked](reports/locks/{path.name}) {lock.date}; runs kept so far: {len(kept)}; "
             "no verdict before all planned runs are there."
         )

@@ -116,7 +116,7 @@ def effects_table(effects: Mapping[str, Any], *, note: str) -> Table:
     points = ["estimate", "low", "high"]
     columns = ["model", "target", "reading", "contrast", "chosen", *points, "p", "flag", "df"]
     columns += ["n_items", "n_clusters", "n_seeds", "scope", "seed_share", "treatment_runs", "control_runs"]
-    frame = pd.DataFrame(effects["rows"], columns=columns)
+    frame = pd.DataFrame([{name: row[name] for name in columns} for row in effects["rows"]], columns=columns)
     frame = frame.assign(**{name: (frame[name].astype(float) * 100).round(4) for name in points})
     frame["p"] = [p_text(p) for p in frame["p"]]
     hidden = ("df", "seed_share", "treatment_runs", "control_runs")

@@ -4,8 +4,8 @@
 ``<number>-<digest>.parquet``: the codes of the answers that were new (:mod:`cocktail.scoring.codes`), by
 their key, and in its metadata what is known of their runs: keys, the training's part of the receipt, how
 answers ended and what they cost. Where two files have the same answers the later one counts. Training and
-answers are found by their keys alone, as in the store: what one study kept serves another that plans the same
-run, and what another plan, machine or version of the rules left is never taken for a run of this study.
+answers are found by their keys alone, as in the store: what another plan, machine or version of the rules
+left there is never taken for a run of this study.
 """
 
 from __future__ import annotations
@@ -43,10 +43,7 @@ def runs_folder(studies: Path, params: Params) -> Path:
 
 @dataclass(frozen=True)
 class KeptRuns:
-    """The kept runs in ``folder`` and, where it has not, in those of other records beside it.
-
-    A file that was changed is named, and is as if it were not.
-    """
+    """The kept runs in ``folder``; a file that was changed is named, and is as if it were not."""
 
     folder: Path
 
@@ -78,8 +75,7 @@ class KeptRuns:
     @cached_property
     def _runs(self) -> list[tuple[Path, dict[str, Any]]]:
         found = []
-        own, beside = self.folder.glob("*.parquet"), self.folder.parents[1].glob("*/runs/*.parquet")
-        for path in sorted({*own, *beside}, key=lambda one: (one.parent == self.folder, one)):  # its own last
+        for path in sorted(self.folder.glob("*.parquet")):
             try:
                 found += [(path, facts) for facts in read_kept(path)]
             except CocktailError as error:

@@ -49,7 +49,7 @@ class Lock(ConfigSection):
         claims: digest of all claims, :func:`cocktail.claims.locked.claims_digest`.
         rule: number of the rule of verdicts.
         params: digest of ``settings``, the locked params; what is at its default is absent.
-        pilots: what was looked at before, on dev.
+        pilots: what was looked at before, on dev or test.
         commit, date: HEAD and day when it was made.
     """
 

@@ -27,7 +27,7 @@ def lock_study(
     Args:
         root: the clone.
         claims: claims.yaml, below ``root``.
-        pilots: what was looked at before, on dev.
+        pilots: what was looked at before, on dev or test.
         renew: whether a lock with other content is replaced.
 
     Raises:

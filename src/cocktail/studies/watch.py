@@ -6,6 +6,7 @@ runs, its outputs are not there yet, and the line says so.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ class Progress:
         done, planned: runs.
         loss: last training loss of the run that was finished last in the order of the stage; None: none is.
         minutes_left: of this stage, if the runs left took the mean of those done; the longest come first, so
-            that it is an upper bound. None before the first run is done.
+            that it is rather too long. None before the first run is done.
         waits: what the stage waits for; "": it runs, or is done.
     """
 
@@ -50,7 +51,7 @@ class Progress:
         loss = "" if self.loss is None else f", loss {self.loss:.3f}"
         left = ""
         if self.minutes_left is not None and self.done < self.planned:
-            left = f", at most about {self.minutes_left:,.0f} minutes of it left"
+            left = f", about {self.minutes_left:,.0f} minutes of it left, or fewer"
         return f"{self.name}: {self.done} of {self.planned} runs{loss}{left}"
 
 
@@ -83,7 +84,8 @@ def _progress(name: str, runs: Sequence[Run], inputs: StageInputs) -> Progress:
     losses = [float(one.training["loss"][-1][1]) for one in done if one.training["loss"]]
     seconds = [_seconds(one) for one in done]
     workers = inputs.params.execute.workers or len(visible_gpus()) or os.cpu_count() or 1
-    left = sum(seconds) / len(seconds) * (len(runs) - len(done)) / workers / 60 if seconds else None
+    turns = math.ceil((len(runs) - len(done)) / workers)
+    left = sum(seconds) / len(seconds) * turns / 60 if seconds else None
     return Progress(name, len(done), len(runs), losses[-1] if losses else None, left)
 
 

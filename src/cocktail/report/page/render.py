@@ -86,7 +86,7 @@ def plainly(row: VerdictRow) -> str:
 def answer(rows: Sequence[Said], what: str) -> str:
     """Return what came out by rows, which are ``what``: effects with their claims, untested ones counted."""
     tested = [(claim, row) for claim, row in rows if row.verdict != "not tested"]
-    parts = [f"Of {len(rows)} {what} {len(tested)} could be tested."]
+    parts = [f"{what}: {len(rows)}, of which {len(tested)} could be tested."]
     for verdict, words in TOLD.items():
         mine = [
             f"{claim.title} ({effect_text(row).split(' ')[0]})"
