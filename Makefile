@@ -70,7 +70,7 @@ bench-real: $(READY)  ## The engine on SmolLM2 and real data (COCKTAIL_MIRROR), 
 	python benchmarks/table.py
 	cocktail readme
 
-params: $(READY)  ## Write params.yaml for STUDY=, a file of conf/study
+params: $(READY)  ## Write params.yaml for STUDY=smoke|tiny|…, a file of conf/study
 	cocktail params $(STUDY)
 
 plan: $(READY)  ## Print what STUDY=paper would take, before anything is downloaded: runs, tokens, hours, disk

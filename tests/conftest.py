@@ -17,8 +17,12 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes minutes comes first, so that no process is left alone with it at the end."""
-    items.sort(key=lambda item: "pipeline" not in item.path.parts)
+    """What takes minutes comes first, so that no process is left alone with it at the end.
+
+    Most of the pipeline's tests wait for the small study, which one process makes while others have work.
+    """
+    first = ("test_smoke", "test_benchmarks", "test_launch")
+    items.sort(key=lambda item: (item.path.stem not in first, "pipeline" not in item.path.parts))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -57,6 +57,7 @@ NOT_RUN = {
     "dvc repro explore@smollm2_135m",
     "git checkout fa7ca1b",
     "cocktail watch",
+    "cocktail keep-runs",
     "make setup",
     "make release",
     "make params STUDY=small",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +15,21 @@ PARAMS, CONF, REPORTS = Path("params.yaml"), Path("conf"), Path("reports")
 CLAIMS, BASES = Path("data/reference/claims.yaml"), Path("data/bases")
 
 Command = Callable[[argparse.Namespace], None]
-Option = tuple[str, bool, dict[str, Any]]  # see option()
 COMMANDS: dict[str, tuple[Command, tuple[Option, ...], bool]] = {}  # the last: see command()
 
 
+@dataclass(frozen=True)
+class Option:
+    """An argument of a command, as argparse takes it; of the ``exclusive`` ones only one may be given."""
+
+    name: str
+    exclusive: bool
+    settings: dict[str, Any]
+
+
 def option(name: str, *, exclusive: bool = False, **settings: Any) -> Option:
-    """Return an argument as argparse takes it; of a command's ``exclusive`` ones only one may be given."""
-    return name, exclusive, settings
+    """Return an argument of a command."""
+    return Option(name, exclusive, settings)
 
 
 def command(*options: Option, anywhere: bool = False) -> Callable[[Command], Command]:
@@ -52,8 +61,8 @@ def parser() -> argparse.ArgumentParser:
     for name, (function, options, anywhere) in COMMANDS.items():
         sub = commands.add_parser(name, help=function.__doc__, description=function.__doc__)
         sub.set_defaults(command=function, anywhere=anywhere)
-        some = any(exclusive for _, exclusive, _ in options)
+        some = any(one.exclusive for one in options)
         either = sub.add_mutually_exclusive_group() if some else sub  # an empty group has no help to show
-        for given, exclusive, settings in options:
-            (either if exclusive else sub).add_argument(given, **settings)
+        for one in options:
+            (either if one.exclusive else sub).add_argument(one.name, **one.settings)
     return made
