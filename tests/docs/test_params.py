@@ -68,6 +68,8 @@ def test_the_side_studies_of_proxy_differ_from_it_as_they_say() -> None:
         assert changed and all(one.startswith(key) for one in changed)
         twice = {task: 2 * rows for task, rows in proxy["mix"]["caps"].items()}
         assert made["mix"]["caps"] == (twice if key == "mix.caps" else proxy["mix"]["caps"])
+    full = differences(compose(CONF, "proxy_full", ["method=lora"]), proxy)
+    assert all(line.startswith("study.") for line in full)
 
 
 @pytest.mark.parametrize(

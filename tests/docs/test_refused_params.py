@@ -61,4 +61,5 @@ def test_stages_that_would_run_in_another_python_are_refused(clone: Clone, tmp_p
     result = subprocess.run(command, cwd=clone.root, env=environment, capture_output=True, text=True)
     assert result.returncode != 0 and "Traceback" not in result.stderr
     assert f"stages are started as `python`, which is {other} here, not that of " in result.stderr
+    assert re.search(r"to mend it: (source \S+/bin/activate|put \S+/bin first in PATH)$", result.stderr, re.M)
     clone.done("git", "diff", "--exit-code", "params.yaml")

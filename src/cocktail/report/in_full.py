@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import get_args
 
-from cocktail.claims.rows import read_verdicts
+from cocktail.claims.rows import NO_VERDICTS
 from cocktail.config import MixtureKind
 from cocktail.report.methods import FULL, Record, methods_block, ordered_studies
 from cocktail.report.overview import GROUPS, claims_table, levels
@@ -69,11 +69,10 @@ def _full(record: Record, claims: Sequence[ClaimLine], place: int | None) -> str
     if place is None:
         found, verdicts, shown, what = [UNTUNED, ""], list[str](), ["base"], "accuracy"
     else:
-        floor = (
-            f"**At floor** ({FLOOR if verdicts_of(record).rule > 1 else OLD_FLOOR}): {floor_text(record)}."
-        )
+        told = verdicts_of(record)
+        floor = f"**At floor** ({FLOOR if told.rule > 1 else OLD_FLOOR}): {floor_text(record)}."
         found = [floor, "", " ".join(_findings(claims, place)), ""]
-        verdicts = _verdicts(folder / "claims.json")
+        verdicts = [] if told is NO_VERDICTS else [to_markdown(verdict_tables(told)[0])]
         shown, what = ["main", "contrasts"], "every claim, accuracy, contrasts"
     lines = [
         _description(record),
@@ -139,8 +138,3 @@ def _figures(folder: Path) -> Iterator[str]:
     for path in sorted((folder / "figures").glob("bars_*.svg")):
         what = "Accuracy of base, single task and mixtures per task"
         yield f"![{what}]({folder.name}/figures/{path.name})\n"
-
-
-def _verdicts(path: Path) -> list[str]:
-    """The verdict table, straight from the record's claims.json; records older than claims have none."""
-    return [to_markdown(verdict_tables(read_verdicts(path))[0])] if path.is_file() else []

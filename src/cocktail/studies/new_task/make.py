@@ -15,7 +15,7 @@ import cocktail.tasks
 from cocktail.config import FILLER, RawFile, check_params, mixable_tasks, task_names
 from cocktail.config.compose import compose, known_studies
 from cocktail.data.load import Loaded, load_source
-from cocktail.errors import ConfigError, DataError, near
+from cocktail.errors import ConfigError, DataError, near, unknown
 from cocktail.files.records import digest_file, write_json, write_text
 from cocktail.studies.new_task.columns import Ask, Columns, Rows, find_columns, label_names, plain_text
 from cocktail.studies.new_task.read import Given, split_rows
@@ -88,8 +88,7 @@ def _check(root: Path, wanted: Wanted) -> None:
         problems.append(f"{wanted.name!r} is there already; nothing is overwritten: take another name")
     for kind, name in (("model", wanted.model), ("source", wanted.source)):
         known = [path.stem for path in (root / "conf" / kind).glob("*.yaml")]
-        if name not in known:
-            problems.append(f"no {kind} {name!r}{near(name, known)}")
+        problems += unknown([name], known, f"no {kind}")
     partners = [task for task in mixable_tasks() if task not in (wanted.name, FILLER)]
     problems += [f"no task {t!r} to mix{near(t, partners)}" for t in wanted.partners if t not in partners]
     package = (root / "src/cocktail/tasks").resolve()
