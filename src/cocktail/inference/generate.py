@@ -1,9 +1,10 @@
-"""Greedy generation: what prompts begin with is read once, and all rows of a batch are read as one tree.
+"""Greedy generation: what prompts begin with is read once, as trees; rows of several trees answer together.
 
-Prompts are taken in their own order, so that neighbours share most; keys and values of what the next batch
-begins with stay. What rows write is laid out behind the tree, each token below its row, so nothing is copied
-or padded. A test shows that the answers are those of ``generate``. Whatever a model's generation_config says
-is not read: the ends and the limit are arguments.
+Prompts are taken in their own order, so that neighbours share most; keys and values of what the next tree
+begins with stay. Masks are dense, so a tree is small; but a step of writing reads all weights, be it for one
+row or for thirty, so the trees of a batch are joined first. What rows write is laid out behind the trees, each
+token below its row, and nothing is padded. A test shows that the answers are those of ``generate``. Whatever a
+model's generation_config says is not read: the ends and the limit are arguments.
 """
 
 from __future__ import annotations
@@ -17,8 +18,20 @@ from transformers import PreTrainedModel
 
 from cocktail.inference.engine import Generated, Question
 from cocktail.inference.labels import Walk
-from cocktail.inference.memory import Memory
+from cocktail.inference.memory import Memory, joined
 from cocktail.training.prefix import TREE_TOKENS, Tree
+
+JOINED_TOKENS = 4096  # that the rows of a batch see at most: each step copies their keys, and masks are dense
+
+
+@dataclass(frozen=True)
+class _Read:
+    """The questions of one tree, read: its memory, the scores after each prompt, how likely references are."""
+
+    chosen: list[int]
+    memory: Memory
+    scores: torch.Tensor
+    rated: list[float]
 
 
 @dataclass(frozen=True)
@@ -45,15 +58,22 @@ class TorchEngine:
         Raises:
             RunError: the model has layers that cannot read prompts together.
         """
-        memory, results = Memory(self.model, self.soft_prompt), dict[int, Generated]()
-        for chosen, tree, known, kept in self._batches(questions):
+        memory, results, batch = Memory(self.model, self.soft_prompt), dict[int, Generated](), list[_Read]()
+        for chosen, tree, known, kept in self._trees(questions):
+            rows = len(chosen) + sum(len(one.chosen) for one in batch)
+            tokens = len(tree.input_ids) + sum(len(one.memory.depths) for one in batch)
+            if batch and (rows > self.batch_size or tokens > JOINED_TOKENS):
+                results.update(self._answer(questions, batch))
+                batch = []
             scores = memory.plant(tree, known)
-            answers = self._answer([questions[index] for index in chosen], memory, scores)
-            results.update(zip(chosen, answers, strict=True))
-            memory.keep(kept)
+            rated = self._rate([questions[index] for index in chosen], memory, scores.log_softmax(dim=-1))
+            batch.append(_Read(chosen, memory, scores, rated))
+            memory = memory.fork(kept)
+        if batch:
+            results.update(self._answer(questions, batch))
         return [results[index] for index in range(len(questions))]
 
-    def _batches(self, questions: Sequence[Question]) -> Iterator[tuple[list[int], Tree, int, list[int]]]:
+    def _trees(self, questions: Sequence[Question]) -> Iterator[tuple[list[int], Tree, int, list[int]]]:
         """Yield questions, their tree, how many of its tokens are known, and which are kept for the next."""
         most = self.tree_tokens or TREE_TOKENS[self.model.device.type]
         order = sorted(range(len(questions)), key=lambda index: (questions[index].prompt, index))
@@ -73,9 +93,11 @@ class TorchEngine:
             tree.close()
             yield chosen, tree, known, []
 
-    def _answer(self, questions: Sequence[Question], memory: Memory, scores: torch.Tensor) -> list[Generated]:
-        """Answer one batch, whose prompts were read; then what else is asked: labels, and references."""
-        after_prompts = scores.log_softmax(dim=-1)
+    def _answer(self, every: Sequence[Question], batch: Sequence[_Read]) -> dict[int, Generated]:
+        """Answer the questions of one batch, whose prompts were read; then lead them to labels."""
+        chosen = [index for one in batch for index in one.chosen]
+        questions, rated = [every[index] for index in chosen], [value for one in batch for value in one.rated]
+        memory, scores = joined([one.memory for one in batch]), torch.cat([one.scores for one in batch])
         walks = [Walk(question.labels or {}) for question in questions]
         prompts_seen = memory.seen
         written: list[list[int]] = [[] for _ in questions]
@@ -100,11 +122,10 @@ class TorchEngine:
                 scores = memory.extend(alive, [[written[index][-1]] for index in alive], places)
         memory.seen = torch.nn.functional.pad(prompts_seen, (0, memory.seen.shape[1] - prompts_seen.shape[1]))
         self._decode(questions, walks, memory)
-        rated = self._rate(questions, memory, prompts_seen, after_prompts)
-        return [
-            Generated(tuple(ids), ended, walk.label, logprob)
-            for ids, ended, walk, logprob in zip(written, stopped, walks, rated, strict=True)
-        ]
+        return {
+            index: Generated(tuple(ids), ended, walk.label, logprob)
+            for index, ids, ended, walk, logprob in zip(chosen, written, stopped, walks, rated, strict=True)
+        }
 
     def _decode(self, questions: Sequence[Question], walks: Sequence[Walk], memory: Memory) -> None:
         """Lead all walks to a label, from the prompts alone."""
@@ -120,25 +141,22 @@ class TorchEngine:
                 walks[row].take(_best_of(scored, walks[row].choices))
                 walks[row].to_choice()
 
-    def _rate(
-        self, questions: Sequence[Question], memory: Memory, prompts_seen: torch.Tensor, first: torch.Tensor
-    ) -> list[float]:
+    def _rate(self, questions: Sequence[Question], memory: Memory, first: torch.Tensor) -> list[float]:
         """Return the mean log-probability of each reference answer, NaN where there is none.
 
         Args:
-            prompts_seen: what each row saw of the tree of prompts.
+            memory: of the prompts; it stays as it is.
             first: (rows, vocabulary), log-probabilities of the first token of an answer.
         """
-        tree = range(prompts_seen.shape[1] - memory.virtual)
         found = [nan] * len(questions)
         for rows in self._readable([question.reference for question in questions]):
             references = [questions[row].reference for row in rows]
             places = [len(questions[row].prompt) for row in rows]
-            memory.keep(tree)
-            memory.seen = prompts_seen
             chains = [reference[:-1] for reference in references]
-            later = memory.extend(rows, chains, places, every=True) if any(chains) else first[:0]
-            parts = torch.split(later.log_softmax(dim=-1), [len(chain) for chain in chains])
+            later = first[:0]
+            if any(chains):
+                later = joined([memory]).extend(rows, chains, places, every=True).log_softmax(dim=-1)
+            parts = torch.split(later, [len(chain) for chain in chains])
             for row, reference, part in zip(rows, references, parts, strict=True):
                 scored = torch.cat([first[row][None], part])
                 tokens = torch.tensor(reference, device=scored.device)

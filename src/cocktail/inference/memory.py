@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
 from itertools import chain
 
 import torch
@@ -102,11 +103,34 @@ class Memory:
         last = [*range(len(owner))] if every else (sizes.cumsum(0) - 1).tolist()
         return self.read([*chain.from_iterable(chains)], places, seen, last)
 
-    def keep(self, path: Sequence[int]) -> None:
-        """Forget all but the learned prompt and the tokens ``path`` of the tree."""
+    def fork(self, path: Sequence[int]) -> Memory:
+        """Return a memory of the learned prompt and the tokens ``path`` of the tree; this one stays."""
         kept = [*range(self.virtual), *(token + self.virtual for token in path)]
         index = torch.tensor(kept, dtype=torch.long, device=self._model.device)
-        self.depths = self.depths[index]
-        for layer in self._cache.layers:
-            if layer.keys is not None:
-                layer.keys, layer.values = layer.keys[:, :, index], layer.values[:, :, index]
+        new = copy(self)
+        new._cache = _cache((keys[:, :, index], values[:, :, index]) for keys, values in self._read())
+        new.depths = self.depths[index]
+        return new
+
+    def _read(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        return ((layer.keys, layer.values) for layer in self._cache.layers)
+
+
+def joined(memories: Sequence[Memory]) -> Memory:
+    """Return one memory of several: all their rows, in order, each seeing what it saw; they stay."""
+    new = copy(memories[0])
+    layers = zip(*(memory._read() for memory in memories), strict=True)
+    new._cache = _cache(
+        (torch.cat([keys for keys, _ in one], dim=2), torch.cat([values for _, values in one], dim=2))
+        for one in layers
+    )
+    new.depths = torch.cat([memory.depths for memory in memories])
+    new.seen = torch.block_diag(*(memory.seen for memory in memories))
+    return new
+
+
+def _cache(layers: Iterable[tuple[torch.Tensor, torch.Tensor]]) -> DynamicCache:
+    cache = DynamicCache()
+    for number, (keys, values) in enumerate(layers):
+        cache.update(keys, values, number)
+    return cache
