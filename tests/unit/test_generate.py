@@ -92,6 +92,23 @@ def test_batches_change_nothing(tokenizer: Any, tokens: int) -> None:
         assert generate(model, questions, stop=stop, batch_size=size, tokens=tokens) == alone
 
 
+@pytest.mark.parametrize(("batch_size", "most", "batches"), [(12, 4096, 1), (4, 4096, 3), (12, 100, 4)])
+def test_rows_of_several_trees_write_together(
+    tokenizer: Any, monkeypatch: pytest.MonkeyPatch, batch_size: int, most: int, batches: int
+) -> None:
+    """Twelve prompts of 30 tokens, one a tree; each batch takes as many steps as its longest answer."""
+    monkeypatch.setattr("cocktail.inference.generate.JOINED_TOKENS", most)
+    model = tiny_model(tokenizer)
+    rng = np.random.default_rng(4)
+    prompts = [tuple(rng.integers(6, len(tokenizer), 30).tolist()) for _ in range(12)]
+    read = list[int]()
+    model.register_forward_pre_hook(lambda _, __, kw: read.append(kw["input_ids"].shape[1]), with_kwargs=True)
+    generate(model, [Question(prompt, 5) for prompt in prompts], stop=-1, batch_size=batch_size, tokens=30)
+    reading, writing = [n for n in read if n >= 20], [n for n in read if n < 20]
+    assert len(reading) == 12
+    assert writing == [12 // batches] * 4 * batches
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_every_kind_of_attention_gets_its_mask(name: str) -> None:
     """Prompts longer than the window, answers of ``generate``; labels by whole passes."""

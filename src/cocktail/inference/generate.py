@@ -2,9 +2,9 @@
 
 Prompts are taken in their own order, so that neighbours share most; keys and values of what the next tree
 begins with stay. Masks are dense, so a tree is small; but a step of writing reads all weights, be it for one
-row or for thirty, so the trees of a batch are joined first. What rows write is laid out behind the trees, each
-token below its row, and nothing is padded. A test shows that the answers are those of ``generate``. Whatever a
-model's generation_config says is not read: the ends and the limit are arguments.
+row or for thirty, so the trees of a batch are joined first. What rows write is laid out behind the trees,
+each token below its row, and nothing is padded. A test shows that the answers are those of ``generate``.
+Whatever a model's generation_config says is not read: the ends and the limit are arguments.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ JOINED_TOKENS = 4096  # that the rows of a batch see at most: each step copies t
 
 @dataclass(frozen=True)
 class _Read:
-    """The questions of one tree, read: its memory, the scores after each prompt, how likely references are."""
+    """One tree, read: its questions, memory, scores after each prompt, and how likely references are."""
 
     chosen: list[int]
     memory: Memory

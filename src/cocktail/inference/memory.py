@@ -108,24 +108,24 @@ class Memory:
         kept = [*range(self.virtual), *(token + self.virtual for token in path)]
         index = torch.tensor(kept, dtype=torch.long, device=self._model.device)
         new = copy(self)
-        new._cache = _cache((keys[:, :, index], values[:, :, index]) for keys, values in self._read())
+        new._cache = _cache((keys[:, :, index], values[:, :, index]) for keys, values in self._layers())
         new.depths = self.depths[index]
         return new
 
-    def _read(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    def _layers(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         return ((layer.keys, layer.values) for layer in self._cache.layers)
 
 
 def joined(memories: Sequence[Memory]) -> Memory:
     """Return one memory of several: all their rows, in order, each seeing what it saw; they stay."""
     new = copy(memories[0])
-    layers = zip(*(memory._read() for memory in memories), strict=True)
+    layers = zip(*(memory._layers() for memory in memories), strict=True)
     new._cache = _cache(
         (torch.cat([keys for keys, _ in one], dim=2), torch.cat([values for _, values in one], dim=2))
         for one in layers
     )
     new.depths = torch.cat([memory.depths for memory in memories])
-    new.seen = torch.block_diag(*(memory.seen for memory in memories))
+    new.seen = torch.block_diag(*(memory.seen for memory in memories))  # type: ignore[no-untyped-call]
     return new
 
 
