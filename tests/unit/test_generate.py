@@ -20,7 +20,7 @@ from cocktail.data.prompts import Prompt
 from cocktail.errors import RunError
 from cocktail.inference.answer import answer_set, render_set
 from cocktail.inference.engine import Generated, Question
-from cocktail.inference.generate import TorchEngine
+from cocktail.inference.generate import JOINED_PAIRS, TorchEngine
 from cocktail.inference.labels import Walk, label_trie
 from cocktail.training.methods import ready_to_answer, without_rename_warnings
 
@@ -92,12 +92,12 @@ def test_batches_change_nothing(tokenizer: Any, tokens: int) -> None:
         assert generate(model, questions, stop=stop, batch_size=size, tokens=tokens) == alone
 
 
-@pytest.mark.parametrize(("batch_size", "most", "batches"), [(12, 4096, 1), (4, 4096, 3), (12, 100, 4)])
+@pytest.mark.parametrize(("batch_size", "most", "batches"), [(12, 9999, 1), (4, 9999, 3), (12, 400, 4)])
 def test_rows_of_several_trees_write_together(
     tokenizer: Any, monkeypatch: pytest.MonkeyPatch, batch_size: int, most: int, batches: int
 ) -> None:
     """Twelve prompts of 30 tokens, one a tree; each batch takes as many steps as its longest answer."""
-    monkeypatch.setattr("cocktail.inference.generate.JOINED_TOKENS", most)
+    monkeypatch.setitem(JOINED_PAIRS, "cpu", most)
     model = tiny_model(tokenizer)
     rng = np.random.default_rng(4)
     prompts = [tuple(rng.integers(6, len(tokenizer), 30).tolist()) for _ in range(12)]

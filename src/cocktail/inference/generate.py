@@ -19,9 +19,13 @@ from transformers import PreTrainedModel
 from cocktail.inference.engine import Generated, Question
 from cocktail.inference.labels import Walk
 from cocktail.inference.memory import Memory, joined
+from cocktail.training.environment import environment
 from cocktail.training.prefix import TREE_TOKENS, Tree
 
-JOINED_TOKENS = 4096  # that the rows of a batch see at most: each step copies their keys, and masks are dense
+JOINED_PAIRS = {"cpu": 2**16, "cuda": 2**18}  # of rows and tokens of a batch: masks are dense
+GROUPED_HEADS = {
+    "TRANSFORMERS_SDPA_FORCE_GQA": "1"
+}  # keys are not copied for each head; same numbers on CPUs
 
 
 @dataclass(frozen=True)
@@ -58,20 +62,26 @@ class TorchEngine:
         Raises:
             RunError: the model has layers that cannot read prompts together.
         """
-        memory, results, batch = Memory(self.model, self.soft_prompt), dict[int, Generated](), list[_Read]()
+        with environment(GROUPED_HEADS if self.model.device.type == "cpu" else {}):
+            results = dict(self._results(questions))
+        return [results[index] for index in range(len(questions))]
+
+    def _results(self, questions: Sequence[Question]) -> Iterator[tuple[int, Generated]]:
+        memory, batch = Memory(self.model, self.soft_prompt), list[_Read]()
+        most, rows, tokens = JOINED_PAIRS[self.model.device.type], 0, 0
         for chosen, tree, known, kept in self._trees(questions):
-            rows = len(chosen) + sum(len(one.chosen) for one in batch)
-            tokens = len(tree.input_ids) + sum(len(one.memory.depths) for one in batch)
-            if batch and (rows > self.batch_size or tokens > JOINED_TOKENS):
-                results.update(self._answer(questions, batch))
-                batch = []
+            size = len(tree.input_ids) + sum(questions[index].limit for index in chosen)
+            together = rows + len(chosen)
+            if batch and (together > self.batch_size or together * (tokens + size) > most):
+                yield from self._answer(questions, batch)
+                batch, rows, tokens = [], 0, 0
+            rows, tokens = rows + len(chosen), tokens + size
             scores = memory.plant(tree, known)
             rated = self._rate([questions[index] for index in chosen], memory, scores.log_softmax(dim=-1))
             batch.append(_Read(chosen, memory, scores, rated))
             memory = memory.fork(kept)
         if batch:
-            results.update(self._answer(questions, batch))
-        return [results[index] for index in range(len(questions))]
+            yield from self._answer(questions, batch)
 
     def _trees(self, questions: Sequence[Question]) -> Iterator[tuple[list[int], Tree, int, list[int]]]:
         """Yield questions, their tree, how many of its tokens are known, and which are kept for the next."""
@@ -93,7 +103,7 @@ class TorchEngine:
             tree.close()
             yield chosen, tree, known, []
 
-    def _answer(self, every: Sequence[Question], batch: Sequence[_Read]) -> dict[int, Generated]:
+    def _answer(self, every: Sequence[Question], batch: Sequence[_Read]) -> Iterator[tuple[int, Generated]]:
         """Answer the questions of one batch, whose prompts were read; then lead them to labels."""
         chosen = [index for one in batch for index in one.chosen]
         questions, rated = [every[index] for index in chosen], [value for one in batch for value in one.rated]
@@ -122,10 +132,8 @@ class TorchEngine:
                 scores = memory.extend(alive, [[written[index][-1]] for index in alive], places)
         memory.seen = torch.nn.functional.pad(prompts_seen, (0, memory.seen.shape[1] - prompts_seen.shape[1]))
         self._decode(questions, walks, memory)
-        return {
-            index: Generated(tuple(ids), ended, walk.label, logprob)
-            for index, ids, ended, walk, logprob in zip(chosen, written, stopped, walks, rated, strict=True)
-        }
+        for index, ids, ended, walk, logprob in zip(chosen, written, stopped, walks, rated, strict=True):
+            yield index, Generated(tuple(ids), ended, walk.label, logprob)
 
     def _decode(self, questions: Sequence[Question], walks: Sequence[Walk], memory: Memory) -> None:
         """Lead all walks to a label, from the prompts alone."""

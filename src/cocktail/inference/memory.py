@@ -55,7 +55,7 @@ class Memory:
         self.depths = torch.cat([self.depths, new])
         output = self._model(
             input_ids=torch.tensor([ids], device=device),
-            attention_mask=masks(self._model.config, seen, new, self.depths),
+            attention_mask=masks(self._model.config, seen, new, self.depths, dtype=self._model.dtype),
             position_ids=new[None],
             past_key_values=self._cache,
             use_cache=True,

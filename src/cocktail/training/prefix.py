@@ -140,18 +140,27 @@ def tree_mask(config: PretrainedConfig, position_ids: torch.Tensor, ends: torch.
 
 
 def masks(
-    config: PretrainedConfig, seen: torch.Tensor, queries: torch.Tensor, keys: torch.Tensor
+    config: PretrainedConfig,
+    seen: torch.Tensor,
+    queries: torch.Tensor,
+    keys: torch.Tensor,
+    *,
+    dtype: torch.dtype = torch.bool,
 ) -> torch.Tensor | dict[str, torch.Tensor]:
     """Return what a model takes as mask, (1, 1, queries, keys), or one for each kind of attention.
 
     Args:
         seen: (queries, keys), what each token sees where all layers look at everything.
         queries, keys: positions; a sliding window counts them.
+        dtype: bool, or that of what is added to scores, 0 or -inf, which spares each layer the making.
     """
     width, found = window(config), {}
     for kind in sorted(attention_kinds(config)):
         near = queries[:, None] - keys < width if kind == SLIDING and width else True
-        found[kind] = (seen & near)[None, None]
+        mask = (seen & near)[None, None]
+        if dtype != torch.bool:
+            mask = torch.zeros_like(mask, dtype=dtype).masked_fill_(~mask, -torch.inf)
+        found[kind] = mask
     return found if len(found) > 1 else next(iter(found.values()))
 
 
