@@ -163,6 +163,8 @@ def _training_record(training: Training, counts: dict[str, RowCounts], recipe: R
         "devices": recipe.devices,
         "attention": recipe.attention,
         "prefixes_shared": record.pop("shared"),
+        # in bfloat16 long answers hang on what is read together; older runs answered one tree at a time
+        **({"trees_joined": True} if recipe.precision == "bf16" else {}),
     }
     return {
         **record,

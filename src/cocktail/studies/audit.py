@@ -37,7 +37,7 @@ class Audited:
         answers, equal: how many answers, and how many of them have the codes that they had.
         points: the largest change of strict accuracy on an evaluation set, in points.
         exact: it must be the same: both were made on one type of CPU, with the same attention, sharing of
-            prefixes and number of devices.
+            prefixes, joining of trees and number of devices.
         same_loss: the losses of the training are equal to the last digit.
     """
 
