@@ -1,10 +1,9 @@
-"""Greedy generation: what prompts begin with is read once, as trees; rows of several trees answer together.
+"""Greedy generation: what prompts begin with is read once, as trees; rows of several trees write together.
 
 Prompts are taken in their own order, so that neighbours share most; keys and values of what the next tree
 begins with stay. Masks are dense, so a tree is small; but a step of writing reads all weights, be it for one
-row or for thirty, so the trees of a batch are joined first. What rows write is laid out behind the trees,
-each token below its row, and nothing is padded. A test shows that the answers are those of ``generate``.
-Whatever a model's generation_config says is not read: the ends and the limit are arguments.
+row or for thirty, so a batch is filled from several trees. A test shows that the answers are those of
+``generate``. Whatever a model's generation_config says is not read: the ends and the limit are arguments.
 """
 
 from __future__ import annotations
@@ -18,11 +17,11 @@ from transformers import PreTrainedModel
 
 from cocktail.inference.engine import Generated, Question
 from cocktail.inference.labels import Walk
-from cocktail.inference.memory import Memory, joined
+from cocktail.inference.memory import Memory, Rows
 from cocktail.training.environment import environment
 from cocktail.training.prefix import TREE_TOKENS, Tree
 
-JOINED_PAIRS = {"cpu": 2**16, "cuda": 2**18}  # of rows and tokens of a batch: masks are dense
+WRITTEN_TOKENS = 2**15  # of all rows of a batch, with what they may write: their keys and values take memory
 GROUPED_HEADS = {
     "TRANSFORMERS_SDPA_FORCE_GQA": "1"
 }  # keys are not copied for each head; same numbers on CPUs
@@ -68,14 +67,14 @@ class TorchEngine:
 
     def _results(self, questions: Sequence[Question]) -> Iterator[tuple[int, Generated]]:
         memory, batch = Memory(self.model, self.soft_prompt), list[_Read]()
-        most, rows, tokens = JOINED_PAIRS[self.model.device.type], 0, 0
+        rows, longest = 0, 0
         for chosen, tree, known, kept in self._trees(questions):
-            size = len(tree.input_ids) + sum(questions[index].limit for index in chosen)
-            together = rows + len(chosen)
-            if batch and (together > self.batch_size or together * (tokens + size) > most):
+            rows += len(chosen)
+            most = max(len(questions[index].prompt) + questions[index].limit for index in chosen)
+            longest = max(longest, most)
+            if batch and (rows > self.batch_size or rows * longest > WRITTEN_TOKENS):
                 yield from self._answer(questions, batch)
-                batch, rows, tokens = [], 0, 0
-            rows, tokens = rows + len(chosen), tokens + size
+                batch, rows, longest = [], len(chosen), most
             scores = memory.plant(tree, known)
             rated = self._rate([questions[index] for index in chosen], memory, scores.log_softmax(dim=-1))
             batch.append(_Read(chosen, memory, scores, rated))
@@ -107,12 +106,15 @@ class TorchEngine:
         """Answer the questions of one batch, whose prompts were read; then lead them to labels."""
         chosen = [index for one in batch for index in one.chosen]
         questions, rated = [every[index] for index in chosen], [value for one in batch for value in one.rated]
-        memory, scores = joined([one.memory for one in batch]), torch.cat([one.scores for one in batch])
+        memories = [one.memory for one in batch]
         walks = [Walk(question.labels or {}) for question in questions]
-        prompts_seen = memory.seen
         written: list[list[int]] = [[] for _ in questions]
         stopped = [False] * len(questions)
-        alive = list(range(len(questions)))
+        scores = torch.cat([one.scores for one in batch])
+        rows, alive = (
+            Rows(memories, max(question.limit for question in questions)),
+            list(range(len(questions))),
+        )
         while alive:
             tokens = scores.argmax(dim=-1).tolist()
             staying = []
@@ -128,26 +130,11 @@ class TorchEngine:
                     staying.append(row)
             alive = [alive[row] for row in staying]
             if alive:
-                places = [len(questions[index].prompt) + len(written[index]) - 1 for index in alive]
-                scores = memory.extend(alive, [[written[index][-1]] for index in alive], places)
-        memory.seen = torch.nn.functional.pad(prompts_seen, (0, memory.seen.shape[1] - prompts_seen.shape[1]))
-        self._decode(questions, walks, memory)
+                rows.keep(staying)
+                scores = rows.extend([[written[index][-1]] for index in alive])
+        _decode(walks, memories)
         for index, ids, ended, walk, logprob in zip(chosen, written, stopped, walks, rated, strict=True):
             yield index, Generated(tuple(ids), ended, walk.label, logprob)
-
-    def _decode(self, questions: Sequence[Question], walks: Sequence[Walk], memory: Memory) -> None:
-        """Lead all walks to a label, from the prompts alone."""
-        read = [0] * len(walks)
-        for walk in walks:
-            walk.to_choice()
-        while open_rows := [row for row, walk in enumerate(walks) if walk.choices]:
-            chains = [walks[row].path[read[row] :] for row in open_rows]
-            places = [len(questions[row].prompt) + read[row] for row in open_rows]
-            scores = memory.extend(open_rows, chains, places)
-            for row, scored in zip(open_rows, scores, strict=True):
-                read[row] = len(walks[row].path)
-                walks[row].take(_best_of(scored, walks[row].choices))
-                walks[row].to_choice()
 
     def _rate(self, questions: Sequence[Question], memory: Memory, first: torch.Tensor) -> list[float]:
         """Return the mean log-probability of each reference answer, NaN where there is none.
@@ -159,11 +146,11 @@ class TorchEngine:
         found = [nan] * len(questions)
         for rows in self._readable([question.reference for question in questions]):
             references = [questions[row].reference for row in rows]
-            places = [len(questions[row].prompt) for row in rows]
             chains = [reference[:-1] for reference in references]
             later = first[:0]
             if any(chains):
-                later = joined([memory]).extend(rows, chains, places, every=True).log_softmax(dim=-1)
+                read_on = Rows([memory.of(rows)], max(map(len, chains)))
+                later = read_on.extend(chains, every=True).log_softmax(dim=-1)
             parts = torch.split(later, [len(chain) for chain in chains])
             for row, reference, part in zip(rows, references, parts, strict=True):
                 scored = torch.cat([first[row][None], part])
@@ -185,6 +172,26 @@ class TorchEngine:
             size += len(reference)
         if rows:
             yield rows
+
+
+def _decode(walks: Sequence[Walk], memories: Sequence[Memory]) -> None:
+    """Lead all walks to a label, from the prompts alone."""
+    for walk in walks:
+        walk.to_choice()
+    open_rows = [row for row, walk in enumerate(walks) if walk.choices]
+    if not open_rows:
+        return
+    rows, read = Rows(memories, max(len(walk.path) for walk in walks)), [0] * len(walks)
+    rows.keep(open_rows)
+    while open_rows:
+        scores = rows.extend([walks[row].path[read[row] :] for row in open_rows])
+        for row, scored in zip(open_rows, scores, strict=True):
+            read[row] = len(walks[row].path)
+            walks[row].take(_best_of(scored, walks[row].choices))
+            walks[row].to_choice()
+        staying = [place for place, row in enumerate(open_rows) if walks[row].choices]
+        open_rows = [open_rows[place] for place in staying]
+        rows.keep(staying)
 
 
 def _best_of(scores: torch.Tensor, tokens: Sequence[int]) -> int:

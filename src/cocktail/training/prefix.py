@@ -130,7 +130,8 @@ def tree_mask(config: PretrainedConfig, position_ids: torch.Tensor, ends: torch.
 
     if config._attn_implementation != "flex_attention":
         order = torch.arange(total, device=ends.device)
-        return masks(config, ancestor(0, 0, order[:, None], order[None, :]), depths, depths)
+        seen = ancestor(0, 0, order[:, None], order[None, :])
+        return masks(config, seen[None], position_ids, position_ids)
     rules = {FULL: ancestor, SLIDING: near_ancestor}
     found = {
         kind: create_block_mask(rules[kind], None, None, total, total, device=str(ends.device))
@@ -147,17 +148,17 @@ def masks(
     *,
     dtype: torch.dtype = torch.bool,
 ) -> torch.Tensor | dict[str, torch.Tensor]:
-    """Return what a model takes as mask, (1, 1, queries, keys), or one for each kind of attention.
+    """Return what a model takes as mask, (batch, 1, queries, keys), or one for each kind of attention.
 
     Args:
-        seen: (queries, keys), what each token sees where all layers look at everything.
-        queries, keys: positions; a sliding window counts them.
+        seen: (batch, queries, keys), what each token sees where all layers look at everything.
+        queries, keys: positions, (batch, queries) and (batch, keys); a sliding window counts them.
         dtype: bool, or that of what is added to scores, 0 or -inf, which spares each layer the making.
     """
     width, found = window(config), {}
     for kind in sorted(attention_kinds(config)):
-        near = queries[:, None] - keys < width if kind == SLIDING and width else True
-        mask = (seen & near)[None, None]
+        near = queries[:, :, None] - keys[:, None] < width if kind == SLIDING and width else True
+        mask = (seen & near)[:, None]
         if dtype != torch.bool:
             mask = torch.zeros_like(mask, dtype=dtype).masked_fill_(~mask, -torch.inf)
         found[kind] = mask
