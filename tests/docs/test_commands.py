@@ -98,7 +98,7 @@ RUN_ELSEWHERE = {
     "cocktail audit --runs 3": ("tests/pipeline/test_smoke.py", '"cocktail", "audit", "--runs", "1"'),
     "cocktail advise --target fpb": ("tests/unit/test_advice.py", '["cocktail", "advise", *arguments]'),
     "cocktail card pair_fpb_finqa --out cards": (
-        "tests/unit/test_cards.py",
+        "tests/unit/test_publish.py",
         '"card", "all", "--out", "cards"',
     ),
     "cocktail export lm-eval --out tasks": ("tests/models/test_lm_eval.py", '"lm-eval", "--out", "tasks"'),

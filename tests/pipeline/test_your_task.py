@@ -58,7 +58,6 @@ TESTS = (
     "tests/golden/test_golden.py",
     "tests/docs/test_params.py",
     "tests/docs/test_dvc_yaml.py",
-    "tests/unit/test_own_target.py",
     "tests/unit/test_tasks.py",
     "tests/unit/test_plan.py::test_every_study_can_be_planned",
 )
