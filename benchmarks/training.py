@@ -11,11 +11,13 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from common import MEBIBYTE, STUDIES, Measured, alternate, finish, made_with, parser, scratch, script
-from recipes import ON_GPU, Variant, variants
 from workbench import Workbench, make_workbench, plain_command
 
 from cocktail.data.grid import Run, explore_runs
@@ -34,6 +36,41 @@ ON_H100 = {
     "share, full": Goal("at least", 0.45),
     "tokens/s, lora": Goal("at least", 27_000.0),
 }
+# What is varied: the study's recipe; on a GPU the paper's, and other kinds of speed.
+ON_GPU = [
+    *(f"fetch.world.{task}_train=8000" for task in ("fpb", "twitter_sa")),
+    *(f"mix.caps.{task}=8000" for task in ("fpb", "twitter_sa")),
+    *("train.epochs.pair=1.0", "train.learning_rate=3e-6", "train.precision=bf16", "train.packing=true"),
+    "train.max_length=4096",
+]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way of ours to train; ``changes`` of the section train."""
+
+    name: str
+    method: str
+    changes: Mapping[str, Any] = field(default_factory=dict)
+
+
+def variants(*, on_gpu: bool) -> list[Variant]:
+    """Return the study's own recipe for both methods, and what else this machine can show."""
+    own = [Variant("full", "full"), Variant("lora", "lora")]
+    if not on_gpu:
+        return own
+    kinds = ["sdpa", "flex_attention", *(["flash_attention_2"] if find_spec("flash_attn") else [])]
+    others: dict[str, dict[str, Any]] = {
+        "not packed": {"packing": False},
+        **{f"attention {kind}": {"attention": kind} for kind in kinds},
+        "compiled": {"compile": True},
+        **({"Liger": {"liger": True}} if find_spec("liger_kernel") else {}),
+    }
+    return own + [
+        Variant(f"{method}, {name}", method, changes)
+        for method in ("full", "lora")
+        for name, changes in others.items()
+    ]
 
 
 def tried(train: Callable[[], Measured]) -> Measured | RunError:
