@@ -1,4 +1,7 @@
-"""Made-up prepared data and answers of a small study: every run answers right with a chosen probability."""
+"""Made-up prepared data and answers of a small study: every run answers right with a chosen probability.
+
+The lock of a study, as ``cocktail lock`` writes it, without git and without today.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,16 +19,19 @@ from cocktail.analysis.judge.study import judge_study
 from cocktail.analysis.selection import confirmed_choices, select_study
 from cocktail.analysis.study import compare_study
 from cocktail.claims.evaluate import evaluate_claims
-from cocktail.claims.locked import study_lock
+from cocktail.claims.locked import claims_digest, study_lock
 from cocktail.claims.metrics import headline_metrics
-from cocktail.config import Params, check_params, general_tasks
+from cocktail.claims.schema import read_claims
+from cocktail.claims.verdict import RULES
+from cocktail.config import Params, check_params, general_tasks, record_name
 from cocktail.config.compose import compose
 from cocktail.data.confirmation import confirm_runs
 from cocktail.data.grid import Asked, Run, explore_runs
 from cocktail.data.table import sampled
-from cocktail.files.records import digest_text, write_json, write_table
+from cocktail.files.records import digest_file, digest_text, digest_value, write_json, write_table
 from cocktail.report.provenance import data_note
 from cocktail.report.study import Inputs, report_study
+from cocktail.runs.lock import lock_path, locked_params
 from cocktail.scoring.outcome import Tolerance
 from cocktail.scoring.score import score_study
 
@@ -39,6 +46,7 @@ LABELS = {
 KINDS = {"fpb": "label", "headline": "label", "twitter_sa": "label", "knowledge": "choice"}
 KINDS |= {"financebench": "free"}  # others: number
 IDENTITY = ["-c", "user.name=nobody", "-c", "user.email=nobody@example.org"]
+COMMIT, DATE = "c" * 40, "2030-01-31"  # of a lock
 Skill = Callable[[Run, str], float]
 
 
@@ -309,3 +317,21 @@ def _answers(prepared: Path, run: Run, asked: Asked, *, skill: float) -> pd.Data
         )
         parts.append(kept)
     return pd.concat(parts, ignore_index=True)
+
+
+def write_lock(locks: Path, params: Params, **changes: Any) -> str:
+    """Write the lock of a study on the claims of the repository; return its digest."""
+    settings = locked_params(params)
+    facts = {
+        "study": record_name(params),
+        "claims": claims_digest(read_claims(CLAIMS)),
+        "rule": max(RULES),
+        "params": digest_value(settings),
+        "settings": settings,
+        "pilots": [],
+        "commit": COMMIT,
+        "date": DATE,
+    }
+    path = lock_path(locks, params)
+    write_json(path, {**facts, **changes})
+    return digest_file(path)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
-from shared_once import made_once
+from folders import made_once
 
 
 def pytest_xdist_auto_num_workers() -> int:

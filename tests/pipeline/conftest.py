@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from clone import Clone, copy_work_tree
-from shared_once import made_once
+from folders import made_once
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from answers_fixture import ROOT, study_params, tolerance, write_study
 from endpoint_server import KEY, FakeEndpoint, Said, completion, serve
-from folder_digest import digest_folder
+from folders import digest_folder
 
 from cocktail.analysis.judge.agreement import agreement_rows, run_rows
 from cocktail.analysis.judge.prompt import ORDERS, PLANTED, case, read_verdict

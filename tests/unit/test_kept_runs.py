@@ -15,9 +15,8 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
-from answers_fixture import ROOT, finish_study, study_params, tolerance
-from folder_digest import digest_folder
-from lock_fixture import write_lock
+from answers_fixture import ROOT, finish_study, study_params, tolerance, write_lock
+from folders import digest_folder
 
 from cocktail.analysis.judge.study import judge_study
 from cocktail.analysis.selection import select_study

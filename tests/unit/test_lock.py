@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from answers_fixture import CLAIMS, IDENTITY, ROOT, study_params
-from lock_fixture import COMMIT, DATE, write_lock
+from answers_fixture import CLAIMS, COMMIT, DATE, IDENTITY, ROOT, study_params, write_lock
 
 from cocktail.claims.locked import claims_digest, study_lock
 from cocktail.claims.schema import read_claims

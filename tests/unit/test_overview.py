@@ -10,9 +10,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from answers_fixture import study_params
+from answers_fixture import DATE, study_params, write_lock
 from claims_fixture import claim, verdict
-from lock_fixture import DATE, write_lock
 
 from cocktail.claims.draft import SOME
 from cocktail.errors import RecordError

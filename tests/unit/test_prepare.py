@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from data_params import make_params, make_source, write_lines
-from folder_digest import digest_folder
+from folders import digest_folder
 
 from cocktail.config import Params
 from cocktail.data.documents import group_pages

@@ -12,9 +12,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from answers_fixture import CLAIMS, ROOT, default_skill, finish_study, study_params
-from folder_digest import digest_folder
-from lock_fixture import DATE, write_lock
+from answers_fixture import CLAIMS, DATE, ROOT, default_skill, finish_study, study_params, write_lock
+from folders import digest_folder
 
 from cocktail.claims.locked import study_lock
 from cocktail.claims.verdict import RULES

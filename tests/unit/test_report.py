@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 import yaml
 from answers_fixture import ROOT, finish_study, report_inputs, study_params
-from folder_digest import digest_folder
+from folders import digest_folder
 from matplotlib.figure import Figure
 
 from cocktail.config import check_params

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from folder_digest import digest_folder
+from folders import digest_folder
 from matplotlib.figure import Figure
 from scipy import stats
 

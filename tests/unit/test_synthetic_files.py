@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow.parquet as parquet
 import pytest
 import yaml
-from folder_digest import digest_folder
+from folders import digest_folder
 
 from cocktail.config import RawFile, SourceConfig
 from cocktail.errors import SourceError

@@ -13,11 +13,10 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
-from answers_fixture import ROOT, report_answers, study_params, write_study
+from answers_fixture import ROOT, report_answers, study_params, write_lock, write_study
 from endpoint_server import KEY, FakeEndpoint, Said, completion, serve
-from folder_digest import digest_folder
+from folders import digest_folder
 from html_tree import read_html
-from lock_fixture import write_lock
 
 from cocktail.analysis.scores import read_scores
 from cocktail.claims.rows import read_verdicts

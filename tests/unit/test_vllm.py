@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import fake_vllm
 import pytest
 import torch
-from compare_engines import SHOWN, compare_engines
 from peft import LoraConfig, get_peft_model
 from test_generate import evaluation_set, model_that_stops, random_prompts
 from tiny_model import STOP, tiny_model
@@ -23,6 +23,7 @@ from cocktail.inference.vllm_engine import VllmEngine, check_vllm, needed_contex
 from cocktail.training.methods import Answering, without_rename_warnings
 
 CONTEXT = 64
+SHOWN = 10  # of the rows that differ
 
 
 @pytest.fixture(autouse=True)
@@ -238,6 +239,43 @@ def test_an_answer_that_vllm_gave_up_is_an_error(ids: list[int], reason: str) ->
 
     with pytest.raises(RunError, match=reason):
         VllmEngine(Broken(), ends=(5,), context=CONTEXT).generate([Question((7,), 2)])
+
+
+@dataclass(frozen=True)
+class EngineComparison:
+    """How far two engines agree on the same questions.
+
+    Attributes:
+        num_rows: questions compared.
+        num_equal: rows with the same ids and the same end.
+        num_labels: rows for which both found a label.
+        num_equal_labels: those of them with the same one.
+        first_different: indexes of the first rows that differ in anything, ``SHOWN`` at most.
+    """
+
+    num_rows: int
+    num_equal: int
+    num_labels: int
+    num_equal_labels: int
+    first_different: tuple[int, ...]
+
+
+def compare_engines(ours: Sequence[Generated], theirs: Sequence[Generated]) -> EngineComparison:
+    """Count the equal answers of two engines to the same questions, given in the same order.
+
+    Raises:
+        ValueError: the two are not of one length.
+    """
+    pairs = list(zip(ours, theirs, strict=True))
+    chosen = [(a, b) for a, b in pairs if a.label and b.label]
+    different = [index for index, (a, b) in enumerate(pairs) if a != b]
+    return EngineComparison(
+        num_rows=len(pairs),
+        num_equal=sum((a.ids, a.stopped) == (b.ids, b.stopped) for a, b in pairs),
+        num_labels=len(chosen),
+        num_equal_labels=sum(a.label == b.label for a, b in chosen),
+        first_different=tuple(different[:SHOWN]),
+    )
 
 
 def test_engines_are_compared_row_by_row() -> None:

@@ -1,4 +1,4 @@
-"""What is made once for all test processes, by the first that asks for it."""
+"""Folders made once for all test processes, by the first that asks; one digest of a whole folder."""
 
 from __future__ import annotations
 
@@ -20,3 +20,11 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
             make(draft)
             draft.rename(shared / name)
     return shared / name
+
+
+def digest_folder(path: Path) -> str:
+    """Return one sha256 over the names and contents of all files below ``path``."""
+    from cocktail.files.records import digest_file, digest_value  # imports pandas: only tests that ask pay
+
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    return digest_value({file.relative_to(path).as_posix(): digest_file(file) for file in files})
