@@ -15,8 +15,8 @@ from cocktail.analysis.judge.study import judge_study
 from cocktail.analysis.selection import confirmed_choices, select_study
 from cocktail.analysis.study import compare_study
 from cocktail.claims.evaluate import evaluate_claims
-from cocktail.claims.locked import study_lock
 from cocktail.claims.metrics import headline_metrics
+from cocktail.claims.study_lock import study_lock
 from cocktail.config import Params, check_params, general_tasks
 from cocktail.config.compose import compose
 from cocktail.data.confirmation import confirm_runs

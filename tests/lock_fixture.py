@@ -7,8 +7,8 @@ from typing import Any
 
 from answers_fixture import CLAIMS
 
-from cocktail.claims.locked import claims_digest
 from cocktail.claims.schema import read_claims
+from cocktail.claims.study_lock import claims_digest
 from cocktail.claims.verdict import RULES
 from cocktail.config import Params, record_name
 from cocktail.files.records import digest_file, digest_value, write_json

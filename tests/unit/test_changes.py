@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from claims_fixture import claim, verdict
 
-from cocktail.claims.changes import ABSENT, changes_markdown, verdict_changes
 from cocktail.claims.rows import Verdicts, read_verdicts
+from cocktail.studies.verdict_changes import ABSENT, changes_markdown, verdict_changes
 
 ROOT = Path(__file__).parents[2]
 

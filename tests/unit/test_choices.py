@@ -18,7 +18,7 @@ from cocktail.analysis.advice.show import advice_row
 from cocktail.analysis.advised import advice_rows
 from cocktail.analysis.explored import budget_rows, curse_rows
 from cocktail.analysis.scores import ModelScores, read_scores
-from cocktail.analysis.stats.snooping import snooping_test
+from cocktail.analysis.stats.picking import snooping_test
 from cocktail.files.records import read_json
 from cocktail.report.choices import advice_table, budget_table, curse_table
 from cocktail.report.curves import draw_budget, draw_curse

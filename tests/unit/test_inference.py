@@ -11,9 +11,8 @@ from scipy import stats
 from statsmodels.stats.power import TTestPower
 from statsmodels.stats.weightstats import ttost_paired
 
+from cocktail.analysis.stats.both_errors import LIMIT, benjamini_hochberg, holm, smallest_detectable, upper_se
 from cocktail.analysis.stats.crossed import Effect, TaskOutcomes, crossed_effect, crossed_macro
-from cocktail.analysis.stats.multiplicity import benjamini_hochberg, holm
-from cocktail.analysis.stats.power import LIMIT, smallest_detectable, upper_se
 from cocktail.errors import RecordError
 
 Array = NDArray[np.float64]

@@ -19,8 +19,8 @@ import yaml
 
 from cocktail import cli
 from cocktail.config import check_params
-from cocktail.config.catalogue import with_catalogue
 from cocktail.config.compose import compose, known_studies
+from cocktail.config.yaml_files import with_catalogue
 from cocktail.data.confirmation import confirm_runs, dearest_choice
 from cocktail.data.grid import candidates, explore_runs
 from cocktail.data.table import COLUMNS, SPLITS, write_split

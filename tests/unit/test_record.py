@@ -16,7 +16,7 @@ from answers_fixture import CLAIMS, ROOT, default_skill, finish_study, study_par
 from folder_digest import digest_folder
 from lock_fixture import DATE, write_lock
 
-from cocktail.claims.locked import study_lock
+from cocktail.claims.study_lock import study_lock
 from cocktail.claims.verdict import RULES
 from cocktail.data.grid import Run
 from cocktail.errors import RecordError

@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 from arch.bootstrap import SPA
 
-from cocktail.analysis.stats.best_of import expected_best, pick_weights, picked_value
-from cocktail.analysis.stats.snooping import snooping_test
+from cocktail.analysis.stats.picking import expected_best, pick_weights, picked_value, snooping_test
 from cocktail.errors import RecordError
 
 

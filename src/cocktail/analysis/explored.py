@@ -17,8 +17,7 @@ from cocktail.analysis.rows import (
     points,
 )
 from cocktail.analysis.scores import ModelScores
-from cocktail.analysis.stats.best_of import expected_best, picked_value
-from cocktail.analysis.stats.snooping import MIN_CLUSTERS, snooping_test
+from cocktail.analysis.stats.picking import MIN_CLUSTERS, expected_best, picked_value, snooping_test
 from cocktail.config import Params
 from cocktail.errors import RecordError
 
@@ -58,7 +57,7 @@ def curse_rows(scores: ModelScores, *, params: Params) -> list[CurseRow]:
     """Return per task the gain over the single task when the mixture is picked on dev, and when on test.
 
     ``p_any_better`` is of "no mixture is better than the single", with all of them looked at on test, and
-    ``better`` those that are called better (``stats.snooping``); both of these weights, on items like these.
+    ``better`` those that are called better (``stats.picking``); both of these weights, on items like these.
     Of too few clusters there is no p.
 
     Raises:

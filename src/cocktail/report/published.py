@@ -10,7 +10,7 @@ import pandas as pd
 from pydantic import Field, ValidationError
 
 from cocktail.config import ConfigSection
-from cocktail.config.yaml_file import read_yaml
+from cocktail.config.yaml_files import read_yaml
 from cocktail.errors import DataError
 from cocktail.report.table import Table
 
