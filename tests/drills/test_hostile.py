@@ -25,8 +25,7 @@ from cocktail.errors import CocktailError
 from cocktail.files.dvc_lock import is_whole
 from cocktail.files.records import read_digested, read_json, read_table
 from cocktail.files.store import Store
-from cocktail.inference.endpoint.completion import read_completion
-from cocktail.inference.endpoint.question import EndpointQuestion
+from cocktail.inference.endpoint.chat import EndpointQuestion, read_completion
 from cocktail.inference.endpoint.replies import Replies
 from cocktail.report.export import export_tables
 from cocktail.report.page.figures import inline_svg

@@ -14,7 +14,7 @@ import yaml
 from cocktail.errors import RecordError
 from cocktail.files.records import list_digests, write_json
 from cocktail.files.store import Store
-from cocktail.inference.endpoint.question import EndpointQuestion, Reply
+from cocktail.inference.endpoint.chat import EndpointQuestion, Reply
 from cocktail.inference.endpoint.replies import Replies
 from cocktail.studies.fsck import fsck
 

@@ -17,9 +17,8 @@ from answers_fixture import ROOT, study_params, tolerance, write_study
 from endpoint_server import KEY, FakeEndpoint, Said, completion, serve
 from folder_digest import digest_folder
 
-from cocktail.analysis.judge.agreement import agreement_rows, run_rows
-from cocktail.analysis.judge.prompt import ORDERS, PLANTED, case, read_verdict
 from cocktail.analysis.judge.study import judge_study
+from cocktail.analysis.judge.verdicts import ORDERS, PLANTED, agreement_rows, case, read_verdict, run_rows
 from cocktail.config import Params, check_params
 from cocktail.errors import ConfigError, EndpointError, RecordError
 from cocktail.files.records import read_json, read_table, write_table
