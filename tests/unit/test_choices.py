@@ -21,7 +21,7 @@ from cocktail.analysis.scores import ModelScores, read_scores
 from cocktail.analysis.stats.picking import snooping_test
 from cocktail.files.records import read_json
 from cocktail.report.choices import advice_table, budget_table, curse_table
-from cocktail.report.curves import draw_budget, draw_curse
+from cocktail.report.figures import draw_budget, draw_curse
 from cocktail.report.pictures import write_figures
 from cocktail.scoring.answers import read_evaluations
 

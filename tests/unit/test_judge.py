@@ -22,7 +22,7 @@ from cocktail.analysis.judge.verdicts import ORDERS, PLANTED, agreement_rows, ca
 from cocktail.config import Params, check_params
 from cocktail.errors import ConfigError, EndpointError, RecordError
 from cocktail.files.records import read_json, read_table, write_table
-from cocktail.report.judging import judge_tables
+from cocktail.report.beside_others import judge_tables
 from cocktail.scoring.score import score_study
 
 OVERRIDES = ("study.evaluations=[fpb,financebench]", "study.targets=[fpb]", "study.include=[single,all]")
