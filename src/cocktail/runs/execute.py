@@ -20,11 +20,9 @@ from cocktail.data.prompts import Tokenizer, items_of
 from cocktail.errors import RunError
 from cocktail.files.records import write_json
 from cocktail.files.store import write_runtime
-from cocktail.runs.cost import cost_of, energy_joules
-from cocktail.runs.dev import dev_watch
 from cocktail.runs.finished import how_ended, publish_answers
-from cocktail.runs.jobs import RunJob
-from cocktail.runs.shortage import shortage
+from cocktail.runs.jobs import RunJob, dev_watch
+from cocktail.runs.resources import cost_of, energy_joules, shortage
 from cocktail.training.bases.tokens import end_ids
 from cocktail.training.environment import device_name
 from cocktail.training.recipe import Recipe, Training
