@@ -101,11 +101,10 @@ def _tuned_model(job: RunJob, tokenizer: Tokenizer) -> Answering:
 def _train(job: RunJob, mixture: Mixture, recipe: Recipe, tokenizer: Tokenizer) -> Any:
     """Train, store how it went, and the weights if they are kept; return the model."""
     from cocktail.training.checkpoints import Checkpoints
-    from cocktail.training.device import free_memory, is_out_of_memory
+    from cocktail.training.device import free_memory, is_out_of_memory, training_speed
     from cocktail.training.launch import LaunchTask, fine_tune_on_devices
     from cocktail.training.methods import load_base
     from cocktail.training.sft import fine_tune
-    from cocktail.training.speed import training_speed
 
     started, energy = time.perf_counter(), energy_joules()
     rows, counts = training_rows(
