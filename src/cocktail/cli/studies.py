@@ -65,8 +65,9 @@ def plan(arguments: argparse.Namespace) -> None:
 
     from cocktail.files.records import write_text
     from cocktail.studies.planning.here import on_this_machine
-    from cocktail.studies.planning.show import WIDTH, made_tables, plan_markdown, print_plan
+    from cocktail.studies.planning.show import WIDTH, plan_markdown, print_plan
     from cocktail.studies.planning.study import plan_study
+    from cocktail.studies.planning.tables import made_tables
 
     planned = plan_study(CONF, arguments.study, arguments.override, root=Path())
     files = {arguments.out: plan_markdown(planned)} if arguments.out else {}
