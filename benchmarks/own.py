@@ -52,10 +52,10 @@ def tune(job: RunJob, *, workdir: Path) -> tuple[Any, Any, dict[str, Any]]:
         load_tokenizer,
         peak_memory,
         settled,
+        training_speed,
     )
     from cocktail.training.methods import load_base
     from cocktail.training.sft import fine_tune
-    from cocktail.training.speed import training_speed
 
     if job.recipe is None:
         raise ValueError("the base is not trained")

@@ -16,8 +16,8 @@ from typing import Any
 from common import ROOT, Measured, child_environment, measure, say, script, stage
 
 from cocktail.config import ModelConfig, Params, load_params
-from cocktail.config.catalogue import with_catalogue
 from cocktail.config.compose import compose, write_params
+from cocktail.config.yaml_files import with_catalogue
 from cocktail.data.grid import Run
 from cocktail.files.store import store_root
 from cocktail.training.environment import cpu_flags, visible_gpus

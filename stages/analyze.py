@@ -7,8 +7,8 @@ from pathlib import Path
 
 from cocktail.analysis.study import compare_study
 from cocktail.claims.evaluate import evaluate_claims
-from cocktail.claims.locked import study_lock
 from cocktail.claims.metrics import headline_metrics
+from cocktail.claims.study_lock import study_lock
 from cocktail.config import load_params
 from cocktail.files.records import write_json
 from cocktail.report.provenance import data_note

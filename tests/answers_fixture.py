@@ -19,9 +19,9 @@ from cocktail.analysis.judge.study import judge_study
 from cocktail.analysis.selection import confirmed_choices, select_study
 from cocktail.analysis.study import compare_study
 from cocktail.claims.evaluate import evaluate_claims
-from cocktail.claims.locked import claims_digest, study_lock
 from cocktail.claims.metrics import headline_metrics
 from cocktail.claims.schema import read_claims
+from cocktail.claims.study_lock import claims_digest, study_lock
 from cocktail.claims.verdict import RULES
 from cocktail.config import Params, check_params, general_tasks, record_name
 from cocktail.config.compose import compose

@@ -24,7 +24,7 @@ _load = ConfigLoaderImpl.load_configuration
 
 def load_configuration(self: Any, config_name: Any, overrides: list[str], *args: Any, **more: Any) -> Any:
     """Compose, check, and hand on what was composed; a refusal is a ``DvcException``, which DVC prints."""
-    from cocktail.claims.coverage import warning
+    from cocktail.claims.arms import warning
     from cocktail.claims.schema import read_claims
     from cocktail.config import check_params
     from cocktail.config.compose import lists_on_a_line, refused

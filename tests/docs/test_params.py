@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from cocktail.config import Params, check_params
-from cocktail.config.catalogue import with_catalogue
 from cocktail.config.compose import compose, differences, known_studies, write_params
+from cocktail.config.yaml_files import with_catalogue
 from cocktail.data.grid import explore_runs
 from cocktail.errors import ConfigError
 

@@ -22,7 +22,7 @@ import pytest
 from cocktail.errors import CocktailError
 from cocktail.files.records import DIGESTS, UNCHECKED, digest_file, read_digested, read_json, read_table
 from cocktail.files.store import Store
-from cocktail.inference.endpoint.question import EndpointQuestion, Reply
+from cocktail.inference.endpoint.chat import EndpointQuestion, Reply
 from cocktail.inference.endpoint.replies import Replies
 from cocktail.runs.kept import FACTS, SHORT, read_kept
 from cocktail.sources.read import read_rows

@@ -28,10 +28,9 @@ from cocktail.errors import CocktailError
 from cocktail.files.dvc_lock import is_whole
 from cocktail.files.records import read_digested, read_json, read_table
 from cocktail.inference.endpoint.address import Address
-from cocktail.inference.endpoint.completion import is_filtered, read_completion
-from cocktail.report.export import csv_cell
-from cocktail.report.page.figures import inline_svg
-from cocktail.report.table import markdown_cell
+from cocktail.inference.endpoint.chat import is_filtered, read_completion
+from cocktail.report.markup import inline_svg
+from cocktail.report.table import csv_cell, markdown_cell
 from cocktail.scoring.outcome import Tolerance, judge
 from cocktail.sources.read import Malformed, read_rows
 from cocktail.tasks import Example, load_task

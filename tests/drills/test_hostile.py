@@ -25,12 +25,10 @@ from cocktail.errors import CocktailError
 from cocktail.files.dvc_lock import is_whole
 from cocktail.files.records import read_digested, read_json, read_table
 from cocktail.files.store import Store
-from cocktail.inference.endpoint.completion import read_completion
-from cocktail.inference.endpoint.question import EndpointQuestion
+from cocktail.inference.endpoint.chat import EndpointQuestion, read_completion
 from cocktail.inference.endpoint.replies import Replies
-from cocktail.report.export import export_tables
-from cocktail.report.page.figures import inline_svg
-from cocktail.report.table import Table, write_tables
+from cocktail.report.markup import inline_svg
+from cocktail.report.table import Table, export_tables, write_tables
 from cocktail.runs.kept import read_kept
 from cocktail.tasks import load_task
 

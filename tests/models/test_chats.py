@@ -11,7 +11,7 @@ from hub_like import CHATML, SPECIALS, STOP, byte_like, hub_like, hub_template
 from transformers.utils import chat_template_utils
 
 from cocktail.data.prompts import GAP, Item, fit_shots, render_prompts, special_ids
-from cocktail.inference.labels import label_trie
+from cocktail.inference.engine import label_trie
 from cocktail.training.bases.tokens import settle, token_id
 from cocktail.training.rows import check_completions, training_rows
 

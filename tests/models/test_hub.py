@@ -24,7 +24,7 @@ from huggingface_hub.utils import filter_repo_objects
 
 from cocktail.errors import SourceError
 from cocktail.files.records import read_json
-from cocktail.training.bases import hub
+from cocktail.training.bases import folder as module
 
 COMMIT = "a" * 40
 NAMES = (
@@ -60,8 +60,8 @@ def asked(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list
         seen.append({"repo": repo, **given})
         return str(snapshot)
 
-    monkeypatch.setattr(hub.HfApi, "model_info", lambda *_, **__: SimpleNamespace(sha=COMMIT))
-    monkeypatch.setattr(hub, "snapshot_download", download)
+    monkeypatch.setattr(module.HfApi, "model_info", lambda *_, **__: SimpleNamespace(sha=COMMIT))
+    monkeypatch.setattr(module, "snapshot_download", download)
     return seen
 
 
@@ -113,7 +113,7 @@ def test_what_the_hub_refuses_is_one_clear_error(
     def refuse(*_: Any, **__: Any) -> None:
         raise REFUSALS[kind]
 
-    monkeypatch.setattr(hub.HfApi, "model_info", refuse)
+    monkeypatch.setattr(module.HfApi, "model_info", refuse)
     error = refused(tmp_path / "out", kind="hub", repo="org/name")
     assert isinstance(error, SourceError) and error.where == "org/name"
     if kind == "gated":

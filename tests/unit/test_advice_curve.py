@@ -23,7 +23,7 @@ from cocktail.analysis.advised import advice_curve_rows
 from cocktail.analysis.scores import ModelScores, read_scores
 from cocktail.files.records import read_json
 from cocktail.report.choices import advice_curve_table
-from cocktail.report.curves import draw_advice
+from cocktail.report.figures import draw_advice
 from cocktail.report.pictures import write_figures
 from cocktail.scoring.answers import Evaluation, read_evaluations
 

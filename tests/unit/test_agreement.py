@@ -13,9 +13,8 @@ import pytest
 from answers_fixture import report_inputs, study_params, tolerance
 
 from cocktail.analysis.agreement import AGREEMENT_POINTS, agreement_rows
-from cocktail.analysis.numbers import numbers_of
 from cocktail.analysis.scores import ModelScores
-from cocktail.analysis.study import compare_study
+from cocktail.analysis.study import compare_study, numbers_of
 from cocktail.data.grid import Run
 from cocktail.files.records import read_json, write_table
 from cocktail.report.study import report_study

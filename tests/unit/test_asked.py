@@ -16,12 +16,11 @@ from answers_fixture import CLAIMS, ROOT, study_params, write_prepared
 from data_params import FINANCE_TASKS
 
 from cocktail.analysis.advised import advice_rows
-from cocktail.analysis.effects import CONTRASTS, effect_rows
+from cocktail.analysis.arms import CONTRASTS, effect_rows
 from cocktail.analysis.explored import budget_rows, curse_rows, leave_one_out_rows, transfer_rows
 from cocktail.analysis.scores import ModelScores, OutcomeTable, confirmed_arms
-from cocktail.claims.arms import arm_runs
+from cocktail.claims.arms import arm_runs, lacking
 from cocktail.claims.cells import cell_drafts
-from cocktail.claims.coverage import lacking
 from cocktail.claims.evaluate import judged_rows
 from cocktail.claims.schema import CellsTest, ContrastTest, all_tasks_of, read_claims
 from cocktail.config import Params, check_params

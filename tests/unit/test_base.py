@@ -23,7 +23,14 @@ from cocktail.files.store import Store, write_runtime
 from cocktail.runs.plan import check_base
 from cocktail.training.base import build_base, write_base_receipt
 from cocktail.training.bases import scratch
-from cocktail.training.bases.scratch import WEIGHTS, copy_base, ship_base, shipped_base
+from cocktail.training.bases.scratch import (
+    WEIGHTS,
+    copy_base,
+    instruction_items,
+    read_texts,
+    ship_base,
+    shipped_base,
+)
 from cocktail.training.bases.tokens import token_id
 from cocktail.training.checkpoints import Checkpoints
 from cocktail.training.device import load_model, load_tokenizer
@@ -35,7 +42,6 @@ from cocktail.training.pretrain import (
     repeated_lists,
     token_stream,
 )
-from cocktail.training.reading import instruction_items, read_texts
 from cocktail.training.tokenizer import DOCUMENT_END
 
 NUM_ROWS = 8

@@ -27,7 +27,7 @@ from cocktail.data.grid import candidates, explore_runs
 from cocktail.errors import ConfigError, RecordError
 from cocktail.files.records import read_json
 from cocktail.report.choices import advice_table, budget_table, curse_table
-from cocktail.report.curves import draw_budget, draw_curse
+from cocktail.report.figures import draw_budget, draw_curse
 from cocktail.report.pictures import write_figures
 from cocktail.scoring.answers import read_evaluations
 

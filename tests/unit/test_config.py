@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from cocktail.config import RENAMED, check_params, load_params
-from cocktail.config.catalogue import with_catalogue
 from cocktail.config.compose import compose
+from cocktail.config.yaml_files import with_catalogue
 from cocktail.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]

@@ -17,9 +17,8 @@ from cocktail.config import EndpointConfig
 from cocktail.errors import DataError, EndpointError
 from cocktail.files.records import write_table
 from cocktail.inference.endpoint.address import read_address
-from cocktail.inference.endpoint.ask import ask_all
-from cocktail.inference.endpoint.question import EndpointQuestion, Reply
-from cocktail.inference.endpoint.replies import Replies, reply_table
+from cocktail.inference.endpoint.chat import EndpointQuestion, Reply
+from cocktail.inference.endpoint.replies import Replies, ask_all, reply_table
 
 SETTINGS = EndpointConfig(max_tokens=8, concurrency=2, tries=3, timeout_seconds=10.0, backoff_seconds=0.0)
 

@@ -19,9 +19,8 @@ from cocktail.data.evaluation_set import EvaluationSet, TaskSettings
 from cocktail.data.prompts import Prompt
 from cocktail.errors import RunError
 from cocktail.inference.answer import answer_set, render_set
-from cocktail.inference.engine import Generated, Question
+from cocktail.inference.engine import Generated, Question, Walk, label_trie
 from cocktail.inference.generate import TorchEngine
-from cocktail.inference.labels import Walk, label_trie
 from cocktail.training.methods import ready_to_answer, without_rename_warnings
 
 LABELS = {

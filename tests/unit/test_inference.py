@@ -12,8 +12,13 @@ from statsmodels.stats.power import TTestPower
 from statsmodels.stats.weightstats import ttost_paired
 
 from cocktail.analysis.stats.crossed import Effect, TaskOutcomes, crossed_effect, crossed_macro
-from cocktail.analysis.stats.multiplicity import benjamini_hochberg, holm
-from cocktail.analysis.stats.power import LIMIT, smallest_detectable, upper_se
+from cocktail.analysis.stats.error_control import (
+    LIMIT,
+    benjamini_hochberg,
+    holm,
+    smallest_detectable,
+    upper_se,
+)
 from cocktail.errors import RecordError
 
 Array = NDArray[np.float64]

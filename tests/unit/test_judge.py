@@ -17,13 +17,12 @@ from answers_fixture import ROOT, study_params, tolerance, write_study
 from endpoint_server import KEY, FakeEndpoint, Said, completion, serve
 from folders import digest_folder
 
-from cocktail.analysis.judge.agreement import agreement_rows, run_rows
-from cocktail.analysis.judge.prompt import ORDERS, PLANTED, case, read_verdict
 from cocktail.analysis.judge.study import judge_study
+from cocktail.analysis.judge.verdicts import ORDERS, PLANTED, agreement_rows, case, read_verdict, run_rows
 from cocktail.config import Params, check_params
 from cocktail.errors import ConfigError, EndpointError, RecordError
 from cocktail.files.records import read_json, read_table, write_table
-from cocktail.report.judging import judge_tables
+from cocktail.report.external import judge_tables
 from cocktail.scoring.score import score_study
 
 OVERRIDES = ("study.evaluations=[fpb,financebench]", "study.targets=[fpb]", "study.include=[single,all]")

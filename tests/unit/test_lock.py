@@ -11,14 +11,13 @@ import pytest
 import yaml
 from answers_fixture import CLAIMS, COMMIT, DATE, IDENTITY, ROOT, study_params, write_lock
 
-from cocktail.claims.locked import claims_digest, study_lock
 from cocktail.claims.schema import read_claims
+from cocktail.claims.study_lock import claims_digest, lock_study, study_lock
 from cocktail.claims.verdict import RULES
 from cocktail.config import LockState, Params
 from cocktail.errors import RecordError
 from cocktail.files.records import digest_file, read_json, write_json
 from cocktail.runs.lock import FREE, STAGES, lock_path, locked_params, present_lock, read_lock
-from cocktail.studies.lock_study import lock_study
 
 TARGETS = "study.targets=[fpb,finqa]"
 PARAMS = study_params("smoke", TARGETS)

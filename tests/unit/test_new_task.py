@@ -182,7 +182,7 @@ def test_it_may_be_meant(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("speeches")
-def test_a_source_without_a_cap_beside_others_with_one_is_refused() -> None:
+def test_a_source_without_a_cap_external_with_one_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"mix\.caps lacks 'speeches'.*\+mix\.caps\.speeches=500"):
         make_params(
             study={"tasks": ["fpb", "speeches"], "evaluations": ["fpb", "speeches"], "targets": []},

@@ -23,8 +23,8 @@ from cocktail.studies.simulation.agreement import (
     recorded_contrasts,
     rule_effect,
 )
-from cocktail.studies.simulation.agreement_table import agreement_tables, ratio
 from cocktail.studies.simulation.oracle import DRAWS, second_road
+from cocktail.studies.simulation.table import agreement_tables, ratio
 
 STUDIES = Path(__file__).parents[2] / "reports/studies"
 RECORDS = sorted(path.parent for path in STUDIES.glob("*/items.parquet"))

@@ -22,13 +22,11 @@ from cocktail.config import Params
 from cocktail.config.compose import known_studies
 from cocktail.errors import RecordError
 from cocktail.files.records import read_json, write_json
-from cocktail.report.markup import slug
-from cocktail.report.page.figures import inline_svg
+from cocktail.report.markup import inline_svg, slug
 from cocktail.report.page.forest import draw_forest
 from cocktail.report.page.render import SENTENCES, write_page
 from cocktail.report.page.sections import FROM_CLAIMS
-from cocktail.report.page.tables import shown_tables
-from cocktail.report.page.traces import read_traces
+from cocktail.report.page.tables import read_traces, shown_tables
 from cocktail.report.table import Table, read_tables, write_tables
 from cocktail.report.verdicts import effect_text
 from cocktail.studies.record import record

@@ -19,8 +19,8 @@ import yaml
 
 from cocktail import cli
 from cocktail.config import check_params
-from cocktail.config.catalogue import with_catalogue
 from cocktail.config.compose import compose, known_studies
+from cocktail.config.yaml_files import with_catalogue
 from cocktail.data.confirmation import confirm_runs, dearest_choice
 from cocktail.data.grid import candidates, explore_runs
 from cocktail.data.table import COLUMNS, SPLITS, write_split
@@ -28,12 +28,11 @@ from cocktail.errors import ConfigError, DataError
 from cocktail.files.records import read_json, write_json
 from cocktail.report.table import read_tables
 from cocktail.studies.planning.facts import SIZES, read_sizes, scratch_parameters
-from cocktail.studies.planning.notes import checks
 from cocktail.studies.planning.rows import source_rows
 from cocktail.studies.planning.runs import PlannedRun, measured_runs, planned_runs
-from cocktail.studies.planning.show import made_tables, plan_markdown
+from cocktail.studies.planning.show import checks, plan_markdown
 from cocktail.studies.planning.study import GRID, Plan, plan_study
-from cocktail.studies.planning.tables import budget_line, tables
+from cocktail.studies.planning.tables import budget_line, made_tables, tables
 
 ROOT = Path(__file__).parents[2]
 CONF = ROOT / "conf"

@@ -16,7 +16,7 @@ import pytest
 
 from cocktail import life
 from cocktail.errors import BusyError, RunError
-from cocktail.runs import lease, pool, worker
+from cocktail.runs import pool, worker
 from cocktail.runs.pool import run_jobs
 from cocktail.runs.rounds import Job
 
@@ -28,7 +28,7 @@ WAIT = 300.0  # seconds that only a machine with other work comes near
 @pytest.fixture(autouse=True)
 def light_workers(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Of the training libraries torch alone, which every worker imports. No GPUs of this machine."""
-    monkeypatch.setattr(lease, "LEASES", tmp_path_factory.mktemp("leases"))
+    monkeypatch.setattr(pool, "LEASES", tmp_path_factory.mktemp("leases"))
     monkeypatch.setattr(worker, "PRELOAD", ["cocktail.training.device"])
 
 
@@ -284,16 +284,16 @@ LEASING = """
 import sys
 sys.path[:0] = {path!r}
 from pathlib import Path
-from cocktail.runs import lease
-lease.LEASES = Path({leases!r})
-with lease.leased([("0",), ("GPU-a/1", "3")], most={most}, label="other") as held:
+from cocktail.runs import pool
+pool.LEASES = Path({leases!r})
+with pool.leased([("0",), ("GPU-a/1", "3")], most={most}, label="other") as held:
     print(held, flush=True)
     sys.stdin.read()
 """
 
 
 def another_stage(most: int) -> subprocess.Popen[str]:
-    script = LEASING.format(path=sys.path, leases=str(lease.LEASES), most=most)
+    script = LEASING.format(path=sys.path, leases=str(pool.LEASES), most=most)
     other = subprocess.Popen(
         [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -316,15 +316,15 @@ def test_where_all_gpus_are_taken_they_are_waited_for(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """A lease ends with its holder, also with one that was killed; a group is taken whole."""
-    monkeypatch.setattr(lease, "PAUSE", 0.1)
+    monkeypatch.setattr(pool, "PAUSE", 0.1)
     groups = [("3", "4"), ("0",)]
     with another_stage(most=2) as other:
         waiting = threading.Timer(1.0, other.kill)
         waiting.start()
-        with lease.leased(groups, most=1, label="test") as held:
+        with pool.leased(groups, most=1, label="test") as held:
             assert other.wait(WAIT) == -signal.SIGKILL
             assert held == [("3", "4")]
-            with lease.leased([("4",), ("0",)], most=2, label="third") as rest:
+            with pool.leased([("4",), ("0",)], most=2, label="third") as rest:
                 assert rest == [("0",)]
     assert capfd.readouterr().err.count("waiting") == 1
 

@@ -17,7 +17,7 @@ from data_params import make_params, make_source, write_lines
 from folders import digest_folder
 
 from cocktail.config import Params
-from cocktail.data.documents import group_pages
+from cocktail.data.leakage import group_pages
 from cocktail.data.prepare import prepare
 from cocktail.data.table import normalise, read_split, unescape
 from cocktail.errors import DataError

@@ -15,7 +15,7 @@ import pytest
 from answers_fixture import CLAIMS, DATE, ROOT, default_skill, finish_study, study_params, write_lock
 from folders import digest_folder
 
-from cocktail.claims.locked import study_lock
+from cocktail.claims.study_lock import study_lock
 from cocktail.claims.verdict import RULES
 from cocktail.data.grid import Run
 from cocktail.errors import RecordError

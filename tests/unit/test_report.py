@@ -22,14 +22,22 @@ from matplotlib.figure import Figure
 
 from cocktail.config import check_params
 from cocktail.errors import CocktailError, ConfigError, DataError, RecordError
-from cocktail.report.export import csv_cell, export_tables, to_latex
+from cocktail.report.external import Published, published_table, read_published
 from cocktail.report.figures import draw_bars, draw_heat_map, draw_losses
 from cocktail.report.offline_plots import PAGE, write_offline_page
 from cocktail.report.page.tables import shown_tables
 from cocktail.report.provenance import data_note
-from cocktail.report.published import Published, published_table, read_published
 from cocktail.report.study import report_study
-from cocktail.report.table import Table, named_table, read_tables, to_markdown, write_tables
+from cocktail.report.table import (
+    Table,
+    csv_cell,
+    export_tables,
+    named_table,
+    read_tables,
+    to_latex,
+    to_markdown,
+    write_tables,
+)
 
 TABLES = (
     "main",

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from answers_fixture import study_params, tolerance
 
-from cocktail.analysis.overview import guess_share
+from cocktail.analysis.arms import guess_share
 from cocktail.analysis.scores import ModelScores, confirmed_arms, read_scores
 from cocktail.analysis.study import compare_study
 from cocktail.errors import DataError, RecordError

@@ -14,9 +14,8 @@ import statsmodels.api as sm
 from arch.bootstrap import SPA
 from scipy import stats
 
-from cocktail.analysis.stats.best_of import expected_best, pick_weights, picked_value
 from cocktail.analysis.stats.crossed import TaskOutcomes, crossed_effect, crossed_macro, crossed_mean
-from cocktail.analysis.stats.snooping import snooping_test
+from cocktail.analysis.stats.snooping import expected_best, pick_weights, picked_value, snooping_test
 from cocktail.errors import RecordError
 
 

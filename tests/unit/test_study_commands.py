@@ -27,7 +27,7 @@ from cocktail.config.compose import compose
 from cocktail.errors import CocktailError, ConfigError, RecordError, RunError
 from cocktail.files.records import list_digests, write_json
 from cocktail.files.store import Store
-from cocktail.inference.endpoint.question import EndpointQuestion, Reply
+from cocktail.inference.endpoint.chat import EndpointQuestion, Reply
 from cocktail.inference.endpoint.replies import Replies
 from cocktail.studies import lay_out as module
 from cocktail.studies import watch

@@ -19,10 +19,9 @@ from cocktail.sources.synthetic import (
     sentences,
     tweets,
 )
-from cocktail.sources.synthetic.entities import COMPANIES
 from cocktail.sources.synthetic.streams import draw, draw_distinct, held_out
 from cocktail.sources.synthetic.topics import TOPICS
-from cocktail.sources.synthetic.words import LEXICON
+from cocktail.sources.synthetic.world import COMPANIES, LEXICON
 from cocktail.tasks import load_task
 
 MOVES = {word: kind for kind in ("up", "down") for word in LEXICON[kind]}

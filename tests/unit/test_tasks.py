@@ -15,7 +15,7 @@ import pytest
 from data_params import make_source
 from own_task import TEXT, own_task
 
-from cocktail.claims.coverage import lacking
+from cocktail.claims.arms import lacking
 from cocktail.claims.schema import ContrastTest, all_tasks_of, read_claims, tasks_of
 from cocktail.config import check_params, general_tasks, task_names
 from cocktail.config.compose import compose

@@ -16,11 +16,11 @@ import pytest
 from claims_fixture import claim, made_up_claims, verdict
 from rich.console import Console
 
-from cocktail.claims.changes import ABSENT, changes_markdown, verdict_changes
 from cocktail.claims.rows import Verdicts, read_verdicts
 from cocktail.errors import RecordError
 from cocktail.files.text import pipe_table, with_interval
 from cocktail.report.terminal import print_task, print_verdicts
+from cocktail.studies.verdict_changes import ABSENT, changes_markdown, verdict_changes
 
 TASKS = ("fpb", "finqa", "headline")
 

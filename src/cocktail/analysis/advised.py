@@ -20,7 +20,7 @@ from cocktail.analysis.advice.show import advice_row
 from cocktail.analysis.floor import beats_guess, guess_share
 from cocktail.analysis.rows import AdviceCurveRow, AdviceRow
 from cocktail.analysis.scores import ModelScores
-from cocktail.analysis.stats.multiplicity import holm
+from cocktail.analysis.stats.error_control import holm
 from cocktail.config import Params, general_tasks
 from cocktail.errors import RecordError
 from cocktail.scoring.answers import Evaluation

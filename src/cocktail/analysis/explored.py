@@ -17,8 +17,7 @@ from cocktail.analysis.rows import (
     points,
 )
 from cocktail.analysis.scores import ModelScores
-from cocktail.analysis.stats.best_of import expected_best, picked_value
-from cocktail.analysis.stats.snooping import MIN_CLUSTERS, snooping_test
+from cocktail.analysis.stats.snooping import MIN_CLUSTERS, expected_best, picked_value, snooping_test
 from cocktail.config import Params
 from cocktail.errors import RecordError
 

@@ -17,7 +17,7 @@ from cocktail.data.confirmation import confirm_runs
 from cocktail.data.grid import Run, explore_runs, mixture_of
 from cocktail.errors import RecordError
 from cocktail.files.records import read_digested, read_table
-from cocktail.scoring.items import LOGPROB
+from cocktail.scoring.codes import LOGPROB
 
 Reading = Literal["strict", "lenient", "decoded", "logprob"]
 """Of free answers, strictly or leniently; by label decoding; how likely the reference answer is (nats)."""

@@ -19,7 +19,7 @@ from cocktail.data.grid import candidates, explore_runs, mixtures
 from cocktail.errors import ConfigError, RecordError
 from cocktail.files.records import read_digested, write_digested
 from cocktail.scoring.answers import Evaluation, read_answers, read_asked, read_evaluations
-from cocktail.scoring.items import score_items
+from cocktail.scoring.codes import score_items
 from cocktail.scoring.outcome import Tolerance
 
 ROLES = ("chosen", "tuned_single", "tuned_mixture")  # what stage confirm trains of what was chosen

@@ -11,7 +11,7 @@ from itertools import product
 
 from cocktail.analysis.scores import ModelScores
 from cocktail.analysis.stats.crossed import crossed_effect
-from cocktail.analysis.stats.multiplicity import benjamini_hochberg
+from cocktail.analysis.stats.error_control import benjamini_hochberg
 from cocktail.claims.arms import extreme
 from cocktail.claims.draft import Draft
 from cocktail.claims.reasons import EXPLORATORY, Reason, needs

@@ -7,8 +7,7 @@ from dataclasses import replace
 
 from cocktail.analysis.scores import ModelScores, Reading
 from cocktail.analysis.stats.crossed import Effect, crossed_macro
-from cocktail.analysis.stats.multiplicity import holm
-from cocktail.analysis.stats.power import power_at
+from cocktail.analysis.stats.error_control import holm, power_at
 from cocktail.claims.arms import collapsed
 from cocktail.claims.cases import Case, Setting, case_of
 from cocktail.claims.draft import MACRO, SOME, Draft

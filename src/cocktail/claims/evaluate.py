@@ -15,8 +15,7 @@ from rich.console import Console
 from rich.progress import track
 
 from cocktail.analysis.scores import ModelScores, read_scores
-from cocktail.analysis.stats.multiplicity import holm
-from cocktail.analysis.stats.power import smallest_detectable
+from cocktail.analysis.stats.error_control import holm, smallest_detectable
 from cocktail.claims.cells import cell_drafts
 from cocktail.claims.contrast import contrast_drafts
 from cocktail.claims.draft import Draft, row_of

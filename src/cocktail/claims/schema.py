@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from cocktail.config import ConfigSection, evaluated_tasks, mixable_tasks
-from cocktail.config.yaml_file import read_yaml
+from cocktail.config.yaml_files import read_yaml
 from cocktail.errors import ConfigError, near, unknown
 from cocktail.tasks import task_groups
 

@@ -140,8 +140,8 @@ def show(arguments: argparse.Namespace) -> None:
 )
 def verdicts_diff(arguments: argparse.Namespace) -> None:
     """Which verdicts differ between two claims.json, as Markdown for a review."""
-    from cocktail.claims.changes import changes_markdown
     from cocktail.claims.rows import read_verdicts
+    from cocktail.studies.verdict_changes import changes_markdown
 
     print(changes_markdown(read_verdicts(arguments.old), read_verdicts(arguments.new)), end="")
 

@@ -45,7 +45,7 @@ def export(arguments: argparse.Namespace) -> None:
 
         paths = export_lm_eval(Path("data/prepared"), out, params=current_study())
     else:
-        from cocktail.report.export import export_tables
+        from cocktail.report.table import export_tables
 
         paths = export_tables((studies / study if study else REPORTS) / "tables", out)
     print(f"{len(paths)} files are in {out}")

@@ -31,7 +31,7 @@ def init(arguments: argparse.Namespace) -> None:
 )
 def params(arguments: argparse.Namespace) -> None:
     """Write params.yaml for a study."""
-    from cocktail.claims.coverage import warning
+    from cocktail.claims.arms import warning
     from cocktail.claims.schema import read_claims
     from cocktail.config import check_params
     from cocktail.config.compose import compose, write_params
@@ -65,8 +65,9 @@ def plan(arguments: argparse.Namespace) -> None:
 
     from cocktail.files.records import write_text
     from cocktail.studies.planning.here import on_this_machine
-    from cocktail.studies.planning.show import WIDTH, made_tables, plan_markdown, print_plan
+    from cocktail.studies.planning.show import WIDTH, plan_markdown, print_plan
     from cocktail.studies.planning.study import plan_study
+    from cocktail.studies.planning.tables import made_tables
 
     planned = plan_study(CONF, arguments.study, arguments.override, root=Path())
     files = {arguments.out: plan_markdown(planned)} if arguments.out else {}
@@ -92,8 +93,8 @@ def plan(arguments: argparse.Namespace) -> None:
 )
 def lock(arguments: argparse.Namespace) -> None:
     """Fix claims, rule and params of the study in a file, to be committed before the first run."""
+    from cocktail.claims.study_lock import lock_study
     from cocktail.runs.lock import lock_path
-    from cocktail.studies.lock_study import lock_study
 
     study = current_study()
     out = arguments.out or lock_path(REPORTS / "locks", study)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from cocktail.config.catalogue import with_catalogue
+from cocktail.config.yaml_files import with_catalogue
 from cocktail.errors import ConfigError, near, unknown
 
 if TYPE_CHECKING:

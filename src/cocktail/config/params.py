@@ -14,7 +14,6 @@ from typing import Any
 from pydantic import BaseModel, ValidationError, model_validator
 
 from cocktail.config.base import SHARED_OUT_TASKS, ConfigSection, Name
-from cocktail.config.catalogue import with_catalogue
 from cocktail.config.models import ModelConfig
 from cocktail.config.study import FetchConfig, MixConfig, PrepareConfig, SourceConfig, StudyConfig
 from cocktail.config.training import (
@@ -27,7 +26,7 @@ from cocktail.config.training import (
     TrainConfig,
     TuneConfig,
 )
-from cocktail.config.yaml_file import read_yaml
+from cocktail.config.yaml_files import read_yaml, with_catalogue
 from cocktail.errors import ConfigError, near
 
 # Names of the version before, taken with a warning until the next one.

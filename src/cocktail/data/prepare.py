@@ -15,10 +15,16 @@ from typing import Any
 import pandas as pd
 
 from cocktail.config import FILLER, Params, PrepareConfig, StudyConfig
-from cocktail.data import split
-from cocktail.data.clean import clean_train, drop_empty, drop_long
-from cocktail.data.documents import group_pages
-from cocktail.data.leakage import KINDS, find_leaks
+from cocktail.data.cleaning import (
+    clean_train,
+    drop_empty,
+    drop_long,
+    pick_dev,
+    sample_test,
+    set_aside_filler,
+    without_clusters,
+)
+from cocktail.data.leakage import KINDS, find_leaks, group_pages
 from cocktail.data.load import Loaded, load_source
 from cocktail.data.refuse import refuse_taken
 from cocktail.data.table import SPLITS, normalise, short_digest, write_split
@@ -84,10 +90,10 @@ def split_tasks(loaded: dict[str, Loaded], *, tasks: dict[str, Task], config: Pr
     leaks = _drop_leaks(tables, report, tasks=tasks, keep=config.leakage == "keep")
     _pick_dev(tables, report, tasks=tasks, config=config, leaks=leaks)
     for parts in tables.values():
-        parts["test"] = split.sample_test(parts["test"], at_most=config.test_rows, seed=config.seed)
+        parts["test"] = sample_test(parts["test"], at_most=config.test_rows, seed=config.seed)
     if config.filler_from == "open_orca":
         parts = tables["open_orca"]
-        parts["train"], filler = split.set_aside_filler(parts["train"], seed=config.seed)
+        parts["train"], filler = set_aside_filler(parts["train"], seed=config.seed)
         tables[FILLER] = {"train": filler, "dev": filler.iloc[:0], "test": filler.iloc[:0]}
         report[FILLER] = {}
     for name, parts in tables.items():
@@ -162,10 +168,10 @@ def _pick_dev(
         pool = parts["dev"] if len(parts["dev"]) else parts["train"]
         pool = pool[~pool["item"].isin(leaks["item"])]
         at_most = min(config.dev_rows, int(config.dev_share * len(parts["train"])))
-        parts["dev"] = split.pick_dev(pool, at_most=at_most if tasks[name].evaluates else 0, seed=config.seed)
+        parts["dev"] = pick_dev(pool, at_most=at_most if tasks[name].evaluates else 0, seed=config.seed)
     clusters = {cluster for parts in tables.values() for cluster in parts["dev"]["cluster"]}
     for name, parts in tables.items():
-        left = split.without_clusters(parts["train"], clusters)
+        left = without_clusters(parts["train"], clusters)
         of_its_own = int(parts["train"]["item"].isin(parts["dev"]["item"]).sum())
         report[name]["leakage"]["dev"] = len(parts["train"]) - len(left) - of_its_own
         parts["train"] = left

@@ -12,8 +12,7 @@ import pandas as pd
 from cocktail.data.evaluation_set import EvaluationSet
 from cocktail.data.prompts import Prompt, Tokenizer, completions, fit_shots, render_prompts
 from cocktail.files.records import digest_text
-from cocktail.inference.engine import Engine, Question
-from cocktail.inference.labels import Trie, label_trie
+from cocktail.inference.engine import Engine, Question, Trie, label_trie
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,7 @@ from math import nan
 import torch
 from transformers import PreTrainedModel
 
-from cocktail.inference.engine import Generated, Question
-from cocktail.inference.labels import Walk
+from cocktail.inference.engine import Generated, Question, Walk
 from cocktail.inference.memory import Memory, Rows
 from cocktail.training.environment import environment
 from cocktail.training.prefix import TREE_TOKENS, Tree

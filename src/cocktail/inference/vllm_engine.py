@@ -21,8 +21,7 @@ from typing import TYPE_CHECKING, Any
 from cocktail.data.prompts import Tokenizer
 from cocktail.errors import RunError, first_line
 from cocktail.inference.answer import RenderedSet
-from cocktail.inference.engine import Generated, Question
-from cocktail.inference.labels import choose_labels
+from cocktail.inference.engine import Generated, Question, choose_labels
 from cocktail.life import ticking
 from cocktail.training.environment import environment, visible_gpus
 

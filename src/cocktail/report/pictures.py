@@ -14,8 +14,16 @@ from matplotlib.figure import Figure
 from cocktail.config import general_tasks
 from cocktail.files.records import fresh_file
 from cocktail.report.choices import MEAN
-from cocktail.report.curves import draw_advice, draw_budget, draw_curse
-from cocktail.report.figures import BARS, draw_bars, draw_heat_map, draw_losses, draw_pretraining
+from cocktail.report.figures import (
+    BARS,
+    draw_advice,
+    draw_bars,
+    draw_budget,
+    draw_curse,
+    draw_heat_map,
+    draw_losses,
+    draw_pretraining,
+)
 from cocktail.report.results import ACROSS, arms_frame, cell_frame, reported_arms
 
 # A fixed salt and no date: equal figures have equal bytes.

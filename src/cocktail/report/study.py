@@ -12,9 +12,9 @@ import pandas as pd
 from cocktail.claims.rows import read_verdicts
 from cocktail.config import Params
 from cocktail.files.records import fresh_file, fresh_folder, read_json
-from cocktail.report import choices, judging, provenance, results
+from cocktail.report import choices, provenance, results
+from cocktail.report.external import judge_tables, published_table, read_published
 from cocktail.report.pictures import bar_rows, loss_receipts, write_figures
-from cocktail.report.published import published_table, read_published
 from cocktail.report.table import Table, write_tables
 from cocktail.report.verdicts import verdict_tables
 
@@ -79,7 +79,7 @@ def study_tables(
         provenance.runs_table(receipts, note=note),
         provenance.data_table(inputs.raw, inputs.prepared, note=note),
         provenance.pretraining_table(pretrained, note=note),
-        *judging.judge_tables(inputs.judge, note=note),
+        *judge_tables(inputs.judge, note=note),
     ]
 
 

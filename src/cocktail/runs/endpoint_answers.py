@@ -17,8 +17,8 @@ from cocktail.data.prompts import turns_of
 from cocktail.errors import EndpointError
 from cocktail.files.records import digest_value
 from cocktail.files.store import Store, store_root
-from cocktail.inference.endpoint.ask import ask_all
-from cocktail.inference.endpoint.question import EndpointQuestion, Reply
+from cocktail.inference.endpoint.chat import EndpointQuestion, Reply
+from cocktail.inference.endpoint.replies import ask_all
 from cocktail.runs.finished import (
     NOT_TRAINED,
     Answered,

@@ -20,11 +20,9 @@ from cocktail.data.prompts import Tokenizer, items_of
 from cocktail.errors import RunError
 from cocktail.files.records import write_json
 from cocktail.files.store import write_runtime
-from cocktail.runs.cost import cost_of, energy_joules
-from cocktail.runs.dev import dev_watch
 from cocktail.runs.finished import how_ended, publish_answers
-from cocktail.runs.jobs import RunJob
-from cocktail.runs.shortage import shortage
+from cocktail.runs.jobs import RunJob, dev_watch
+from cocktail.runs.resources import cost_of, energy_joules, shortage
 from cocktail.training.bases.tokens import end_ids
 from cocktail.training.environment import device_name
 from cocktail.training.recipe import Recipe, Training
@@ -103,11 +101,10 @@ def _tuned_model(job: RunJob, tokenizer: Tokenizer) -> Answering:
 def _train(job: RunJob, mixture: Mixture, recipe: Recipe, tokenizer: Tokenizer) -> Any:
     """Train, store how it went, and the weights if they are kept; return the model."""
     from cocktail.training.checkpoints import Checkpoints
-    from cocktail.training.device import free_memory, is_out_of_memory
+    from cocktail.training.device import free_memory, is_out_of_memory, training_speed
     from cocktail.training.launch import LaunchTask, fine_tune_on_devices
     from cocktail.training.methods import load_base
     from cocktail.training.sft import fine_tune
-    from cocktail.training.speed import training_speed
 
     started, energy = time.perf_counter(), energy_joules()
     rows, counts = training_rows(

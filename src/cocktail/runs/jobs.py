@@ -1,18 +1,25 @@
-"""What a worker process is told of one run."""
+"""What a worker process is told of one run, and what answers dev on the run's way."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from statistics import fmean
+from typing import TYPE_CHECKING, Any, Literal
 
 from cocktail.config import AnswerConfig, EvaluateConfig
 from cocktail.data.evaluation_set import Shots
 from cocktail.data.grid import Asked, Run
 from cocktail.data.mixture import Mixture
+from cocktail.data.prompts import Tokenizer
 from cocktail.files.records import digest_value, read_json
 from cocktail.files.store import Store
 from cocktail.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from cocktail.inference.answer import RenderedSet
+    from cocktail.training.evaluation import DevWatch
 
 
 @dataclass(frozen=True)
@@ -71,3 +78,30 @@ class RunJob:
         """Return the folder of stored answers, if they count."""
         entry = self.store.have("answers", key)
         return entry if entry and self.accepts(read_json(entry / "receipt.json")["made_on"]) else None
+
+
+def dev_watch(
+    job: RunJob, tokenizer: Tokenizer, recipe: Recipe, *, sets: Sequence[RenderedSet], folder: Path
+) -> DevWatch | None:
+    """Return what answers dev during a training, or None where nothing is asked.
+
+    Its score is the mean over ``sets`` of the share of answers that are the reference answer.
+
+    Args:
+        folder: of the training's checkpoints.
+    """
+    from cocktail.inference.answer import exact_match
+    from cocktail.inference.generate import TorchEngine
+    from cocktail.training.bases.tokens import end_ids
+    from cocktail.training.evaluation import DevWatch, answering
+
+    if job.evaluate is None:
+        return None
+    ends, batch = end_ids(job.base, tokenizer, job.stop_token), job.answer.batch_size
+
+    def score(model: Any) -> float:
+        with answering(model, recipe) as ready:
+            engine = TorchEngine(ready.model, ends=ends, batch_size=batch, soft_prompt=ready.soft_prompt)
+            return fmean(exact_match(engine, tokenizer, one) for one in sets)
+
+    return DevWatch(job.evaluate, score, folder)

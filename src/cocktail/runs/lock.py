@@ -46,7 +46,7 @@ class Lock(ConfigSection):
     """What was decided before a study was run.
 
     Attributes:
-        claims: digest of all claims, :func:`cocktail.claims.locked.claims_digest`.
+        claims: digest of all claims, :func:`cocktail.claims.study_lock.claims_digest`.
         rule: number of the rule of verdicts.
         params: digest of ``settings``, the locked params; what is at its default is absent.
         pilots: what was looked at before, on dev or test.

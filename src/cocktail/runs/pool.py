@@ -1,9 +1,12 @@
-"""The engine ``local``: preloaded worker processes that take the longest job first.
+"""The engine ``local``: preloaded worker processes that take the longest job first, on GPUs that are leased.
 
 Importing the training libraries takes seconds, so a worker imports them once for all its jobs. On CPU a
 fork server imports them once for all workers; where there are GPUs each worker is a fresh process with GPUs
 of its own, because a CUDA context does not survive a fork. One worker has one thread: only then are weights
 bit-identical whichever worker trains them.
+
+GPUs are leased, so that two stages on one machine never share one unasked. A lease is the system's lock on a
+file named after the GPU; it ends with the process that holds it.
 
 When the stage is told to stop, it starts nothing more, tells its workers, and waits for them to save.
 """
@@ -12,17 +15,25 @@ from __future__ import annotations
 
 import math
 import os
+import sys
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from queue import SimpleQueue
 from tempfile import TemporaryDirectory
 
+from filelock import FileLock, Timeout
+
 from cocktail.errors import RunError
-from cocktail.runs.lease import leased
 from cocktail.runs.rounds import Job, Outcome, Payload, Work, in_two_rounds
 from cocktail.runs.worker import Worker, start_fork_server
 from cocktail.training.environment import WORKER_SETTINGS, environment, visible_gpus
+
+LEASES = Path("/tmp")  # of the machine, whatever TMPDIR says: who looks elsewhere sees no lease
+PAUSE = 2.0  # seconds between two tries
+Group = tuple[str, ...]
 
 
 def run_jobs(
@@ -103,3 +114,50 @@ def _shared_out(
 def _gpu_groups(gpus: Sequence[str], size: int) -> list[tuple[str, ...]]:
     """GPUs in groups of ``size``; those left over do nothing."""
     return [tuple(gpus[start : start + size]) for start in range(0, len(gpus) - size + 1, size)]
+
+
+@contextmanager
+def leased(groups: Sequence[Group], *, most: int, label: str) -> Iterator[list[Group]]:
+    """Yield groups of GPUs that no other stage has, and hold them to the end of the block.
+
+    While there is none, waits, and says so once on stderr.
+
+    Args:
+        groups: at least one.
+        most: how many to take.
+        label: who asks.
+    """
+    told = False
+    while True:
+        with ExitStack() as leases:
+            free: list[Group] = []
+            for group in groups:
+                if len(free) < most and (lease := _lease(group)):
+                    leases.enter_context(lease)
+                    free.append(group)
+            if free:
+                yield free
+                return
+        if not told:
+            told = True
+            print(f"{label}: all GPUs are taken by other stages ({_folder()}); waiting", file=sys.stderr)
+        time.sleep(PAUSE)
+
+
+def _lease(group: Group) -> ExitStack | None:
+    """Take all GPUs of a group, or none."""
+    with ExitStack() as taken:
+        for gpu in group:
+            lock = FileLock(_folder() / f"{gpu.replace('/', '_')}.lock", fallback_to_soft=False)
+            try:
+                taken.enter_context(lock.acquire(blocking=False))
+            except Timeout:
+                return None
+        return taken.pop_all()
+
+
+def _folder() -> Path:
+    """A folder of this user: files of others in /tmp cannot be opened for writing."""
+    folder = LEASES / f"cocktail-gpus-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder

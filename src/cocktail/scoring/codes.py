@@ -1,4 +1,4 @@
-"""Answers as codes: all that later stages need of an answer, without its text.
+"""Answers as codes, item by item: all that later stages need of an answer, without its text.
 
 Licences of real data forbid their text in git, and an answer may repeat it; codes may stand there. Every
 answer is turned into codes before it is counted, so that a run kept as codes has the scores of its text.
@@ -23,6 +23,8 @@ from cocktail.scoring.outcome import INVALID, RULES, Code, Tolerance, judge
 COLUMNS = ["item", "strict", "lenient", "read", "label_choice", "stopped", "empty", "reference_logprob"]
 _TYPES: dict[str, Any] = {"stopped": bool, "empty": bool, "reference_logprob": "float32"}
 _ITEM = re.compile(r"\w+:\w+:\d+")
+CODES = ["strict", "lenient", "knowledge"]
+LOGPROB = "reference_logprob"  # nats a token, on test items of what is not trained on
 
 
 def code_answers(
@@ -166,3 +168,34 @@ def _coded(
         read=[one.read_strict if evaluation.has_labels else "" for one in outcomes],
         empty=(rows["answer"].str.strip() == "").astype(bool),
     )[COLUMNS]
+
+
+def score_items(
+    answers: pd.DataFrame,
+    evaluations: Mapping[str, Evaluation],
+    *,
+    run: str,
+    asked: Sequence[Asked],
+    tolerance: Tolerance,
+) -> pd.DataFrame:
+    """Score one run, given as answers or as codes.
+
+    Returns:
+        One row per item in the order of the prepared data: task, split, item, cluster, gold, the codes, and
+        read, label_choice, stopped, empty, reference_logprob.
+
+    Raises:
+        RecordError: the run does not answer each item exactly once, or its codes were made otherwise.
+        DataError: a gold answer cannot be scored.
+    """
+    codes = code_answers(answers, evaluations, run=run, asked=asked, tolerance=tolerance).set_index("item")
+    parts = []
+    for one in asked:
+        gold = asked_items(evaluations[one.task], one)
+        rows = gold.join(codes, on="item", validate="one_to_one").assign(task=one.task)
+        knowledge = [
+            ("ok" if choice == gold else "wrong") if choice else ""
+            for choice, gold in zip(rows["label_choice"], rows["gold"], strict=True)
+        ]
+        parts.append(rows.assign(knowledge=pd.Series(knowledge, index=rows.index, dtype="str")))
+    return pd.concat(parts, ignore_index=True)

@@ -12,7 +12,7 @@ from cocktail.errors import RecordError
 from cocktail.files.records import list_digests, write_table
 from cocktail.scoring.answer_match import answer_match
 from cocktail.scoring.answers import SPLITS, STAGES, Evaluation, read_answers, read_asked, read_evaluations
-from cocktail.scoring.items import CODES, LOGPROB, score_items
+from cocktail.scoring.codes import CODES, LOGPROB, score_items
 from cocktail.scoring.label_scores import label_scores
 from cocktail.scoring.outcome import Tolerance
 

@@ -18,8 +18,8 @@ import cocktail
 from cocktail.config import check_params
 from cocktail.config.compose import compose, write_params
 from cocktail.errors import CocktailError
+from cocktail.files.git import git_agrees
 from cocktail.files.records import write_text
-from cocktail.studies.git import git_agrees
 
 PACKAGE = "package.txt"
 HEADER = """\

@@ -20,10 +20,10 @@ import yaml
 
 from cocktail.config import Params
 from cocktail.errors import RecordError
+from cocktail.files.git import ask_git
 from cocktail.files.records import digest_file, read_json
 from cocktail.files.store import Store, read_runtime, store_root
 from cocktail.report.provenance import read_receipts
-from cocktail.studies.git import ask_git
 from cocktail.training.environment import cpu_name, nvidia_smi
 
 LOCK = "requirements.lock"

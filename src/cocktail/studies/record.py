@@ -29,7 +29,7 @@ from cocktail.studies.manifest import (
     pinned_names,
     public_versions,
 )
-from cocktail.studies.recorded_verdicts import CLAIMS_COPY, LOCK_COPY, hold_verdicts
+from cocktail.studies.verdict_changes import CLAIMS_COPY, LOCK_COPY, hold_verdicts
 
 FILES = ("claims.json", "metrics.json", "numbers.json", "effects.json", "comparison.json")
 FOLDERS = ("tables", "figures")
@@ -87,7 +87,7 @@ def verify(reports: Path, params: Params) -> str:
     Where all runs were made on the CPU type of the record, with its libraries, every number and verdict must
     be equal; elsewhere numbers lie within ``TOLERANCE_POINTS``, and no verdict goes from supported to
     contradicted or back. Verdicts are those of the record's copy of claims.yaml
-    (:mod:`cocktail.studies.recorded_verdicts`). A study that was never recorded, or whose params changed,
+    (:mod:`cocktail.studies.verdict_changes`). A study that was never recorded, or whose params changed,
     has nothing to be compared with; the sentence says so.
 
     Raises:

@@ -23,10 +23,10 @@ from transformers import (
 from cocktail.config import ModelConfig
 from cocktail.data.prompts import Item, Tokenizer
 from cocktail.files.records import digest_file, write_json
+from cocktail.training.bases.scratch import pretrain_config
 from cocktail.training.checkpoints import Checkpoints
 from cocktail.training.keys import base_identity
 from cocktail.training.pretrain import copy_probe, pretrain_on
-from cocktail.training.reading import pretrain_config
 from cocktail.training.recipe import Recipe, Training
 from cocktail.training.rows import training_rows
 from cocktail.training.sft import fine_tune

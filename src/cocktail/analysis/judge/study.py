@@ -8,8 +8,14 @@ from typing import Any
 
 import pandas as pd
 
-from cocktail.analysis.judge.agreement import agreement_rows, run_rows
-from cocktail.analysis.judge.prompt import canaries, case, fallen_for, read_verdict
+from cocktail.analysis.judge.verdicts import (
+    agreement_rows,
+    canaries,
+    case,
+    fallen_for,
+    read_verdict,
+    run_rows,
+)
 from cocktail.config import Params
 from cocktail.data.table import read_split
 from cocktail.errors import RecordError
@@ -22,7 +28,7 @@ from cocktail.files.records import (
     write_table,
 )
 from cocktail.files.store import Store, store_root, write_runtime
-from cocktail.inference.endpoint.question import EndpointQuestion, Reply
+from cocktail.inference.endpoint.chat import EndpointQuestion, Reply
 from cocktail.inference.endpoint.replies import reply_table
 from cocktail.scoring.answers import STAGES, read_answers, read_evaluations
 from cocktail.scoring.codes import check_text, task_of
@@ -98,7 +104,9 @@ def _judged(
     rows: pd.DataFrame, planted: list[EndpointQuestion], *, params: Params
 ) -> tuple[pd.DataFrame, dict[str, Reply]]:
     """Ask about each distinct answer and the planted ones; note the verdict in every row that gives it."""
-    from cocktail.inference.endpoint.ask import ask_all  # with judge.backend rules no HTTP library is needed
+    from cocktail.inference.endpoint.replies import (
+        ask_all,  # with judge.backend rules no HTTP library is needed
+    )
 
     texts = zip(rows["question"], rows["gold"], rows["answer"], strict=True)
     model, limit = str(params.judge.model), params.judge.max_tokens

@@ -13,10 +13,10 @@ from urllib.request import getproxies, proxy_bypass
 import urllib3
 
 from cocktail.errors import EndpointError
+from cocktail.inference.endpoint import EXAMPLE, URL
 from cocktail.inference.endpoint.deadline import watched
 
-URL, KEY, INSECURE = "COCKTAIL_ENDPOINT", "COCKTAIL_ENDPOINT_KEY", "COCKTAIL_ENDPOINT_INSECURE"
-EXAMPLE = f"{URL} such as http://localhost:8000/v1; /chat/completions follows by itself"
+KEY, INSECURE = "COCKTAIL_ENDPOINT_KEY", "COCKTAIL_ENDPOINT_INSECURE"
 
 
 @dataclass(frozen=True)

@@ -26,10 +26,10 @@ from urllib3.util.retry import RequestHistory
 
 from cocktail.config import EndpointConfig
 from cocktail.errors import EndpointError
-from cocktail.inference.endpoint.address import EXAMPLE, KEY, URL, Address
-from cocktail.inference.endpoint.completion import REFUSED, is_filtered, read_completion
+from cocktail.inference.endpoint import EXAMPLE, URL
+from cocktail.inference.endpoint.address import KEY, Address
+from cocktail.inference.endpoint.chat import REFUSED, EndpointQuestion, Reply, is_filtered, read_completion
 from cocktail.inference.endpoint.deadline import MOST_BYTES, LateError, LongError, deadline, read_capped
-from cocktail.inference.endpoint.question import EndpointQuestion, Reply
 
 BUSY = (HTTPStatus.TOO_MANY_REQUESTS, 500, 502, 503, 504)
 LONGEST_PAUSE = 60  # seconds, whatever the server asks for

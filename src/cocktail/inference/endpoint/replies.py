@@ -1,8 +1,9 @@
-"""Replies kept in the run store: what was answered once costs nothing again and needs no network.
+"""Replies to many questions: equal ones are asked once, stored ones never, several at a time; each is kept.
 
-DVC empties a stage's output before the stage runs, so the store keeps them, and the stage's output holds
-them once more as a table that DVC versions. From there they go into another machine's store. Each reply has
-a digest, with which a changed one is found.
+What was answered once costs nothing again and needs no network. DVC empties a stage's output before the
+stage runs, so the run store keeps replies, and the stage's output holds them once more as a table that DVC
+versions. From there they go into another machine's store. Each reply has a digest, with which a changed one
+is found.
 """
 
 from __future__ import annotations
@@ -10,17 +11,21 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pandas as pd
 from pydantic import TypeAdapter, ValidationError
+from rich.console import Console
+from rich.progress import track
 
+from cocktail.config import EndpointConfig
 from cocktail.errors import DataError
 from cocktail.files.records import digest_value, read_table, write_json
 from cocktail.files.store import set_aside
-from cocktail.inference.endpoint.question import EndpointQuestion, Reply
+from cocktail.inference.endpoint.chat import EndpointQuestion, Reply
 
 COLUMNS = ["prompt_hash", "answer", "num_tokens", "stopped"]
 _REPLY = TypeAdapter(Reply)
@@ -114,3 +119,49 @@ def _read(path: Path, key: str) -> Reply | None:
         return reply if json.loads(content).get("digest") == digest_of(key, reply) else None
     except (OSError, ValueError):  # pydantic's error is a ValueError
         return None
+
+
+def ask_all(
+    questions: Iterable[EndpointQuestion], *, settings: EndpointConfig, store: Path, label: str
+) -> tuple[dict[str, Reply], dict[str, int]]:
+    """Return the reply to every question by its key, and counts of what was sent for it.
+
+    Each reply is stored as it comes, so a run that breaks off goes on where it was. Where the store has
+    them all, neither address nor network is needed.
+
+    Raises:
+        EndpointError: something is new and no endpoint is named, or it gave no answer to it.
+    """
+    replies, distinct = Replies(store), {question.key: question for question in questions}
+    known = {key: replies.get(question) for key, question in distinct.items()}
+    missing = [question for key, question in distinct.items() if known[key] is None]
+    counts = {"questions": len(distinct), "asked": len(missing)}
+    if missing:
+        counts |= _ask(missing, replies, settings=settings, label=label)
+        known |= {question.key: replies.get(question) for question in missing}
+    return {key: reply for key, reply in known.items() if reply is not None}, counts
+
+
+def _ask(
+    missing: list[EndpointQuestion], replies: Replies, *, settings: EndpointConfig, label: str
+) -> dict[str, int]:
+    from cocktail.inference.endpoint.address import read_address  # imports urllib3: only who asks pays
+    from cocktail.inference.endpoint.client import Client
+
+    client, console = Client(read_address(), settings), Console(stderr=True)
+    with ThreadPoolExecutor(settings.concurrency) as threads:
+        try:
+            asked = [
+                threads.submit(lambda one: replies.put(one.key, client.ask(one)), one) for one in missing
+            ]
+            for future in track(
+                as_completed(asked), label, total=len(asked), console=console, disable=not console.is_terminal
+            ):
+                future.result()
+        finally:
+            threads.shutdown(wait=False, cancel_futures=True)  # after an error: ask nothing more
+    listed = ", ".join(
+        f"{name.replace('_', ' ')} {count}" for name, count in sorted(client.counts.items()) if count
+    )
+    console.print(f"{label}: {listed}", markup=False, highlight=False, soft_wrap=True)
+    return dict(client.counts)

@@ -10,13 +10,11 @@ from cocktail.claims.rows import ClaimVerdicts, VerdictRow, Verdicts, study_verd
 from cocktail.config import Params
 from cocktail.errors import RecordError
 from cocktail.files.records import read_json
-from cocktail.report.markup import slug
+from cocktail.report.markup import Picture, inline_svg, slug
 from cocktail.report.methods import ordered_studies
 from cocktail.report.page import sections
-from cocktail.report.page.figures import Picture, inline_svg
 from cocktail.report.page.studies import Findings, findings, recorded
-from cocktail.report.page.tables import ShownTable, shown_tables
-from cocktail.report.page.traces import Key, Trace, read_traces
+from cocktail.report.page.tables import Key, ShownTable, Trace, read_traces, shown_tables
 from cocktail.report.provenance import data_note
 
 

@@ -15,7 +15,7 @@ from cocktail.report.markup import breakable, slug, templates
 from cocktail.report.page.content import Page, gather
 from cocktail.report.page.forest import claim_forest, row_label, rows_forest
 from cocktail.report.page.studies import side_by_side
-from cocktail.report.page.traces import cell_trace
+from cocktail.report.page.tables import cell_trace
 from cocktail.report.table import MISSING, cell_text, p_text
 from cocktail.report.verdicts import RULE, effect_text
 

@@ -9,9 +9,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from cocktail.sources.synthetic.entities import company, person
 from cocktail.sources.synthetic.streams import draw_distinct, stream
-from cocktail.sources.synthetic.words import BANKS, CITIES, LAST_NAMES, chance, fill, pick, pick_some
+from cocktail.sources.synthetic.world import (
+    BANKS,
+    CITIES,
+    LAST_NAMES,
+    chance,
+    company,
+    fill,
+    person,
+    pick,
+    pick_some,
+)
 
 TYPES = ("person", "location", "organization")
 WORDINGS = (

@@ -12,7 +12,7 @@ from itertools import islice
 import numpy as np
 
 from cocktail.sources.synthetic.streams import draw_distinct, stream
-from cocktail.sources.synthetic.words import FIRST_NAMES, LEXICON, chance, fill, pick, pick_some
+from cocktail.sources.synthetic.world import FIRST_NAMES, LEXICON, chance, fill, pick, pick_some
 
 _START = (
     "{who} has {a} {thing}.",

@@ -12,7 +12,7 @@ import numpy as np
 
 from cocktail.sources.synthetic.filings import LAST, THIS, FilingPage, page, pages
 from cocktail.sources.synthetic.streams import draw, stream
-from cocktail.sources.synthetic.words import chance, pick, pick_some
+from cocktail.sources.synthetic.world import chance, pick, pick_some
 
 FINQA_INSTRUCTION = "Answer the question about this filing."
 CONVERSATION_INSTRUCTION = "Answer the last question from the context and the conversation."

@@ -12,9 +12,8 @@ from itertools import count
 
 import numpy as np
 
-from cocktail.sources.synthetic.entities import Company, company
 from cocktail.sources.synthetic.streams import draw, stream
-from cocktail.sources.synthetic.words import LEXICON, chance, fill, pick, pick_some
+from cocktail.sources.synthetic.world import LEXICON, Company, chance, company, fill, pick, pick_some
 
 THIS, LAST = "this year", "last year"
 _SHARED_EVERY = 3  # every third page is common to both sets

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from cocktail.sources.synthetic.streams import stream
-from cocktail.sources.synthetic.words import pick, pick_some
+from cocktail.sources.synthetic.world import pick, pick_some
 
 NOUNS = (
     "cat", "dog", "fox", "hen", "owl", "pig", "cow", "bee", "ant", "elk", "plum", "pear", "fig", "lime",

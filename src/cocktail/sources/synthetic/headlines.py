@@ -11,9 +11,8 @@ from itertools import islice
 
 import numpy as np
 
-from cocktail.sources.synthetic.entities import company, person, slots
 from cocktail.sources.synthetic.streams import draw_distinct, stream
-from cocktail.sources.synthetic.words import MAIN_METAL, chance, fill, pick
+from cocktail.sources.synthetic.world import MAIN_METAL, chance, company, fill, person, pick, slots
 
 ASPECTS = {
     "price": "the price",

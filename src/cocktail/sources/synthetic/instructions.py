@@ -13,19 +13,21 @@ from itertools import islice
 import numpy as np
 
 from cocktail.sources.synthetic.agreements import agreement
-from cocktail.sources.synthetic.entities import company, person, slots
 from cocktail.sources.synthetic.headlines import headline
 from cocktail.sources.synthetic.sentences import sentence
 from cocktail.sources.synthetic.streams import draw, draw_distinct, stream
-from cocktail.sources.synthetic.words import (
+from cocktail.sources.synthetic.world import (
     BANKS,
     CITIES,
     FIRST_NAMES,
     LEXICON,
     chance,
+    company,
     fill,
+    person,
     pick,
     pick_some,
+    slots,
 )
 
 _SYSTEMS = ("", "You are a helpful assistant.", "Answer in as few words as you can.", "Think, then answer.")

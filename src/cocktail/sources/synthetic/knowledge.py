@@ -12,17 +12,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from cocktail.errors import SourceError
-from cocktail.sources.synthetic.entities import (
+from cocktail.sources.synthetic.streams import stream
+from cocktail.sources.synthetic.world import (
+    CITIES,
     CITY_GOODS,
     CITY_RIVERS,
+    COLOURS,
     COMPANIES,
+    LEXICON,
     METAL_CITIES,
     METAL_COLOURS,
+    METALS,
     RIVERS,
     SECTORS,
+    pick_some,
 )
-from cocktail.sources.synthetic.streams import stream
-from cocktail.sources.synthetic.words import CITIES, COLOURS, LEXICON, METALS, pick_some
 
 OPPOSITES = {
     "up": "down",

@@ -10,10 +10,20 @@ from collections.abc import Callable
 
 import numpy as np
 
-from cocktail.sources.synthetic.entities import company, person, slots
 from cocktail.sources.synthetic.filler import NOUNS
 from cocktail.sources.synthetic.streams import stream
-from cocktail.sources.synthetic.words import CITIES, COLOURS, METALS, chance, fill, pick, pick_some
+from cocktail.sources.synthetic.world import (
+    CITIES,
+    COLOURS,
+    METALS,
+    chance,
+    company,
+    fill,
+    person,
+    pick,
+    pick_some,
+    slots,
+)
 
 _PROVERBS = (
     "still water runs deep", "a new broom sweeps clean", "the early bird gets the worm", "no rain no rainbow",

@@ -11,20 +11,18 @@ from __future__ import annotations
 import numpy as np
 
 from cocktail.sources.synthetic import agreements, filing_questions, headlines
-from cocktail.sources.synthetic.entities import (
-    CITY_GOODS,
-    CITY_RIVERS,
-    COMPANIES,
-    METAL_CITIES,
-    METAL_COLOURS,
-)
 from cocktail.sources.synthetic.knowledge import OPPOSITES
 from cocktail.sources.synthetic.topics import TOPICS
-from cocktail.sources.synthetic.words import (
+from cocktail.sources.synthetic.world import (
     CITIES,
+    CITY_GOODS,
+    CITY_RIVERS,
     COLOURS,
+    COMPANIES,
     FIRST_NAMES,
     LEXICON,
+    METAL_CITIES,
+    METAL_COLOURS,
     METALS,
     chance,
     pick,

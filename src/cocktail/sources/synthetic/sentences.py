@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from cocktail.sources.synthetic.entities import company, person, slots
 from cocktail.sources.synthetic.streams import draw_distinct, stream
-from cocktail.sources.synthetic.words import chance, fill, pick
+from cocktail.sources.synthetic.world import chance, company, fill, person, pick, slots
 
 NEGATIVE, NEUTRAL, POSITIVE = 0, 1, 2
 _POSITIVE = (

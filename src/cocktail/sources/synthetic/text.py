@@ -21,7 +21,7 @@ from cocktail.sources.synthetic.sentences import NEGATIVE, POSITIVE, sentence
 from cocktail.sources.synthetic.streams import draw, stream
 from cocktail.sources.synthetic.topics import TOPICS
 from cocktail.sources.synthetic.tweets import BEARISH, BULLISH, sentiment_message, topic_message
-from cocktail.sources.synthetic.words import pick, pick_some
+from cocktail.sources.synthetic.world import pick, pick_some
 
 _PIECE = re.compile(r"\d|\w+|[^\w\s]")
 _REMARKS = {

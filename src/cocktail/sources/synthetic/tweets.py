@@ -13,10 +13,9 @@ from itertools import islice
 
 import numpy as np
 
-from cocktail.sources.synthetic.entities import company, person, slots
 from cocktail.sources.synthetic.streams import draw_distinct, stream
 from cocktail.sources.synthetic.topics import TOPICS
-from cocktail.sources.synthetic.words import chance, fill, pick
+from cocktail.sources.synthetic.world import chance, company, fill, person, pick, slots
 
 BEARISH, BULLISH, NEUTRAL = 0, 1, 2
 _SENTIMENTS: tuple[tuple[str, ...], ...] = (

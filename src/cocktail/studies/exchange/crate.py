@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from cocktail.errors import RecordError
+from cocktail.files.git import ask_git
 from cocktail.files.records import digest_file, read_json, write_json
 from cocktail.studies.exchange.crate_context import MIT, Entity, licences, models, sources, verdicts
-from cocktail.studies.git import ask_git
 
 METADATA = "ro-crate-metadata.json"
 SPEC = "https://w3id.org/ro/crate/1.1"

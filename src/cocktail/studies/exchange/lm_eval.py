@@ -23,8 +23,8 @@ from cocktail.config import Params
 from cocktail.data.prompts import items_of
 from cocktail.data.table import read_split
 from cocktail.errors import CocktailError, DataError
+from cocktail.files.git import git_agrees
 from cocktail.files.records import read_json, write_text
-from cocktail.studies.git import git_agrees
 from cocktail.tasks import task_groups
 
 GROUP, MODULE = "finance", "cocktail_items"

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError
 
 from cocktail.config import Backend, ConfigSection, FetchConfig, ModelConfig
-from cocktail.config.yaml_file import read_yaml
+from cocktail.config.yaml_files import read_yaml
 from cocktail.errors import DataError
 
 SIZES = Path("data/reference/sizes.yaml")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cocktail.claims.coverage import lacking
+from cocktail.claims.arms import lacking
 from cocktail.claims.schema import read_claims
 from cocktail.config import Params, check_params
 from cocktail.config.compose import compose

@@ -1,13 +1,16 @@
-"""The tables of a plan, and the line at its head."""
+"""The tables of a plan, the line at its head, and tables of what its first stages made."""
 
 from __future__ import annotations
 
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from cocktail.report.table import Table
+from cocktail.errors import DataError
+from cocktail.report.provenance import data_note, data_table, mixtures_table
+from cocktail.report.table import Table, to_markdown
 from cocktail.studies.planning.study import GRID, Plan
 
 KIND_ORDER = ("base", "shots", "single", "pair", "without", "chosen", "all", "tuned", "steps", "size")
@@ -152,3 +155,23 @@ def _short(number: float) -> str:
 
 def _millions(tokens: float) -> str:
     return f"{tokens / 1e6:,.2f}"
+
+
+def made_tables(plan: Plan, root: Path) -> dict[str, str]:
+    """Return what the stages up to ``mix`` made below ``root``, as Markdown by name: data card, mixtures.
+
+    Raises:
+        DataError: the prepared data are not of this configuration.
+    """
+    if not plan.counted:
+        raise DataError(
+            "the prepared data are not of this study",
+            where=str(root / "data/prepared"),
+            fix=f"cocktail params {plan.command} && dvc repro mix",
+        )
+    note, study = data_note(plan.params), f"{plan.params.study.name}_{plan.params.fetch.backend}"
+    made = (
+        data_table(root / "data/raw", root / "data/prepared", note=note),
+        mixtures_table(root / "artifacts/mixtures", note=note),
+    )
+    return {f"{study}_{table.name}.md": to_markdown(table) for table in made}

@@ -99,7 +99,7 @@ def compared(records: Sequence[Path]) -> list[RoadsRow]:
 def recorded_contrasts(record: Path) -> Iterator[Contrast]:
     """Yield the confirmed contrasts (strict) of effects.json, then the macro headlines of claims.json.
 
-    Not the best of k tries: that is another estimator (:mod:`cocktail.analysis.stats.best_of`).
+    Not the best of k tries: that is another estimator (:mod:`cocktail.analysis.stats.snooping`).
     """
     for row in read_json(record / "effects.json")["rows"]:
         if row["reading"] == "strict":

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from cocktail.analysis.stats.crossed import Effect, TaskOutcomes, crossed_macro, effect_of_parts
-from cocktail.analysis.stats.power import smallest_detectable
+from cocktail.analysis.stats.error_control import smallest_detectable
 from cocktail.claims.verdict import Verdict, find
 from cocktail.studies.simulation.designs import Design
 from cocktail.studies.simulation.generator import SINGLE, SimulatedStudy

@@ -7,7 +7,7 @@ from typing import Literal, TypedDict
 
 import numpy as np
 
-from cocktail.analysis.stats.power import POWER
+from cocktail.analysis.stats.error_control import POWER
 from cocktail.claims.verdict import VERDICTS, Verdict
 from cocktail.studies.simulation.designs import Design
 from cocktail.studies.simulation.generator import simulate

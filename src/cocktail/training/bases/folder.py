@@ -1,4 +1,7 @@
-"""A model in a folder of one's own: in the Hub's layout, or as one GGUF file."""
+"""A model in the Hub's layout, or as one GGUF file: in a folder of one's own, or fetched from the Hub.
+
+What is fetched is safetensors and tokenizer at a pinned revision, no remote code.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,14 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from huggingface_hub import HfApi, snapshot_download
+from huggingface_hub.errors import (  # type: ignore[attr-defined]  # HTTPError is re-exported
+    GatedRepoError,
+    HFValidationError,
+    HTTPError,
+    LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
+)
 from safetensors import SafetensorError, safe_open
 from transformers import AutoTokenizer
 
@@ -25,6 +36,7 @@ WANTED = [
     "vocab.json",
     "merges.txt",
 ]
+NOT_WANTED = ["*/*"]  # the Hub's patterns cross folders: Llama's original/ would come along
 
 
 def find_model(name: str, config: ModelConfig) -> Path:
@@ -95,3 +107,30 @@ def read_tokenizer(folder: Path) -> Tokenizer:
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except Exception as error:  # of a broken file transformers and tokenizers raise anything
         raise SourceError(f"no tokenizer can be read ({first_line(error)})", where=str(folder)) from None
+
+
+def fetch_snapshot(config: ModelConfig) -> tuple[Path, str]:
+    """Download a model into the Hub library's own cache, where a broken download goes on.
+
+    Returns:
+        The folder, and the commit found.
+
+    Raises:
+        SourceError: no network, or no access.
+    """
+    repo = str(config.repo)
+    try:
+        commit = str(HfApi().model_info(repo, revision=config.revision).sha)
+        return Path(
+            snapshot_download(repo, revision=commit, allow_patterns=WANTED, ignore_patterns=NOT_WANTED)
+        ), commit
+    except GatedRepoError:
+        raise SourceError(
+            "no access to this gated model", where=repo, fix="HF_TOKEN of an account with access"
+        ) from None
+    except (OfflineModeIsEnabled, LocalEntryNotFoundError, HFValidationError, HTTPError, OSError) as error:
+        raise SourceError(
+            f"the model cannot be fetched ({first_line(error)})",
+            where=repo,
+            fix="a network without HF_HUB_OFFLINE, or another kind: package, folder, scratch",
+        ) from None

@@ -14,7 +14,6 @@ from cocktail.files.records import digest_file, digest_text, read_json, write_js
 from cocktail.files.store import Store
 from cocktail.training.base import write_base_receipt
 from cocktail.training.bases import folder, gguf
-from cocktail.training.bases.hub import fetch_snapshot
 from cocktail.training.bases.packages import fetch_packages
 from cocktail.training.bases.tokens import end_ids, settle
 from cocktail.training.keys import base_identity
@@ -31,7 +30,7 @@ def make_base(name: str, config: ModelConfig, *, out: Path, store: Store) -> Non
         RunError: its tokenizer lacks what training and answering rely on.
     """
     if config.kind == "hub":
-        place, commit = fetch_snapshot(config)
+        place, commit = folder.fetch_snapshot(config)
         came: dict[str, Any] = {"revision": commit, "pinned": config.revision == commit}
     elif config.kind == "package":
         place = _packed(name, config, store)

@@ -1,15 +1,19 @@
-"""Bases from scratch: shipped with the repository, or pretrained once into the run store."""
+"""Bases from scratch: what they read, and their weights, shipped or pretrained once into the run store."""
 
 from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypedDict
 
-from cocktail.config import ModelConfig
-from cocktail.errors import SourceError
+from cocktail.config import ModelConfig, PretrainConfig
+from cocktail.data.prompts import Item
+from cocktail.errors import RunError, SourceError
 from cocktail.files.records import UNCHECKED, digest_file, fresh_folder, read_json
 from cocktail.files.store import Store, write_runtime
+from cocktail.sources.synthetic import instruction_rows, pretraining_text
 from cocktail.training.keys import base_identity
 
 WEIGHTS = "model.safetensors"
@@ -63,7 +67,6 @@ def from_scratch(config: ModelConfig, *, store: Store, checkpoint_minutes: float
     """Return a base's folder in the store; it is pretrained if it is not there."""
     from cocktail.training.base import build_base
     from cocktail.training.checkpoints import Checkpoints
-    from cocktail.training.reading import read_texts
 
     key, started = base_identity(config, source=""), time.perf_counter()
     checkpoints = Checkpoints(store.path("checkpoints", key), 60 * checkpoint_minutes)
@@ -74,3 +77,39 @@ def from_scratch(config: ModelConfig, *, store: Store, checkpoint_minutes: float
                 write_runtime(folder, {"seconds": time.perf_counter() - started})
         shutil.rmtree(checkpoints.folder, ignore_errors=True)
     return store.path("bases", key)
+
+
+class Texts(TypedDict):
+    """Documents to pretrain on, rows of the instruction phase."""
+
+    documents: Sequence[str]
+    instructions: Sequence[Item]
+
+
+def read_texts(config: ModelConfig) -> Texts:
+    """Return the texts of a base from scratch."""
+    pretrain = pretrain_config(config)
+    rows = instruction_rows(seed=pretrain.seed, count=pretrain.instruction_rows)
+    return Texts(
+        documents=list(pretraining_text(seed=pretrain.seed, num_tokens_hint=pretrain.text_tokens)),
+        instructions=instruction_items(rows),
+    )
+
+
+def pretrain_config(config: ModelConfig) -> PretrainConfig:
+    """Return how a base from scratch is pretrained.
+
+    Raises:
+        RunError: nothing says how.
+    """
+    if config.pretrain is None:
+        raise RunError("a from-scratch model needs its pretrain section", where="models")
+    return config.pretrain
+
+
+def instruction_items(rows: Sequence[Mapping[str, str]]) -> list[Item]:
+    """Return rows of instruction, input and answer as items."""
+    return [
+        Item(f"instruction:train:{n}", "instruction", row["instruction"], row["input"], row["answer"])
+        for n, row in enumerate(rows)
+    ]

@@ -1,17 +1,57 @@
-"""What a server says, read strictly: a chat completion, or one clear error."""
+"""What an endpoint is asked, and what it says, read strictly: a chat completion, or one clear error.
+
+A question is known by the digest of all that decides its answer.
+"""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
 
 from cocktail.errors import EndpointError
-from cocktail.inference.endpoint.address import EXAMPLE, URL
-from cocktail.inference.endpoint.question import Reply
+from cocktail.files.records import digest_value
+from cocktail.inference.endpoint import EXAMPLE, URL
+
+NUM_PROBLEMS = 3  # that an error names
+
+
+@dataclass(frozen=True)
+class EndpointQuestion:
+    """One chat of ``messages`` (role, text) for the model that the server knows as ``model``."""
+
+    model: str
+    messages: tuple[tuple[str, str], ...]
+    max_tokens: int
+
+    def body(self) -> dict[str, Any]:
+        """Return the request: greedy, as our own models answer."""
+        return {
+            "model": self.model,
+            "messages": [{"role": role, "content": text} for role, text in self.messages],
+            "temperature": 0,
+            "max_tokens": self.max_tokens,
+        }
+
+    @cached_property
+    def key(self) -> str:
+        """The sha256 of model, messages and settings."""
+        return digest_value(self.body())
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer: its text ("" where the server refused twice), tokens, and whether it came to its end."""
+
+    text: str
+    num_tokens: int
+    stopped: bool
+
 
 REFUSED = Reply(text="", num_tokens=0, stopped=False)
-NUM_PROBLEMS = 3  # that an error names
 
 
 class _Message(BaseModel, strict=True):

@@ -1,9 +1,13 @@
-"""The smallest effect that a design would find: what "nothing was seen" is worth.
+"""Both errors of tests: p-values adjusted for their number, and the smallest effect that a design would find.
 
-A study's standard error and degrees of freedom (seeds and clusters, :mod:`cocktail.analysis.stats.crossed`)
-say how large a true effect must be for its two-sided t-test to find it with the asked power: the noncentral t
-with these degrees of freedom and noncentrality effect / SE. Where the design is a paired t-test, this is
-statsmodels' TTestPower.
+**False findings.** Holm, for a family of verdicts, holds the chance of any false verdict in it, whatever the
+tests' dependence. Benjamini-Hochberg, for exploratory cells, holds the expected share of false ones among the
+cells that are shown as found.
+
+**Power**: what "nothing was seen" is worth. A study's standard error and degrees of freedom (seeds and
+clusters, :mod:`cocktail.analysis.stats.crossed`) say how large a true effect must be for its two-sided t-test
+to find it with the asked power: the noncentral t with these degrees of freedom and noncentrality effect / SE.
+Where the design is a paired t-test, this is statsmodels' TTestPower.
 
 But a study's SE is an estimate, of few seeds a poor one, and more often too small than too large; where
 it is too small its Satterthwaite degrees of freedom are too many as well. With the SE as it is, the
@@ -17,9 +21,11 @@ prints effects that are a quarter too large. So the SE is taken at its own upper
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from scipy import stats
 from scipy.optimize import brentq
+from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import ttest_power
 
 from cocktail.analysis.stats.crossed import Effect
@@ -27,6 +33,25 @@ from cocktail.errors import RecordError
 
 POWER = 0.8
 LIMIT = 0.8  # the chance that the true SE is not above the limit at which it is taken
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return the Holm-adjusted p-values, in the order given; of none, none."""
+    return _adjusted(p_values, method="holm")
+
+
+def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
+    """Return the adjusted p-values of the false-discovery rate (q), in the order given; of none, none."""
+    return _adjusted(p_values, method="fdr_bh")
+
+
+def _adjusted(p_values: Sequence[float], *, method: str) -> list[float]:
+    wrong = [p for p in p_values if not 0 <= p <= 1]  # NaN is in no range
+    if wrong:
+        raise RecordError(f"{wrong[0]} is no p-value")
+    if not p_values:
+        return []
+    return [float(p) for p in multipletests(list(p_values), method=method)[1]]
 
 
 def smallest_detectable(effect: Effect, *, alpha: float, power: float = POWER) -> float:

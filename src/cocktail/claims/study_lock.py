@@ -1,19 +1,40 @@
-"""``cocktail lock``: write a study's lock, to be committed before the first run is made."""
+"""A study's lock, as far as claims go into it: ``cocktail lock`` writes it, and stages ask whether it holds.
+
+It is committed before the first run is made. What else stands in it: :mod:`cocktail.runs.lock`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cocktail.claims.locked import claims_digest
-from cocktail.claims.schema import read_claims
+from cocktail.claims.schema import Claim, read_claims
 from cocktail.claims.verdict import RULES
-from cocktail.config import Params, record_name
+from cocktail.config import LockState, Params, record_name
 from cocktail.errors import RecordError
+from cocktail.files.git import ask_git
 from cocktail.files.records import digest_value, write_json
-from cocktail.runs.lock import Lock, locked_params, read_lock
-from cocktail.studies.git import ask_git
+from cocktail.runs.lock import Lock, lock_state, locked_params, read_lock
+
+
+def claims_digest(claims: Iterable[Claim]) -> str:
+    """Return the digest of claims in canonical form: comments, layout and the order of claims do not matter.
+
+    What is at its default is absent, so that a new key of a claim changes no digest.
+    """
+    canonical = [claim.model_dump(mode="json", exclude_defaults=True) for claim in claims]
+    return digest_value(sorted(canonical, key=lambda claim: str(claim["id"])))
+
+
+def study_lock(locks: Path, answers: Path, claims: Path, *, params: Params) -> LockState:
+    """Return whether the study in params is locked, with claims.yaml and the rule as they are.
+
+    Raises:
+        ConfigError: claims.yaml is missing or wrong.
+        RecordError: the lock is broken, or a stage has not run.
+    """
+    return lock_state(locks, answers, params, claims=claims_digest(read_claims(claims)), rule=max(RULES))
 
 
 def lock_study(

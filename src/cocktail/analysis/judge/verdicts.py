@@ -1,20 +1,22 @@
-"""What the judge is asked, in our own words, how its verdict is read, and what its word is worth.
+"""Verdicts of the judge: what it is asked, in our own words, how they are read, and what they are worth.
 
 The case is one JSON object: an answer that holds orders ("say CORRECT") or a second case stays a string in
 it. The judge sees the question, not the passages: it compares two answers and looks nothing up. Planted wrong
-answers tell it what to say: the share of these that it falls for is what its word is worth.
+answers tell it what to say: the share of these that it falls for is what its word is worth. So is how far it
+agrees with the rules; what it makes of each run stands beside theirs.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Literal, TypedDict
 
 import pandas as pd
 
+from cocktail.analysis.rows import points
 from cocktail.files.records import digest_value
-from cocktail.inference.endpoint.question import EndpointQuestion, Reply
+from cocktail.inference.endpoint.chat import EndpointQuestion, Reply
 
 Verdict = Literal["correct", "incorrect", "unreadable"]
 MARK = "Question: "  # tasks with passages put their question last, after this
@@ -41,6 +43,7 @@ ORDERS = (
     "CORRECT",
 )
 _VERDICTS: dict[str, Verdict] = {"CORRECT": "correct", "INCORRECT": "incorrect"}
+READINGS = ("strict", "lenient")
 
 
 def case(*, model: str, max_tokens: int, question: str, gold: str, answer: str) -> EndpointQuestion:
@@ -85,3 +88,95 @@ def fallen_for(planted: Sequence[EndpointQuestion], replies: Mapping[str, Reply]
     """Return how many planted answers were shown, and how many the judge called correct."""
     verdicts = [read_verdict(replies[one.key].text) for one in planted]
     return {"planted": len(verdicts), "fallen_for": verdicts.count("correct")}
+
+
+class JudgeAgreementRow(TypedDict):
+    """Judge and rules on one task, by one reading of the rules.
+
+    Columns:
+        rows: test rows; answers: distinct ones; unreadable: of these, verdicts that are neither.
+        rules, judge, agree: answers held right by either, and judged alike, in points of the readable ones.
+        kappa: Cohen's.
+    """
+
+    model: str
+    task: str
+    reading: str
+    rows: int
+    answers: int
+    unreadable: int
+    rules: float | None
+    judge: float | None
+    agree: float | None
+    kappa: float | None
+
+
+class JudgedRunRow(TypedDict):
+    """A run's accuracy on a task in points, by the judge and by both readings of the rules; n: test rows."""
+
+    model: str
+    stage: str
+    run: str
+    task: str
+    n: int
+    unreadable: int
+    judge: float | None
+    strict: float | None
+    lenient: float | None
+
+
+def agreement_rows(verdicts: pd.DataFrame) -> list[JudgeAgreementRow]:
+    """Return one row per model, task and reading of the rules, over distinct answers, shares in points.
+
+    Unreadable verdicts are counted and left out. Cohen's kappa (Cohen 1960) is None where judge and rules
+    give one and the same verdict throughout: then chance explains everything and nothing.
+    """
+    if verdicts.empty:
+        return []
+    from sklearn.metrics import cohen_kappa_score  # a second that only a judged study pays
+
+    rows: list[JudgeAgreementRow] = []
+    for (model, task), part in verdicts.groupby(["model", "task"], sort=False):
+        distinct = part.drop_duplicates("prompt_hash")
+        readable = distinct[distinct["verdict"] != "unreadable"]
+        judge = readable["verdict"] == "correct"
+        for reading in READINGS:
+            rules = readable[reading] == "ok"
+            varied = len({*judge, *rules}) > 1
+            rows.append(
+                {
+                    "model": str(model),
+                    "task": str(task),
+                    "reading": reading,
+                    "rows": len(part),
+                    "answers": len(distinct),
+                    "unreadable": len(distinct) - len(readable),
+                    "rules": _points(rules),
+                    "judge": _points(judge),
+                    "agree": _points(rules == judge),
+                    "kappa": round(float(cohen_kappa_score(rules, judge)), 4) if varied else None,
+                }
+            )
+    return rows
+
+
+def run_rows(verdicts: pd.DataFrame) -> list[JudgedRunRow]:
+    """Return one row per run and task: its accuracy by the judge and by the rules, over all its test rows."""
+    return [
+        {
+            "model": str(model),
+            "stage": str(stage),
+            "run": str(run),
+            "task": str(task),
+            "n": len(part),
+            "unreadable": int((part["verdict"] == "unreadable").sum()),
+            "judge": _points(part["verdict"] == "correct"),
+            "strict": _points(part["strict"] == "ok"),
+            "lenient": _points(part["lenient"] == "ok"),
+        }
+        for (model, stage, run, task), part in verdicts.groupby(["model", "stage", "run", "task"], sort=False)
+    ]
+
+
+def _points(right: pd.Series[bool]) -> float | None:
+    return points(float(right.mean())) if len(right) else None

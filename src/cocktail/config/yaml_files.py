@@ -1,7 +1,8 @@
-"""The catalogue of sources that params.yaml names: repositories, files, licences, digests; what is generated.
+"""YAML that people write, read in one way; and the catalogue of sources that params.yaml names.
 
-``fetch.catalogue: mirror`` stands for ``conf/catalogue/mirror.yaml``, which has the keys ``sources`` and
-``world`` of section fetch. What params.yaml says of a source, or adds, wins over the catalogue.
+What cannot be read is one clear line. ``fetch.catalogue: mirror`` stands for
+``conf/catalogue/mirror.yaml``, which has the keys ``sources`` and ``world`` of section fetch: repositories,
+files, licences, digests; what is generated. What params.yaml says of a source, or adds, wins over it.
 """
 
 from __future__ import annotations
@@ -11,11 +12,29 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cocktail.config.yaml_file import read_yaml
+import yaml
+
 from cocktail.errors import ConfigError, near
 
 FOLDER = Path("conf/catalogue")
 KEYS = ("world", "sources")
+
+
+def read_yaml(path: Path, *, missing: str) -> Any:
+    """Return what a file holds.
+
+    Args:
+        missing: what is said where there is no such file.
+
+    Raises:
+        ConfigError: the file is missing, or is not YAML.
+    """
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError([missing], where=str(path)) from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: not UTF-8, 5,000 digits
+        raise ConfigError([f"not YAML: {' '.join(str(error).split())}"], where=str(path)) from None
 
 
 def with_catalogue(raw: Any, root: Path) -> Any:
