@@ -1,4 +1,4 @@
-"""What all benchmarks share: commands timed as processes of their own, sides in turn, one result file."""
+"""What all benchmarks share: commands timed as processes of their own, sides in turn, one file of results."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from rich.console import Console
 from rich.table import Table
 
 from cocktail.errors import RunError
-from cocktail.files.records import read_json, write_json
-from cocktail.report.benchmarks import Benchmark, comparison_cells
+from cocktail.files.records import read_json
+from cocktail.report.benchmarks import Benchmark, comparison_cells, keep_benchmark
 from cocktail.studies.manifest import hardware
 from cocktail.training.environment import library_versions
 
@@ -160,10 +160,9 @@ def made_with() -> dict[str, Any]:
 
 
 def finish(benchmark: Benchmark, arguments: argparse.Namespace) -> None:
-    """Write the result file, if this run is one to record, and print the table."""
+    """Keep the result, if this run is one to record, and print the table."""
     folder = arguments.out or (RESULTS if arguments.size == "full" else None)
-    if folder:
-        write_json(folder / f"{benchmark.name}.json", benchmark.as_record())
+    path = keep_benchmark(folder, benchmark) if folder else None
     rows = [comparison_cells(one) for one in benchmark.comparisons]
     table = Table(*rows[0], title=benchmark.title)
     for row in rows:
@@ -171,7 +170,7 @@ def finish(benchmark: Benchmark, arguments: argparse.Namespace) -> None:
     Console().print(table)
     for line in (*benchmark.notes, *(f"Not measured: {one}" for one in benchmark.not_measured)):
         print(line)
-    print(f"written: {folder / benchmark.name}.json" if folder else "not recorded: a small size")
+    print(f"written: {benchmark.name} in {path}" if path else "not recorded: a small size")
 
 
 def _last_object(output: str) -> dict[str, Any]:

@@ -18,12 +18,14 @@ from typing import Any
 import pytest
 
 from cocktail.errors import RecordError, RunError
-from cocktail.files.records import read_json, write_json
+from cocktail.files.records import write_json
 from cocktail.report.benchmarks import (
+    FILE,
     Benchmark,
     Goal,
     MeasuredRatio,
     Series,
+    keep_benchmark,
     number,
     read_benchmark,
     render_benchmarks,
@@ -77,8 +79,8 @@ def test_ratio_and_goal_follow_from_the_medians() -> None:
 
 
 def test_a_result_is_read_back_as_it_was_written(tmp_path: Path) -> None:
-    write_json(tmp_path / "grid.json", RESULT.as_record())
-    assert read_benchmark(tmp_path / "grid.json") == RESULT
+    keep_benchmark(tmp_path, RESULT)
+    assert read_benchmark(tmp_path, "grid") == RESULT
 
 
 @pytest.mark.parametrize("key, value", [("ratio", 0.1), ("met", False)])
@@ -87,21 +89,21 @@ def test_a_number_that_does_not_follow_from_the_measured_ones_is_refused(
 ) -> None:
     record = json.loads(json.dumps(RESULT.as_record()))
     record["comparisons"][0][key] = value
-    write_json(tmp_path / "grid.json", record)
+    write_json(tmp_path / FILE, {"grid": record})
     with pytest.raises(RecordError) as error:
-        read_benchmark(tmp_path / "grid.json")
-    assert error.value.where == str(tmp_path / "grid.json")
+        read_benchmark(tmp_path, "grid")
+    assert error.value.where == str(tmp_path / FILE)
     assert error.value.fix == RESULT.command
 
 
 def test_a_file_that_is_no_result_is_refused(tmp_path: Path) -> None:
-    write_json(tmp_path / "grid.json", {"name": "grid"})
+    write_json(tmp_path / FILE, {"grid": {"name": "grid"}})
     with pytest.raises(RecordError, match="no benchmark result"):
-        read_benchmark(tmp_path / "grid.json")
+        read_benchmark(tmp_path, "grid")
 
 
 def test_the_table_shows_medians_ranges_ratio_goal_and_hardware(tmp_path: Path) -> None:
-    write_json(tmp_path / "grid.json", RESULT.as_record())
+    keep_benchmark(tmp_path, RESULT)
     lines = render_benchmarks(tmp_path).splitlines()
     assert lines[0] == "**A grid**"
     assert lines[2] == (
@@ -116,9 +118,27 @@ def test_the_table_shows_medians_ranges_ratio_goal_and_hardware(tmp_path: Path) 
     ]
 
 
+def test_a_result_takes_the_place_of_its_benchmarks_last_and_of_no_other(tmp_path: Path) -> None:
+    for one in (RESULT, replace(RESULT, name="growth"), replace(RESULT, title="Anew")):
+        keep_benchmark(tmp_path, one)
+    assert [path.name for path in tmp_path.iterdir()] == [FILE]
+    assert read_benchmark(tmp_path, "grid").title == "Anew"
+    assert read_benchmark(tmp_path, "growth").title == RESULT.title
+    with pytest.raises(RecordError, match="no result of benchmark 'real'"):
+        read_benchmark(tmp_path, "real")
+
+
+def test_results_that_are_broken_are_not_written_over(tmp_path: Path) -> None:
+    for content in ("{", "[]", '{"grid": {"name": "growth"}}'):
+        (tmp_path / FILE).write_text(content, encoding="utf-8")
+        with pytest.raises(RecordError):
+            keep_benchmark(tmp_path, RESULT)
+        assert (tmp_path / FILE).read_text(encoding="utf-8") == content
+
+
 def test_benchmarks_stand_in_the_order_of_their_names(tmp_path: Path) -> None:
     for name in ("training", "answering"):
-        write_json(tmp_path / f"{name}.json", replace(RESULT, name=name, title=name).as_record())
+        keep_benchmark(tmp_path, replace(RESULT, name=name, title=name))
     assert re.findall(r"^\*\*(.*)\*\*$", render_benchmarks(tmp_path), re.MULTILINE) == [
         "answering",
         "training",
@@ -126,15 +146,15 @@ def test_benchmarks_stand_in_the_order_of_their_names(tmp_path: Path) -> None:
 
 
 def test_the_readme_quotes_one_benchmark_and_every_goal_that_was_missed(tmp_path: Path) -> None:
-    write_json(tmp_path / "grid.json", RESULT.as_record())
+    keep_benchmark(tmp_path, RESULT)
     other = replace(RESULT, name="growth", title="Growth", comparisons=(FASTER, replace(FASTER, goal=None)))
-    write_json(tmp_path / "growth.json", other.as_record())
+    keep_benchmark(tmp_path, other)
     assert speed_lines(tmp_path).splitlines() == [
         "- A grid (rows): 2 s [1, 3]; plain: 9 s [8, 10].",
         "- Goals met: 2 of 4. Missed: A grid: rows 0.444 times plain (≤ 0.4), "
         "speed 26,999 tokens/s (≥ 27,000).",
     ]
-    (tmp_path / "grid.json").unlink()
+    write_json(tmp_path / FILE, {"growth": other.as_record()})
     assert speed_lines(tmp_path) == "- Goals met: 1 of 1. Missed: none.\n"
 
 
@@ -377,11 +397,11 @@ def test_a_script_runs_in_its_smallest_form(
     path = str(FOLDER / f"{name}.py")
     monkeypatch.setattr(sys, "argv", [path, "--size", "small", "--repeats", "1", "--out", str(tmp_path)])
     runpy.run_path(path, run_name="__main__")
-    result = read_benchmark(tmp_path / f"{name}.json")
+    result = read_benchmark(tmp_path, name)
     assert result.comparisons
     assert all(value > 0 for one in result.comparisons for value in one.ours.values)
     assert result.made_with["hardware"]["cores"] == os.cpu_count()
-    assert read_json(tmp_path / f"{name}.json")["command"].startswith(f"python benchmarks/{name}.py")
+    assert result.command.startswith(f"python benchmarks/{name}.py")
 
 
 def test_make_bench_runs_every_benchmark() -> None:

@@ -1,7 +1,8 @@
 """Benchmark results: what was compared, at which values, and the table made of them.
 
-A result file holds the measured values and, for its readers, what follows from them (medians, ratio, whether
-the goal is met). Read back, the latter is worked out again and must agree: a table shows no edited number.
+A folder's results are one file, an entry a benchmark. An entry holds the measured values and, for its
+readers, what follows from them (medians, ratio, whether the goal is met). Read back, the latter is worked
+out again and must agree: a table shows no edited number.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ import pandas as pd
 from pydantic import TypeAdapter
 
 from cocktail.errors import RecordError
-from cocktail.files.records import canonical_json, read_json
+from cocktail.files.records import canonical_json, read_json, write_json
 from cocktail.report.table import MISSING, Table, to_markdown
 
+FILE = "benchmarks.json"
 UNRECORDED = "No benchmark is recorded yet.\n"
 
 
@@ -112,19 +114,58 @@ class Benchmark:
         return {**asdict(self), "comparisons": [one.as_record() for one in self.comparisons]}
 
 
-def read_benchmark(path: Path) -> Benchmark:
-    """Read a result file.
+def keep_benchmark(folder: Path, benchmark: Benchmark) -> Path:
+    """Put a result in the place of what its benchmark gave before, and return the file.
+
+    Raises:
+        RecordError: the results that are there are broken; they stay as they are.
+    """
+    path = folder / FILE
+    kept = _records(path) if path.exists() else {}
+    write_json(path, {**kept, benchmark.name: benchmark.as_record()})
+    return path
+
+
+def read_benchmarks(folder: Path) -> list[Benchmark]:
+    """Read all results of a folder, in the order of their names; a run of some parts is before that of all.
+
+    Raises:
+        RecordError: the file is broken, or a number in it does not follow from its measured values.
+    """
+    path = folder / FILE
+    records = _records(path) if path.exists() else {}
+    return [_read(records[name], path) for name in sorted(records, key=lambda name: f"{name}.")]
+
+
+def read_benchmark(folder: Path, name: str) -> Benchmark:
+    """Read the result of one benchmark.
 
     Raises:
         RecordError: it is missing or broken, or a number in it does not follow from its measured values.
     """
-    record = read_json(path)
+    path = folder / FILE
+    records = _records(path)
+    if name not in records:
+        raise RecordError(f"no result of benchmark {name!r}", where=str(path), fix="make bench")
+    return _read(records[name], path)
+
+
+def _records(path: Path) -> dict[str, Any]:
+    found = read_json(path)
+    if not isinstance(found, dict) or not all(
+        isinstance(record, dict) and record.get("name") == name for name, record in found.items()
+    ):
+        raise RecordError("no benchmark results, each under its name", where=str(path))
+    return found
+
+
+def _read(record: dict[str, Any], path: Path) -> Benchmark:
     try:
         benchmark = TypeAdapter(Benchmark).validate_python(record)
         agrees = canonical_json(benchmark.as_record()) == canonical_json(record)
     except (ValueError, ZeroDivisionError) as error:  # pydantic's error is a ValueError
         told = " ".join(str(error).split())
-        raise RecordError(f"no benchmark result ({told})", where=str(path)) from None
+        raise RecordError(f"no benchmark result {record['name']!r} ({told})", where=str(path)) from None
     if not agrees:
         raise RecordError(
             "a number does not follow from the measured values", where=str(path), fix=benchmark.command
@@ -134,8 +175,7 @@ def read_benchmark(path: Path) -> Benchmark:
 
 def render_benchmarks(folder: Path) -> str:
     """Return the results of a folder as Markdown, one table a benchmark, in the order of their names."""
-    found = [read_benchmark(path) for path in sorted(folder.glob("*.json"))]
-    return "\n".join(to_markdown(_table(one)) for one in found) or UNRECORDED
+    return "\n".join(to_markdown(_table(one)) for one in read_benchmarks(folder)) or UNRECORDED
 
 
 def number(value: float) -> str:

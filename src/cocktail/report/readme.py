@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from cocktail.errors import RecordError
-from cocktail.report.benchmarks import UNRECORDED, Benchmark, comparison_cells, read_benchmark
+from cocktail.report.benchmarks import UNRECORDED, Benchmark, comparison_cells, read_benchmarks
 from cocktail.report.error_rates import error_rates
 from cocktail.report.in_full import NONE, render_results
 from cocktail.report.methods import FULL, ordered_studies
@@ -98,7 +98,7 @@ def _filled(text: str, blocks: Mapping[str, str], *, where: str) -> str:
 
 def speed_lines(folder: Path) -> str:
     """Return the quoted benchmark in one line, and in one which goals all of them met and missed."""
-    found = [read_benchmark(path) for path in sorted(folder.glob("*.json"))]
+    found = read_benchmarks(folder)
     lines = [_quote(one) for one in found if one.name == QUOTED] + [_goals(found)]
     return "\n".join([*lines, ""]) if found else UNRECORDED
 

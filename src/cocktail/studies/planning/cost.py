@@ -89,23 +89,24 @@ def read_rates(benchmarks: Path) -> Rates:
     """Read the rates of ``reports/benchmarks``.
 
     Raises:
-        RecordError: a file is missing or broken, or does not hold the comparison.
+        RecordError: a result is missing or broken, or does not hold the comparison.
     """
     return Rates(
-        tokens=measured(benchmarks / "training.json", "full: real tokens"),
-        answers=measured(benchmarks / "answering.json", "evaluation sets"),
+        tokens=measured(benchmarks, "training", "full: real tokens"),
+        answers=measured(benchmarks, "answering", "evaluation sets"),
     )
 
 
-def measured(path: Path, name: str) -> float:
+def measured(benchmarks: Path, benchmark: str, name: str) -> float:
     """Return the median that a benchmark measured of our side of one comparison.
 
     Raises:
-        RecordError: the file is missing or broken, or does not hold the comparison.
+        RecordError: the result is missing or broken, or does not hold the comparison.
     """
-    found = [one.ours.median for one in read_benchmark(path).comparisons if one.name == name]
+    found = [one.ours.median for one in read_benchmark(benchmarks, benchmark).comparisons if one.name == name]
     if not found:
-        raise RecordError(f"no comparison {name!r}", where=str(path), fix="make bench")
+        told = f"benchmark {benchmark!r} has no comparison {name!r}"
+        raise RecordError(told, where=str(benchmarks), fix="make bench")
     return found[0]
 
 

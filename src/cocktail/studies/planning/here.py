@@ -16,7 +16,7 @@ from cocktail.studies.planning.cost import HOUR, measured
 from cocktail.studies.planning.study import Plan, plan_study
 from cocktail.training.environment import visible_gpus
 
-MEASURED_PARAMETERS = 134_515_008  # of the model in reports/benchmarks/real.json
+MEASURED_PARAMETERS = 134_515_008  # of the model of the benchmark real
 MEASURED_CORES = 2
 MOST_MINUTES = 600
 ALONE = ("study.targets=[]", "study.confirm_seeds=[]", "study.confirm_also=[]", "study.confirm_matched=[]")
@@ -63,9 +63,9 @@ def _minutes(plan: Plan, root: Path) -> float:
         else:
             scale = cost.parameters / MEASURED_PARAMETERS * MEASURED_CORES / cores
             method = "full" if plan.params.train.method == "full" else "lora"  # all adapters
-            real = root / "reports/benchmarks/real.json"
-            total += scale * cost.tokens / measured(real, f"b. nine sources, {method}: real tokens")
-            total += scale * cost.answers / measured(real, "c. evaluation set")
+            folder = root / "reports/benchmarks"
+            total += scale * cost.tokens / measured(folder, "real", f"b. nine sources, {method}: real tokens")
+            total += scale * cost.answers / measured(folder, "real", "c. evaluation set")
     return total / 60
 
 
