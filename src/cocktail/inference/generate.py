@@ -23,7 +23,7 @@ from cocktail.training.prefix import TREE_TOKENS, Tree
 WRITTEN_TOKENS = 2**15  # of all rows of a batch, with what they may write: their keys and values take memory
 GROUPED_HEADS = {
     "TRANSFORMERS_SDPA_FORCE_GQA": "1"
-}  # keys are not copied for each head; same numbers on CPUs
+}  # on CPUs: the same numbers, no copy of keys for each head
 
 
 @dataclass(frozen=True)
@@ -110,10 +110,8 @@ class TorchEngine:
         written: list[list[int]] = [[] for _ in questions]
         stopped = [False] * len(questions)
         scores = torch.cat([one.scores for one in batch])
-        rows, alive = (
-            Rows(memories, max(question.limit for question in questions)),
-            list(range(len(questions))),
-        )
+        rows = Rows(memories, room=max(question.limit for question in questions))
+        alive = list(range(len(questions)))
         while alive:
             tokens = scores.argmax(dim=-1).tolist()
             staying = []

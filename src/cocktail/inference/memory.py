@@ -133,7 +133,8 @@ class Rows:
         ids = torch.tensor([[*chain, *[0] * (width - len(chain))] for chain in chains], device=device)
         queries = self._places[:, None] + order
         before = self._seen[:, None].expand(-1, width, -1)
-        own = (order[:, None] >= order) & new[:, None]
+        # padding sees itself: on some devices a token that sees nothing, as behind a window, is no number
+        own = (order[:, None] >= order) & new[:, None] | (order[:, None] == order)
         self._seen, self._depths = torch.cat([self._seen, new], 1), torch.cat([self._depths, queries], 1)
         scores = _read(
             self._model,
