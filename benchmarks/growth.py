@@ -22,8 +22,8 @@ from cocktail.stage import run_command
 
 LINEAR = Goal("at most", 1.25)
 FLAT, FLAT_WORKER = Goal("at most", 1.5), Goal("at most", 1.2)
-FACTORS = {"small": (1, 2, 4), "full": (1, 2, 4, 8)}
-RUNS = {"small": (1, 2, 4), "full": (8, 16, 32)}
+FACTORS = {"small": (1, 2, 3), "full": (1, 2, 4, 8)}
+RUNS = {"small": (1, 2, 3), "full": (8, 16, 32)}
 STAGES = {
     "fetch": ("--out", "data/raw"),
     "prepare": ("--raw", "data/raw", "--out", "data/prepared"),
