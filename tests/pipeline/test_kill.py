@@ -1,7 +1,8 @@
 """Killed or told to stop at random moments: the same command again ends with the same bytes, nothing twice.
 
 Moments are counted in what the store gained, not in seconds: a machine with other work is only slower.
-``COCKTAIL_KILLS=10 python -m pytest tests/pipeline/test_kill.py`` walks as many points in each stage.
+Stages without workers are struck at a random share of the time that they took undisturbed.
+``COCKTAIL_KILLS=10 python -m pytest tests/pipeline/test_kill.py`` strikes so often in each of all stages.
 """
 
 from __future__ import annotations
@@ -28,6 +29,11 @@ from cocktail.files.store import Store
 KILLS = int(os.environ.get("COCKTAIL_KILLS", "3"))  # in each stage
 SEED = int(os.environ.get("COCKTAIL_KILL_SEED", "5"))
 STAGES = ("explore", "confirm")  # the second goes on in the list of blows where the first has ended
+WITHOUT_WORKERS = (
+    ("fetch", "prepare", "mix", "base@phi3_smoke", "choose@phi3_smoke", "score", "judge", "analyze", "report")
+    if "COCKTAIL_KILLS" in os.environ
+    else ("mix",)
+)
 BLOWS = (
     ("worker", signal.SIGKILL),
     ("everything", signal.SIGTERM),
@@ -45,15 +51,17 @@ QUIET = 900.0  # seconds within which the processes must be gone: ten times what
 
 @pytest.fixture(scope="module")
 def killed(smoke: Clone, tmp_path_factory: pytest.TempPathFactory) -> Clone:
-    """The study smoke with an empty run store, and a checkpoint at every logged step."""
+    """The study smoke as it ended, with an empty run store, and a checkpoint at every logged step."""
     clone = copy_work_tree(tmp_path_factory.mktemp("killed"))
     params = yaml.safe_load((clone.root / "params.yaml").read_text(encoding="utf-8"))
     params["execute"]["checkpoint_minutes"] = 0.0
     (clone.root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
     shutil.copy2(smoke.root / "dvc.lock", clone.root / "dvc.lock")
     shutil.copytree(smoke.root / ".dvc" / "cache", clone.root / ".dvc" / "cache")
-    for folder in ("data/raw", "data/prepared", "artifacts/mixtures", "artifacts/base", "artifacts/selected"):
+    for folder in ("data", "artifacts", "reports"):
         shutil.copytree(smoke.root / folder, clone.root / folder, dirs_exist_ok=True)
+    for stage in STAGES:
+        shutil.rmtree(clone.root / "artifacts/answers/phi3_smoke" / stage)
     return clone
 
 
@@ -102,6 +110,49 @@ def test_a_killed_stage_ends_with_the_same_bytes(smoke: Clone, killed: Clone, st
     print(f"{name}: {told}, {len(finished)} entries before the last go, {len(entries)} after")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WITHOUT_WORKERS)
+def test_a_killed_stage_without_workers_ends_with_the_same_bytes(
+    smoke: Clone, killed: Clone, name: str
+) -> None:
+    chance = random.Random(f"{SEED} {name}")
+    for stage in STAGES:  # what the stages after them read
+        answers = Path("artifacts/answers/phi3_smoke") / stage
+        shutil.copytree(smoke.root / answers, killed.root / answers, dirs_exist_ok=True)
+    locked = yaml.safe_load((smoke.root / "dvc.lock").read_text(encoding="utf-8"))["stages"][name]["outs"]
+    expected = files_of(smoke, locked)
+    assert expected
+    shutil.rmtree(killed.root / ".store", ignore_errors=True)
+    begun = time.monotonic()
+    killed.done("dvc", "repro", "--force", "--single-item", name)
+    took = time.monotonic() - begun
+    told: list[str] = []
+    hits = 0
+    while hits < KILLS:
+        assert len(told) < 6 * KILLS, f"hardly a blow hits: {told}"
+        shutil.rmtree(killed.root / ".store", ignore_errors=True)  # a base that is kept is not made again
+        victim = ("stage", "everything")[hits % 2]
+        lag = chance.uniform(0.0, took)
+        told.append(strike_once(killed, name, victim=victim, blow=signal.SIGKILL, gained=0, lag=lag))
+        found = files_of(killed, locked)
+        assert {path: expected.get(path) for path in found} == found, told
+        hits += ENDED not in told[-1]
+        took *= 0.8 if ENDED in told[-1] else 1.0
+    killed.done("dvc", "repro", "--force", "--single-item", name)
+    assert files_of(killed, locked) == expected, told
+    print(f"{name}: {told}")
+
+
+def files_of(clone: Clone, outs: list[dict[str, str]]) -> dict[Path, bytes]:
+    """The files of these outputs of a stage with their bytes, as far as they are there."""
+    found = {}
+    for out in outs:
+        path = clone.root / out["path"]
+        files = [path] if path.is_file() else [each for each in path.rglob("*") if each.is_file()]
+        found.update({each.relative_to(clone.root): each.read_bytes() for each in files})
+    return found
+
+
 def strike_once(
     clone: Clone, stage: str, *, victim: str, blow: signal.Signals, gained: int, lag: float
 ) -> str:
@@ -119,16 +170,16 @@ def strike_once(
             stderr=told,
         )
         family = psutil.Process(command.pid)
-        while not workers_of(family) and command.poll() is None:
+        script = f"stages/{stage.split('@')[0]}.py"
+        while not begun(family, script) and command.poll() is None:
             time.sleep(0.2)  # each look reads all of /proc
         while len(marks(clone) - before) < gained and command.poll() is None:
             time.sleep(0.03)
         time.sleep(lag)
         everyone = relatives(family)
-        script = f"stages/{stage.split('@')[0]}.py"
         chosen = {
             "worker": workers_of(family)[:1],
-            "stage": [one for one in everyone if script in line_of(one)][-1:],
+            "stage": scripts_of(family, script)[-1:],
             "dvc": everyone[:1],
             "everything": everyone,
         }[victim]
@@ -157,6 +208,17 @@ def marks(clone: Clone) -> set[Path]:
     names = {"complete.json", "digests.json"}
     walked = os.walk(clone.root / ".store")  # folders may go while it walks
     return {Path(folder, name) for folder, _, files in walked for name in names.intersection(files)}
+
+
+def begun(family: psutil.Process, script: str) -> list[psutil.Process]:
+    """What the strike waits for: the workers of a stage that has some, the stage itself otherwise."""
+    trains = Path(script).stem in STAGES
+    return workers_of(family) if trains else scripts_of(family, script)
+
+
+def scripts_of(family: psutil.Process, script: str) -> list[psutil.Process]:
+    """The stage, and before it the shell that started it where there is one."""
+    return [one for one in relatives(family) if script in line_of(one)]
 
 
 def workers_of(family: psutil.Process) -> list[psutil.Process]:
