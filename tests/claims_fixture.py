@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from cocktail.claims.reasons import older_reasons
+from cocktail.claims.reasons import Reason, ReasonCode
 from cocktail.claims.rows import VerdictRow, Verdicts
 
+STANDING = {"tier": "miniature", "rule": 2, "lock": {"state": "not locked", "reason": "made up"}}
 NOTE = "MADE UP for a test: none of these verdicts was measured."
 VERDICTS = ("supported", "contradicted", "not supported", "under-powered")
+
+
+def reason(code: ReasonCode, detail: str = "") -> Reason:
+    """A reason whose words are its code where no others are given."""
+    return Reason(code=code, detail=detail or code)
 
 
 def with_words(row: VerdictRow) -> dict[str, Any]:
@@ -26,7 +32,7 @@ def as_told(verdicts: Verdicts) -> dict[str, Any]:
 
 
 def verdict(
-    scope: str, *, model: str, effect: float | None, verdict: str, reason: str = "", **more: Any
+    scope: str, *, model: str, effect: float | None, verdict: str, reasons: Sequence[Reason] = (), **more: Any
 ) -> dict[str, Any]:
     """One row; without an effect nothing was measured."""
     measured = effect is not None
@@ -36,7 +42,7 @@ def verdict(
         "reading": "strict",
         "headline": False,
         "verdict": verdict,
-        "reasons": [one.model_dump() for one in older_reasons(reason)],
+        "reasons": [one.model_dump() for one in reasons],
         "effect": effect,
         "low": effect - 3.25 if measured else None,
         "high": effect + 3.25 if measured else None,
@@ -87,7 +93,9 @@ def made_up_claims(study: str, model: str, tasks: Sequence[str]) -> dict[str, An
         )
         for place, (kind, effect) in enumerate(zip(VERDICTS, (6.5, -12.0, 0.25, 2.0), strict=True), start=1)
     ]
-    untested = verdict("macro", model=model, effect=None, verdict="not tested", reason="seeds", primary=True)
+    untested = verdict(
+        "macro", model=model, effect=None, verdict="not tested", reasons=[reason("seeds")], primary=True
+    )
     many = [
         verdict(
             f"{task} + {other}", model=model, effect=place - 5.0, verdict="under-powered", reading=reading
@@ -98,6 +106,7 @@ def made_up_claims(study: str, model: str, tasks: Sequence[str]) -> dict[str, An
         if other != task
     ]
     return {
+        **STANDING,
         "study": study,
         "note": NOTE,
         "confidence": 0.95,

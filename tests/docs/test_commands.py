@@ -55,16 +55,9 @@ NOT_RUN = {
     "cocktail plan paper source=mirror --made reports/plans",
     "cocktail params proxy method=lora",
     "dvc repro explore@smollm2_135m",
-    "git checkout fa7ca1b",
     "cocktail watch",
     "cocktail keep-runs",
-    "make setup",
     "make release",
-    "make params STUDY=small",
-    "dvc pull -r weights base@cocktail_base",
-    "dvc repro --single-item fetch prepare mix explore@cocktail_base select@cocktail_base "
-    "confirm@cocktail_base score judge compare claims report page",
-    "cocktail verify",
 }
 # Lines that are run below, in a fresh clone with the study smoke, as they stand.
 RUN_HERE = (

@@ -165,7 +165,7 @@ def test_scores_are_those_of_the_record(record: str, tmp_path: Path) -> None:
 
 
 def test_sources_that_are_the_hubs_are_named_and_others_are_not(tmp_path: Path) -> None:
-    ((aggregate, _),) = exported("small", tmp_path, "base")
+    ((aggregate, _), *_) = exported("untuned", tmp_path, "base")  # of three models, on the same data
     sources = {one["evaluation_name"]: one["source_data"] for one in aggregate["evaluation_results"]}
     assert sources["fpb"]["additional_details"]["licence"] == "CC BY-NC-SA 3.0"
     hub = {name for name, one in sources.items() if one["source_type"] == "hf_dataset"}

@@ -93,9 +93,9 @@ def test_records_belong_to_the_study_of_their_params(studies: Path) -> None:
 
 
 def test_documents_show_first_what_says_most_about_the_paper(studies: Path) -> None:
-    for name in ("paper", "another", "small"):
+    for name in ("paper", "another", "proxy"):
         keep(studies, name, study=name, method="full", shares=FULL)
-    assert list(ordered_studies(studies)) == ["paper", "small", "tiny", "another", "tiny-two"]
+    assert list(ordered_studies(studies)) == ["paper", "proxy", "tiny", "another", "tiny-two"]
 
 
 def test_a_task_that_was_not_run_leaves_a_dash_and_no_mean(studies: Path) -> None:

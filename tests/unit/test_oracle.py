@@ -86,8 +86,8 @@ def differences(row: dict[str, Any]) -> list[str]:
 @pytest.mark.slow
 def test_all_recorded_effects_agree_on_both_roads() -> None:
     rows = recorded()
-    assert {row["record"] for row in rows} >= {"small", "tiny"}
-    assert sum(row["headline"] for row in rows) >= 10
+    assert {row["record"] for row in rows} >= {"tiny"}
+    assert sum(row["headline"] for row in rows) >= 5
     assert [(row["record"], row["contrast"], wrong) for row in rows if (wrong := differences(row))] == []
 
 
@@ -186,8 +186,6 @@ def test_contrasts_come_from_effects_and_headlines_from_claims() -> None:
         len({tuple(macro.runs["treatment"][task]) for task in macro.tasks}) == 1
     )  # all serves them together
     assert "mixtures_vs_tuned_singles" in {one.name for one in found}
-    first_edition = {one.name for one in recorded_contrasts(STUDIES / "small")}
-    assert "mixtures_vs_tuned_singles" not in first_edition  # the best of k tries: another estimator
 
 
 def test_a_headline_whose_tasks_are_not_told_is_refused(tmp_path: Path) -> None:

@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from answers_fixture import DATE, study_params, write_lock
-from claims_fixture import claim, verdict
+from claims_fixture import STANDING, claim, reason, verdict
 
 from cocktail.claims.draft import SOME
+from cocktail.claims.reasons import FLOOR, needs
 from cocktail.errors import RecordError
 from cocktail.files.records import digest_file, read_json, write_json
 from cocktail.report.in_full import render_results
@@ -33,17 +34,22 @@ from cocktail.runs.kept import FACTS, SHORT
 
 LARGE = {"repo": "org/large", "kind": "hub", "reference": True}
 SCRATCH = {"repo": None, "kind": "scratch", "reference": False}
-NEEDS = "needs fpb in study.targets; needs a larger untuned model (reference: true); and 4 more"
+NEEDS = [reason("target", "fpb in study.targets"), needs("a larger untuned model (reference: true)")]
 
 
 def keep(studies: Path, name: str, claims: list[dict[str, Any]], **facts: Any) -> None:
     """Write what the overview reads of a record."""
-    facts = {"status": {"fpb": "generated", "finqa": "generated"}, "models": {"m": SCRATCH}, **facts}
+    facts = {
+        "status": {"fpb": "generated", "finqa": "generated"},
+        "models": {"m": SCRATCH},
+        "floor": "finqa",
+        **facts,
+    }
     arms = [
-        {"model": model, "task": task, "arm": arm, "low": low, "guess": 0.4}
+        {"model": model, "task": task, "arm": arm, "flag": "floor" if task == facts["floor"] else ""}
         for model in facts["models"]
-        for task, lows in facts.get("lows", {"fpb": (0.3, 0.5), "finqa": (0.1, 0.4)}).items()
-        for arm, low in zip(("base", "single"), lows, strict=True)
+        for task in ("fpb", "finqa")
+        for arm in ("base", "single")
     ]
     params = {
         "study": {"name": name, "seed": 42, "confirm_seeds": [7, 8], "tasks": list(facts["status"])}
@@ -62,7 +68,7 @@ def keep(studies: Path, name: str, claims: list[dict[str, Any]], **facts: Any) -
     }
     write_json(studies / name / "manifest.json", {**manifest, **facts.get("more", {})})
     write_json(studies / name / "comparison.json", {"arms": arms})
-    told = {"study": name, "note": "Made up.", "confidence": 0.95, "claims": claims}
+    told = {**STANDING, "study": name, "note": "Made up.", "confidence": 0.95, "claims": claims}
     write_json(studies / name / "claims.json", told)
     tables = [Table(table, "T", "", pd.DataFrame({"a": ["b"]})) for table in ("main", "contrasts")]
     write_tables(studies / name / "tables", tables)
@@ -77,18 +83,18 @@ def row(effect: float | None, kind: str, *, model: str = "m", **more: Any) -> di
 def studies(tmp_path: Path) -> Path:
     """Small: real data, two models, one of them an untuned reference; tiny: generated data, one model."""
     tiny = [
-        claim("one", 1, "First", [row(-2.0, "under-powered", reason="k = 3, seeds: tries; 2 of 7 tasks")]),
+        claim("one", 1, "First", [row(-2.0, "under-powered", reasons=[reason("tasks", "2 of 7 tasks")])]),
         claim("side", 1, "Beside the first", [row(1.0, "supported")], family="secondary"),
         claim("two", 2, "Second", [row(-7.94, "contradicted"), verdict("fpb", model="m", effect=9.0,
               verdict="supported")]),
-        claim("two_b", 2, "Second at length", [row(None, "not tested", reason="seeds")]),
-        claim("three", 3, "Third", [row(None, "not tested", reason=NEEDS)]),
-        claim("four", 4, "Fourth", [row(None, "not tested", reason="floor")], family="secondary"),
+        claim("two_b", 2, "Second at length", [row(None, "not tested", reasons=[reason("seeds")])]),
+        claim("three", 3, "Third", [row(None, "not tested", reasons=NEEDS)]),
+        claim("four", 4, "Fourth", [row(None, "not tested", reasons=[FLOOR])], family="secondary"),
         claim("four_b", 4, "Fourth again", [row(3.0, "supported")], family="secondary"),
     ]  # fmt: skip
-    small = [
+    proxy = [
         claim("one", 1, "First", [row(6.5, "supported"), row(0.5, "under-powered", model="n",
-              reason="Holm-adjusted p 0.060")]),
+              reasons=[reason("holm", "Holm-adjusted p 0.060")])]),
         claim("two", 2, "Second", [row(0.1, "not supported", interval="these weights")]),
         claim("three", 3, "Third", [row(5.0, "supported", control_model="large")]),
         claim("new", 7, "Only here", [row(1.0, "supported")]),
@@ -97,12 +103,12 @@ def studies(tmp_path: Path) -> Path:
     keep(folder, "tiny", tiny)
     keep(
         folder,
-        "small",
-        small,
+        "proxy",
+        proxy,
         status={"fpb": "rebuilt", "finqa": "partial", "gsm8k": "original"},
         include=["single", "without", "all", "tuned"],
         models={"m": SCRATCH, "large": LARGE},
-        lows={"fpb": (0.1, 0.2), "finqa": (0.1, 0.401)},
+        floor="fpb",
         more={
             "bases": {
                 "m": {"kind": "scratch", "parameters": 1_050_000, "tokens": 19_998_720, "seconds": 2880.0},
@@ -131,11 +137,11 @@ def in_full(studies: Path, name: str, beginning: str) -> str:
 
 def test_the_table_by_hand(studies: Path) -> None:
     """Verdict, effect and interval, nothing else."""
-    table = [line for line in shown(studies, "small", "tiny") if line.startswith("|")]
+    table = [line for line in shown(studies, "proxy", "tiny") if line.startswith("|")]
     assert table == [
-        "| claim | small | tiny |",
+        "| claim | proxy | tiny |",
         "| --- | --- | --- |",
-        "| tier, rule, lock | miniature, rule 1, not locked | miniature, rule 1, not locked |",
+        "| tier, rule, lock | miniature, rule 2, not locked | miniature, rule 2, not locked |",
         "| 1. First | m: **supported** +6.5 [+3.2, +9.8]<br>n: under-powered +0.5 [−2.8, +3.8] "
         "| under-powered −2.0 [−5.2, +1.2] |",
         "| 2. Second | not supported +0.1 [−3.1, +3.4] (these weights) "
@@ -149,7 +155,7 @@ def test_the_table_by_hand(studies: Path) -> None:
 
 def test_the_results_say_why(studies: Path) -> None:
     table = [line for line in render_results(studies).partition("## Study")[0].splitlines() if "| " in line]
-    assert table[:3] == shown(studies, "small", "tiny")[:3]
+    assert table[:3] == shown(studies, "proxy", "tiny")[:3]
     assert table[3:] == [
         "| 1. First | m: **supported** +6.5 [+3.2, +9.8]<br>"
         "n: under-powered +0.5 [−2.8, +3.8], Holm-adjusted p 0.060 "
@@ -166,22 +172,19 @@ def test_the_results_say_why(studies: Path) -> None:
 
 def test_an_effect_of_what_is_not_tested_is_not_shown_first(studies: Path) -> None:
     claims = read_json(studies / "tiny/claims.json")
-    claims["claims"][0]["verdicts"][0] |= {"verdict": "not tested", "reason": "floor"}
+    claims["claims"][0]["verdicts"][0] |= {"verdict": "not tested"}
     write_json(studies / "tiny/claims.json", claims)
     assert "| 1. First | not tested |" in shown(studies, "tiny")
 
 
 def test_what_came_out_is_counted(studies: Path) -> None:
-    found = records(studies, "small", "tiny")
+    found = records(studies, "proxy", "tiny")
     assert outcome(found) == (
-        "What came out, counted in verdicts on means over tasks: **small** 3 supported (claims 1, 3, 7), "
+        "What came out, counted in verdicts on means over tasks: **proxy** 3 supported (claims 1, 3, 7), "
         "1 not supported, 1 under-powered; **tiny** none supported, 1 contradicted (claim 2), "
         "1 under-powered, 3 not tested. "
         f"{MINIATURES}\n"
     )
-    for name in ("small", "tiny"):
-        (studies / name / "claims.json").unlink()
-    assert " **small** has none; **tiny** has none. Models" in outcome(found)
 
 
 def test_a_claim_that_holds_for_some_task_is_named(studies: Path) -> None:
@@ -193,14 +196,14 @@ def test_a_claim_that_holds_for_some_task_is_named(studies: Path) -> None:
     number = told["claims"][1]["number"]
     assert (
         f"At least one task gains, the claim to the letter (“not always”): tiny, claim {number}. "
-        in outcome(records(studies, "small", "tiny"))
+        in outcome(records(studies, "proxy", "tiny"))
     )
 
 
 def test_each_study_is_one_line_that_says_what_it_is(studies: Path) -> None:
-    small, tiny = (line for line in shown(studies, "small", "tiny") if line.startswith("- "))
-    assert small == (
-        "- **[small](reports/studies/README.md#study-small)**: real data (partial, rebuilt, original); "
+    proxy, tiny = (line for line in shown(studies, "proxy", "tiny") if line.startswith("- "))
+    assert proxy == (
+        "- **[proxy](reports/studies/README.md#study-proxy)**: real data (partial, rebuilt, original); "
         "m: 1.05 million parameters, from scratch; large: org/large, untuned; "
         "20 runs, 1.00 worker-hours on 2 cores of C; at the floor: m: fpb; large: fpb."
     )
@@ -208,11 +211,11 @@ def test_each_study_is_one_line_that_says_what_it_is(studies: Path) -> None:
 
 
 def test_the_results_describe_each_study(studies: Path) -> None:
-    assert in_full(studies, "small", "Real data") == (
+    assert in_full(studies, "proxy", "Real data") == (
         "Real data; partial: finqa; rebuilt: fpb; original: gsm8k. "
         "Models: m: 1.05 million parameters, from scratch on 20 million tokens in 0.80 h; "
         "large: org/large, untuned. Explored with seed 42 (not in its grid: pair), confirmed with seeds "
-        "7, 8; this version cannot rebuild it, commit fa7ca1b can."
+        "7, 8."
     )
     assert in_full(studies, "tiny", "Generated data.").endswith(
         "Explored with seed 42, confirmed with seeds 7, 8."
@@ -228,8 +231,8 @@ def test_miniatures_are_called_so(studies: Path) -> None:
 
 
 def test_what_held_is_told_in_short_words(studies: Path) -> None:
-    small, tiny = (in_full(studies, name, "**Held**") for name in ("small", "tiny"))
-    assert small == (
+    proxy, tiny = (in_full(studies, name, "**Held**") for name in ("proxy", "tiny"))
+    assert proxy == (
         "**Held**: First (m); Third; Only here. **Did not hold**: Second. **Undecided**: First (n)."
     )
     assert tiny == (
@@ -238,39 +241,25 @@ def test_what_held_is_told_in_short_words(studies: Path) -> None:
     )
 
 
-def test_a_task_is_at_floor_where_no_arm_is_above_a_guess(studies: Path) -> None:
-    small, tiny = (in_full(studies, name, "**At floor**") for name in ("small", "tiny"))
-    assert small.endswith("m: fpb; large: fpb.")  # finqa: one interval lies above the guess
-    assert tiny.endswith("ask each comparison): finqa.")  # it touches the guess
+def test_the_tasks_at_floor_are_those_of_no_arm_above_it(studies: Path) -> None:
+    proxy, tiny = (in_full(studies, name, "**At floor**") for name in ("proxy", "tiny"))
+    assert proxy.endswith("beat a blind guess): m: fpb; large: fpb.")
+    assert tiny.endswith("beat a blind guess): finqa.")
+    comparison = read_json(studies / "tiny/comparison.json")
+    comparison["arms"][-1]["flag"] = ""  # one arm is above it
+    write_json(studies / "tiny/comparison.json", comparison)
+    assert in_full(studies, "tiny", "**At floor**").endswith("beat a blind guess): none.")
 
 
-def test_a_record_of_rule_2_says_floor_by_its_flags(studies: Path) -> None:
-    folder = studies / "tiny"
-    write_json(folder / "claims.json", {**read_json(folder / "claims.json"), "rule": 2})
-    comparison = read_json(folder / "comparison.json")
-    flags = {"fpb": "floor", "finqa": ""}
-    arms = [{**row, "flag": flags[row["task"]]} for row in comparison["arms"]]
-    write_json(folder / "comparison.json", {**comparison, "arms": arms})
-    assert in_full(studies, "tiny", "**At floor**").endswith("beat a blind guess): fpb.")
-
-
-def test_a_record_without_claims_shows_what_it_is(studies: Path) -> None:
-    (studies / "small/claims.json").unlink()
-    lines = shown(studies, "small", "tiny")
-    assert "| 1. First | – | under-powered −2.0 [−5.2, +1.2] |" in lines
-    (studies / "tiny/claims.json").unlink()
-    assert not [line for line in shown(studies, "small", "tiny") if line.startswith("|")]
-
-
-def test_documents_put_small_before_tiny_and_change_with_a_verdict(studies: Path) -> None:
+def test_documents_put_proxy_before_tiny_and_change_with_a_verdict(studies: Path) -> None:
     reports = studies.parent
     text = "".join("".join(marks(block)) for block in (OUTCOME, OVERVIEW, BENCHMARKS, ERROR_RATES))
     rendered, results = render_readme(text, reports), render_results(studies)
-    assert "| claim | small | tiny |" in rendered
-    assert results.index("## Study small") < results.index("## Study tiny")
-    claims = read_json(studies / "small/claims.json")
+    assert "| claim | proxy | tiny |" in rendered
+    assert results.index("## Study proxy") < results.index("## Study tiny")
+    claims = read_json(studies / "proxy/claims.json")
     claims["claims"][1]["verdicts"][0]["verdict"] = "contradicted"
-    write_json(studies / "small/claims.json", claims)
+    write_json(studies / "proxy/claims.json", claims)
     changed = render_readme(rendered, reports)
     assert "| 2. Second | **contradicted** +0.1" in changed and "| 2. Second | **contra" not in rendered
     assert "1 contradicted (claim 2)" in changed.partition("**tiny**")[0]
@@ -279,27 +268,27 @@ def test_documents_put_small_before_tiny_and_change_with_a_verdict(studies: Path
 
 
 def test_the_order_of_records_is_the_order_of_columns(studies: Path) -> None:
-    assert "| claim | tiny | small |" in overview(records(studies, "tiny", "small"))
+    assert "| claim | tiny | proxy |" in overview(records(studies, "tiny", "proxy"))
 
 
 def test_a_study_that_was_run_with_adapters_alone_stands_by_them(studies: Path) -> None:
-    manifest = read_json(studies / "small/manifest.json")
+    manifest = read_json(studies / "proxy/manifest.json")
     manifest["params"]["train"]["method"] = "lora"
-    write_json(studies / "small/manifest.json", manifest)
+    write_json(studies / "proxy/manifest.json", manifest)
     text = "".join("".join(marks(block)) for block in (OUTCOME, OVERVIEW, BENCHMARKS, ERROR_RATES))
     rendered = render_readme(text, studies.parent)
-    assert "| claim | small | tiny |" in rendered
-    assert [line.partition("; ")[0][-11:] for line in rendered.splitlines() if "**[small]" in line] == [
+    assert "| claim | proxy | tiny |" in rendered
+    assert [line.partition("; ")[0][-11:] for line in rendered.splitlines() if "**[proxy]" in line] == [
         "method lora"
     ]
-    assert "First" in render_results(studies).partition("## Study small")[2].partition("## Study")[0]
+    assert "First" in render_results(studies).partition("## Study proxy")[2].partition("## Study")[0]
 
 
 def test_a_study_that_tunes_nothing_has_a_line_and_no_column(studies: Path) -> None:
-    before = outcome(records(studies, "small", "tiny"))
-    claims = [claim("four", 4, "Counts models", [row(None, "not tested", reason="needs 2 models")])]
+    before = outcome(records(studies, "proxy", "tiny"))
+    claims = [claim("four", 4, "Counts models", [row(None, "not tested", reasons=[needs("2 models")])])]
     keep(studies, "untuned", claims, models={"large": LARGE})
-    found = records(studies, "small", "tiny", "untuned")
+    found = records(studies, "proxy", "tiny", "untuned")
     assert outcome(found) == before
     lines = overview(found).splitlines()
     assert not any("untuned" in line for line in lines if line.startswith("|"))

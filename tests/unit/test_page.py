@@ -419,7 +419,7 @@ def test_recorded_studies_stand_side_by_side(
     kept = record(reports, PARAMS)
     shutil.copytree(kept, other := kept.with_name("other"))
     manifest = read_json(other / "manifest.json")
-    manifest["params"]["study"]["name"] = "small"
+    manifest["params"]["study"]["name"] = "proxy"
     manifest["params"]["train"]["method"] = "lora"  # its only record: it stands for the study
     manifest["params"]["fetch"]["sources"]["fpb"]["status"] = "partial"
     manifest["runtime"]["gpu_hours"] = 1.5
@@ -429,7 +429,7 @@ def test_recorded_studies_stand_side_by_side(
     claims |= {"tier": "paper", "lock": {"state": "locked", "date": "2030-01-31", "commit": "c" * 40}}
     claims["claims"][0]["verdicts"][0] |= {
         "verdict": "contradicted",
-        "reasons": [{"code": "note", "detail": "made up"}],
+        "reasons": [{"code": "power", "detail": "made up"}],
     }
     write_json(other / "claims.json", claims)
     write_page(reports, reports / "report.html", configured=CONFIGURED, params=PARAMS)
@@ -444,14 +444,12 @@ def test_recorded_studies_stand_side_by_side(
     assert facts["tier, rule, lock"] == stands[1:]
     assert facts["data"][1] == "generated data" and "partial: fpb" in facts["data"][0]
     assert facts["GPU-hours"] == ["1.50", "–"]
-    assert facts["rebuilt by"] == ["commit fa7ca1b; not by this version", "–"]
     assert all("from scratch on 2 million tokens" in one for one in facts["models"])
 
 
 @pytest.mark.slow
 def test_the_verdicts_say_their_tier_rule_and_lock(render: Render, reports: Path) -> None:
-    """Verdicts that are older than locks are not locked."""
-    standing = "Tier miniature; rule 1; not locked (older than locks)."
+    standing = "Tier miniature; rule 2; not locked (made up)."
     assert standing in render().by_id("caption-verdicts").text
     assert "is not locked" in render().by_id("claims").text
     lock = {"state": "locked", "reason": "", "digest": "1", "commit": "c" * 40, "date": "2030-01-31"}

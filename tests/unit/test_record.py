@@ -443,21 +443,6 @@ def test_verdicts_of_another_rule_are_not_compared_and_numbers_are(reports: Path
         verify(reports, PARAMS)
 
 
-def test_a_record_that_is_older_than_locks_is_read_and_shown(reports: Path) -> None:
-    folder = reports / "studies/smoke"
-    (folder / "claims.yaml").unlink()
-    claims = read_json(folder / "claims.json")
-    old = {name: value for name, value in claims.items() if name not in ("tier", "rule", "lock")}
-    write_json(folder / "claims.json", old)
-    manifest = read_json(folder / "manifest.json")
-    del manifest["params"]["study"]["tier"]
-    write_json(folder / "manifest.json", manifest)
-    assert verify(reports, PARAMS).startswith("study smoke: all numbers are exactly those of the record; ")
-    rendered = render_results(reports / "studies")
-    assert "Tier miniature; rule 1; not locked (older than locks)." in rendered
-    assert "| tier, rule, lock | miniature, rule 1, not locked |" in rendered
-
-
 def test_counts_missing_and_new_numbers_are_never_tolerated() -> None:
     fresh = {"m": {"count": {"test_items": 3}, "a": 1.0, "new": 1.0}}
     recorded = {"m": {"count": {"test_items": 4}, "a": 2.0, "old": 1.0}}

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from claims_fixture import claim, made_up_claims, verdict
+from claims_fixture import STANDING, claim, made_up_claims, reason, verdict
 from rich.console import Console
 
 from cocktail.claims.rows import Verdicts, read_verdicts
@@ -33,7 +33,7 @@ def shown(content: dict[str, Any], claim: str = "", width: int = 140) -> list[st
 
 def test_each_headline_has_a_line_with_what_decides_it() -> None:
     lines = shown(made_up_claims("smoke", "m", TASKS))
-    assert lines[0] == "Study smoke. Tier miniature; rule 1; not locked (older than locks)."
+    assert lines[0] == "Study smoke. Tier miniature; rule 2; not locked (made up)."
     (line,) = (line for line in lines if "Made up, contradicted" in line)
     assert line.strip().split("  ")[0] == "2. Made up, contradicted"
     assert "−12.0 [−15.2, −8.8]" in line and "0.012" in line and "120 / 60 / 3" in line
@@ -58,7 +58,7 @@ def test_models_and_tasks_are_named_where_there_are_several() -> None:
         for model, control in (("m", "large"), ("m", "larger"), ("[bold]n", "large"))
     ]
     one = claim("a", 1, "A", [verdict("fpb", model="m", effect=1.0, verdict="under-powered")])
-    content = {"study": "s", "note": "[/x] [pair]", "confidence": 0.95}
+    content = {**STANDING, "study": "s", "note": "[/x] [pair]", "confidence": 0.95}
     text = "\n".join(shown({**content, "claims": [claim("b", 2, "B", rows), one]}))
     assert "2. B (macro vs large, m)" in text and "2. B (macro vs large, [bold]n)" in text
     assert "1. A (fpb)" in text
@@ -80,7 +80,9 @@ def told(content: dict[str, Any], task: str) -> list[str]:
 
 def test_a_task_is_shown_by_its_rows_what_was_tested_first() -> None:
     content = made_up_claims("smoke", "m", TASKS)
-    untested = verdict("fpb", model="m", effect=None, verdict="not tested", reason="few seeds")
+    untested = verdict(
+        "fpb", model="m", effect=None, verdict="not tested", reasons=[reason("seeds", "few seeds")]
+    )
     content["claims"].insert(0, claim("no", 9, "Without a test", [untested]))
     rows = [row for one in content["claims"] for row in one["verdicts"]]
     mine = [row for row in rows if (row["scope"], row["reading"]) == ("fpb", "strict")]
@@ -136,7 +138,8 @@ def row(kind: str, *, scope: str = "macro", model: str = "m", **more: Any) -> di
 
 def claims(**rows: list[dict[str, Any]]) -> Verdicts:
     found = [claim(name, place, name, mine) for place, (name, mine) in enumerate(rows.items())]
-    return Verdicts.model_validate({"study": "s", "note": "", "confidence": 0.95, "claims": found})
+    content = {**STANDING, "study": "s", "note": "", "confidence": 0.95, "claims": found}
+    return Verdicts.model_validate(content)
 
 
 OLD = claims(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
@@ -27,38 +26,10 @@ ReasonCode = Literal[
     "left_out",  # seeds that lack an arm
     "power",  # how surely "not better" would be shown
     "shown",  # which task's effect stands in the row
-    "tries",  # older records: tries in place of seeds
-    "more",  # older records: how many reasons were not written
-    "note",  # older records: anything else
 ]
 LACKING: tuple[ReasonCode, ...] = ("needs", "target")  # another study could test it
 FORBIDDING: tuple[ReasonCode, ...] = ("floor", "ceiling", "format", "base_at_chance", "seeds", *LACKING)
 MANY = 2  # forbidding reasons that are told; there may be as many as tasks
-
-# Records from before reasons had codes hold their words, joined by "; ".
-OLDER: Sequence[tuple[str, ReasonCode]] = (
-    (r"needs (?P<detail>.* in study\.targets)", "target"),
-    (r"needs (?P<detail>.*)", "needs"),
-    ("floor", "floor"),
-    ("ceiling", "ceiling"),
-    ("format", "format"),
-    ("base at chance", "base_at_chance"),
-    ("seeds: exploratory", "exploratory"),
-    ("seeds: .*", "seeds"),
-    (r"\d+ of \d+ cells .*", "cells"),
-    (r"Holm-adjusted p .*", "holm"),
-    (r"below zero, but .*", "partial"),
-    (r"a loss of the margin or more", "loss"),
-    (r"\d+ of \d+ tasks gain: .*|none of \d+ tasks .*", "some"),
-    (r"supported with \d+ of \d+ models", "models"),
-    (r"\d+ of \d+ tasks.*", "tasks"),
-    (r"seeds that lack an arm: .*", "left_out"),
-    (r"power .*", "power"),
-    (r"shown: .*", "shown"),
-    (r"k = .*", "tries"),
-    (r"and \d+ more", "more"),
-    (r"(?s).*", "note"),
-)
 
 
 class Reason(BaseModel):
@@ -99,12 +70,3 @@ def told(reasons: Sequence[Reason]) -> str:
         words += [] if reason in left_out else [str(reason)]
         words += [f"and {len(left_out)} more"] if left_out and reason == forbidding[MANY - 1] else []
     return "; ".join(words)
-
-
-def older_reasons(text: str) -> list[Reason]:
-    """Return the reasons that a record from before codes tells in words."""
-    found = []
-    for words in text.split("; ") if text else ():
-        match, code = next((match, code) for form, code in OLDER if (match := re.fullmatch(form, words)))
-        found.append(Reason(code=code, detail=match.groupdict().get("detail", words)))
-    return found

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from cocktail.claims.reasons import Reason, older_reasons, told
+from cocktail.claims.reasons import Reason, told
 from cocktail.claims.verdict import Verdict
 from cocktail.config import LockState, Tier
 from cocktail.errors import RecordError
 from cocktail.files.records import read_json
-
-OLDER_TIER: Tier = "miniature"
-OLDER_LOCK = LockState(reason="older than locks")
 
 
 class _Row(BaseModel):
@@ -38,7 +34,7 @@ class VerdictRow(_Row):
         detectable: the true effect that the test finds in at least 80 % of studies.
         treatment_model: always ``model``; control_model: another, where a larger untuned one is the control.
         treatment_runs, control_runs: run ids, of treatment_model and control_model.
-        treatment_collapsed, control_collapsed: runs below the untuned model, or unreadable; older: None.
+        treatment_collapsed, control_collapsed: runs below the untuned model, or unreadable.
         primary: whether the row is in its model's Holm family.
     """
 
@@ -104,17 +100,14 @@ Said = tuple[ClaimVerdicts, VerdictRow]  # a row with the claim that it belongs 
 
 
 class Verdicts(_Row):
-    """The content of claims.json; ``rule`` is the number of the rule, ``lock`` a ``LockState``.
-
-    What is older than tiers, rules and locks is of a miniature, by the first rule, and not locked.
-    """
+    """The content of claims.json; ``rule`` is the number of the rule, ``lock`` a ``LockState``."""
 
     model_config = ConfigDict(strict=False)  # a lock is a dict in JSON
 
     study: str
-    tier: Tier = OLDER_TIER
-    rule: int = 1
-    lock: LockState = OLDER_LOCK
+    tier: Tier
+    rule: int
+    lock: LockState
     note: str
     confidence: float
     claims: list[ClaimVerdicts]
@@ -149,18 +142,15 @@ class Verdicts(_Row):
         return sorted(found, key=lambda said: said[1].effect is None)
 
 
-NO_VERDICTS = Verdicts(study="", note="", confidence=0.0, claims=[])  # of a record that is older than claims
-
-
 def read_verdicts(path: Path) -> Verdicts:
-    """Return the content of a claims.json, also of an older record.
+    """Return the content of a claims.json.
 
     Raises:
         RecordError: the file is missing, is not JSON, or breaks its form.
     """
     content = read_json(path)
     try:
-        return Verdicts.model_validate(_upgraded(content))
+        return Verdicts.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
@@ -181,34 +171,3 @@ def study_verdicts(path: Path, *, study: str) -> Verdicts:
             f"verdicts are of study {found.study!r}, params of {study!r}", where=str(path), fix="dvc repro"
         )
     return found
-
-
-def _upgraded(content: Any) -> Any:
-    """Older rows have reasons in words, no mark of headlines, and the control's model in their scope, too.
-
-    What has another shape is left as it is: its check says where.
-    """
-    claims = content.get("claims") if isinstance(content, dict) else None
-    if not isinstance(claims, list):
-        return content
-    return {**content, "claims": [_upgraded_claim(claim) for claim in claims]}
-
-
-def _upgraded_claim(claim: Any) -> Any:
-    rows = claim.get("verdicts") if isinstance(claim, dict) else None
-    if not isinstance(rows, list):
-        return claim
-    seen: set[tuple[str, str]] = set()
-    found = []
-    for row in rows:
-        if isinstance(row, dict) and {"reason", "scope", "model", "control_model"} <= row.keys():
-            models = (str(row["model"]), str(row["control_model"]))
-            row = {
-                **row,
-                "reasons": older_reasons(str(row["reason"])),
-                "headline": models not in seen,
-                "scope": str(row["scope"]).removesuffix(f" vs {models[1]}"),
-            }
-            seen.add(models)
-        found.append(row)
-    return {**claim, "verdicts": found}

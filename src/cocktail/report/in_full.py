@@ -6,12 +6,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import get_args
 
-from cocktail.claims.rows import NO_VERDICTS
 from cocktail.config import MixtureKind
 from cocktail.report.methods import FULL, Record, methods_block, ordered_studies
 from cocktail.report.overview import GROUPS, claims_table, levels
 from cocktail.report.side_by_side import (
-    REBUILT_BY,
     ClaimLine,
     claim_lines,
     cost_text,
@@ -32,9 +30,6 @@ what failed: [reports/LOG.md](../LOG.md).
 """
 NONE = "No study is recorded yet.\n"
 FLOOR = "nothing explored is shown to beat a blind guess"
-OLD_FLOOR = (
-    "no compared arm is shown to beat a blind guess on test; rule 1, whose flags below ask each comparison"
-)
 UNTUNED = "Its models are untuned: no claim is tested."
 RULE = (
     "Effects in points of accuracy on test, with {level} intervals over seeds and items. k of n tasks: as "
@@ -69,10 +64,9 @@ def _full(record: Record, claims: Sequence[ClaimLine], place: int | None) -> str
     if place is None:
         found, verdicts, shown, what = [UNTUNED, ""], list[str](), ["base"], "accuracy"
     else:
-        told = verdicts_of(record)
-        floor = f"**At floor** ({FLOOR if told.rule > 1 else OLD_FLOOR}): {floor_text(record)}."
+        floor = f"**At floor** ({FLOOR}): {floor_text(record)}."
         found = [floor, "", " ".join(_findings(claims, place)), ""]
-        verdicts = [] if told is NO_VERDICTS else [to_markdown(verdict_tables(told)[0])]
+        verdicts = [to_markdown(verdict_tables(verdicts_of(record))[0])]
         shown, what = ["main", "contrasts"], "every claim, accuracy, contrasts"
     lines = [
         _description(record),
@@ -99,8 +93,6 @@ def _description(record: Record) -> str:
     seeds = f"Explored with seed {params['study']['seed']}{_left_out(params['study']['include'])}"
     if params["study"]["confirm_seeds"]:
         seeds += f", confirmed with seeds {', '.join(map(str, params['study']['confirm_seeds']))}"
-    if commit := REBUILT_BY.get(record.study):
-        seeds += f"; this version cannot rebuild it, commit {commit} can"
     return f"{data[0].upper()}{data[1:]}. Models: {models_text(record.manifest)}. {seeds}.{method}"
 
 

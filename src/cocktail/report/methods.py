@@ -17,7 +17,7 @@ from cocktail.report.table import MISSING, Table, cell_text, to_markdown
 ARMS = ("single", "all")
 FULL = "full"
 # What says most about the paper comes first, as far as it is recorded; other studies after these, by name.
-ORDER = ("paper", "proxy", "small", "tiny", "smoke")
+ORDER = ("paper", "proxy", "tiny", "smoke")
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from cocktail.claims.reasons import told
-from cocktail.claims.rows import NO_VERDICTS, ClaimVerdicts, VerdictRow, Verdicts, read_verdicts
+from cocktail.claims.rows import ClaimVerdicts, VerdictRow, Verdicts, read_verdicts
 from cocktail.files.records import read_json
 from cocktail.report.methods import Record
 from cocktail.report.provenance import tasks_by_status
 from cocktail.report.verdicts import effect_text
-
-# Recorded studies that this version cannot make, what made their base was taken out: the commit that can.
-REBUILT_BY = {"small": "fa7ca1b"}
 
 
 @dataclass(frozen=True)
@@ -107,16 +104,11 @@ def cost_text(manifest: Mapping[str, Any]) -> str:
 
 
 def floor_text(record: Record) -> str:
-    """Return the tasks at the floor, by model: nothing that was explored beats a blind guess on dev.
-
-    Records of rule 1 have no such flag: there, no compared arm is shown to beat the guess on test.
-    """
-    flagged = verdicts_of(record).rule > 1
+    """Return the tasks at the floor, by model: nothing that was explored beats a blind guess on dev."""
     beaten: dict[str, dict[str, bool]] = {}
     for row in read_json(record.folder / "comparison.json")["arms"]:
         tasks = beaten.setdefault(row["model"], {})
-        beats = row["flag"] != "floor" if flagged else row["low"] > row["guess"]
-        tasks[row["task"]] = tasks.get(row["task"], False) or beats
+        tasks[row["task"]] = tasks.get(row["task"], False) or row["flag"] != "floor"
     lists = {
         model: ", ".join(task for task, beats in tasks.items() if not beats)
         for model, tasks in beaten.items()
@@ -131,9 +123,8 @@ def _statuses(params: Mapping[str, Any]) -> list[str]:
 
 
 def verdicts_of(record: Record) -> Verdicts:
-    """Return the verdicts of a record; one that is older than claims has none."""
-    path = record.folder / "claims.json"
-    return read_verdicts(path) if path.is_file() else NO_VERDICTS
+    """Return the verdicts of a record."""
+    return read_verdicts(record.folder / "claims.json")
 
 
 def _told(claim: ClaimVerdicts) -> tuple[Told, ...]:
@@ -148,11 +139,10 @@ def _told(claim: ClaimVerdicts) -> tuple[Told, ...]:
 
 
 def _text(row: VerdictRow) -> str:
-    """Effect and reasons, but for what stands in the documents' notes: no target, tries in place of seeds."""
+    """Effect and reasons, but for what stands in the documents' notes: that a task is no target."""
     if row.verdict == "not tested":
-        return told([one for one in row.reasons if one.code not in ("target", "more")]) or row.reason
-    reasons = [str(one) for one in row.reasons if one.code != "tries"]
-    return ", ".join([*([effect_text(row)] if row.effect is not None else []), *reasons])
+        return told([one for one in row.reasons if one.code != "target"]) or row.reason
+    return ", ".join([*([effect_text(row)] if row.effect is not None else []), *map(str, row.reasons)])
 
 
 def _model(name: str, manifest: Mapping[str, Any], pretraining: bool) -> str:

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from cocktail.claims.rows import OLDER_TIER
 from cocktail.config import Params, record_name
 from cocktail.config.compose import differences as param_differences
 from cocktail.errors import RecordError
@@ -98,9 +97,7 @@ def verify(reports: Path, params: Params) -> str:
     if not (recorded / "manifest.json").is_file():  # runs may be kept of a study that is not finished
         return f"study {name} was never recorded: nothing to compare with (make record keeps it)"
     manifest = read_json(recorded / "manifest.json")
-    theirs = manifest["params"]
-    theirs = {**theirs, "study": {"tier": OLDER_TIER, **theirs["study"]}}  # older than tiers: as it is shown
-    changed = list(param_differences(params.model_dump(), theirs))
+    changed = list(param_differences(params.model_dump(), manifest["params"]))
     if changed:
         return f"a variant of study {name}, so not compared with its record: {'; '.join(changed)}"
     root = reports.resolve().parent

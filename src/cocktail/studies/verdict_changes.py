@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from cocktail.claims.rows import OLDER_LOCK, VerdictRow, Verdicts, read_verdicts
+from cocktail.claims.rows import VerdictRow, Verdicts, read_verdicts
 from cocktail.claims.schema import read_claims
 from cocktail.claims.study_lock import claims_digest
 from cocktail.errors import ConfigError
@@ -160,6 +160,6 @@ def _broken_copies(recorded: Path, kept: Verdicts) -> Iterator[str]:
 
 def _lock_note(fresh: Verdicts, kept: Verdicts) -> Iterator[str]:
     mine, theirs = fresh.lock, kept.lock
-    if theirs != OLDER_LOCK and (mine.state, mine.digest) != (theirs.state, theirs.digest):
+    if (mine.state, mine.digest) != (theirs.state, theirs.digest):
         reason = f" ({mine.reason})" if mine.reason else ""
         yield f"the record is {kept.short_standing}, the fresh study {fresh.short_standing}{reason}"

@@ -9,7 +9,6 @@ from typing import Any
 from cocktail.errors import RecordError
 from cocktail.report.methods import Record
 from cocktail.report.side_by_side import (
-    REBUILT_BY,
     ClaimLine,
     claim_lines,
     data_text,
@@ -69,7 +68,6 @@ def _facts(record: Record) -> dict[str, str]:
     manifest = record.manifest
     hardware, runtime, environment = manifest["hardware"], manifest["runtime"], manifest["environment"]
     changed = len(manifest["git"]["changed"])
-    rebuilt = REBUILT_BY.get(record.study)
     versions = [f"{name} {version}" for name, version in environment["packages"].items() if name in LIBRARIES]
     return {
         "study and method": f"{record.study}, {record.method}",
@@ -86,7 +84,6 @@ def _facts(record: Record) -> dict[str, str]:
         "largest memory of a run": _gigabytes(runtime["peak_memory_bytes"]),
         **_gpu_facts(runtime),
         "commit": manifest["git"]["commit"][:12] + (f", {changed} changed files" if changed else ""),
-        **({"rebuilt by": f"commit {rebuilt}; not by this version"} if rebuilt else {}),
         "versions": ", ".join([f"Python {environment['python']}", *versions]),
         "record": f"reports/studies/{record.folder.name}/manifest.json",
     }

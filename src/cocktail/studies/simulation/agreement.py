@@ -12,11 +12,9 @@ from cocktail.analysis.stats.crossed import Effect, TaskOutcomes, crossed_macro
 from cocktail.analysis.stats.variances import Arm
 from cocktail.claims.draft import MACRO, SOME
 from cocktail.claims.rows import ClaimVerdicts, VerdictRow, read_verdicts
-from cocktail.claims.verdict import RULES, find
 from cocktail.errors import RecordError
 from cocktail.files.records import read_json, read_table
 from cocktail.studies.simulation.oracle import SecondRoad, second_road
-from cocktail.studies.simulation.rates import CONFIDENCE
 
 ARMS: tuple[Arm, Arm] = ("treatment", "control")
 GIVEN = "base"  # the run of an untuned model: one, no draw of training
@@ -26,9 +24,8 @@ class RoadsRow(SecondRoad):
     """A recorded contrast by both roads: shares, and standard errors of them.
 
     Columns:
-        headline: whether it is a claim's macro mean; verdict, verdict_now: of one under an older rule, and
-            by the rule as it is; else "".
-        recorded: the estimate in the record; estimate, se: by the rule as it is.
+        headline: whether it is a claim's macro mean.
+        recorded: the estimate in the record; estimate, se: by the rule.
         fewest_clusters: of any of its tasks.
     """
 
@@ -36,8 +33,6 @@ class RoadsRow(SecondRoad):
     contrast: str
     tasks: list[str]
     headline: bool
-    verdict: str
-    verdict_now: str
     recorded: float
     fewest_clusters: int
     estimate: float
@@ -52,7 +47,6 @@ class Contrast:
         name: of the contrast or the claim.
         models, runs: of either arm; runs by task.
         recorded: the estimate in the record, a share; rounded to 1e-6 where ``rounded``.
-        verdict: of a headline that stands under an older rule, with its number; margin: its claim's, points.
     """
 
     name: str
@@ -60,8 +54,6 @@ class Contrast:
     runs: Mapping[Arm, Mapping[str, Sequence[str]]]
     recorded: float
     rounded: bool = False
-    verdict: str = ""
-    margin: float = 0.0
 
     @property
     def tasks(self) -> list[str]:
@@ -84,8 +76,6 @@ def compared(records: Sequence[Path]) -> list[RoadsRow]:
                     "contrast": contrast.name,
                     "tasks": contrast.tasks,
                     "headline": contrast.rounded,
-                    "verdict": contrast.verdict,
-                    "verdict_now": _verdict(ours, contrast),
                     "recorded": contrast.recorded,
                     "fewest_clusters": int(answers.groupby("task")["cluster"].nunique().min()),
                     "estimate": ours.estimate,
@@ -97,10 +87,7 @@ def compared(records: Sequence[Path]) -> list[RoadsRow]:
 
 
 def recorded_contrasts(record: Path) -> Iterator[Contrast]:
-    """Yield the confirmed contrasts (strict) of effects.json, then the macro headlines of claims.json.
-
-    Not the best of k tries: that is another estimator (:mod:`cocktail.analysis.stats.snooping`).
-    """
+    """Yield the confirmed contrasts (strict) of effects.json, then the macro headlines of claims.json."""
     for row in read_json(record / "effects.json")["rows"]:
         if row["reading"] == "strict":
             models: dict[Arm, str] = dict.fromkeys(ARMS, row["model"])
@@ -108,15 +95,13 @@ def recorded_contrasts(record: Path) -> Iterator[Contrast]:
                 arm: {row["target"]: row[f"{arm}_runs"]} for arm in ARMS
             }
             yield Contrast(row["contrast"], models, runs, row["estimate"])
-    claims = read_verdicts(record / "claims.json")
-    for claim in claims.claims:
+    for claim in read_verdicts(record / "claims.json").claims:
         for head in claim.verdicts:
-            tries = any(reason.code == "tries" for reason in head.reasons)
-            if head.reading == "strict" and head.scope == MACRO and head.n_items and not tries:
-                yield _headline(claims.rule, claim, head, where=record)
+            if head.reading == "strict" and head.scope == MACRO and head.n_items:
+                yield _headline(claim, head, where=record)
 
 
-def _headline(rule: int, claim: ClaimVerdicts, head: VerdictRow, *, where: Path) -> Contrast:
+def _headline(claim: ClaimVerdicts, head: VerdictRow, *, where: Path) -> Contrast:
     """The tasks of a macro mean are those whose own strict rows are tested with the same models."""
     mine = [
         row
@@ -137,17 +122,7 @@ def _headline(rule: int, claim: ClaimVerdicts, head: VerdictRow, *, where: Path)
         "treatment": {row.scope: row.treatment_runs for row in mine},
         "control": {row.scope: row.control_runs for row in mine},
     }
-    verdict = "" if rule == max(RULES) else f"{head.verdict} (rule {rule})"
-    effect = head.effect / 100
-    return Contrast(claim.id, models, runs, effect, rounded=True, verdict=verdict, margin=claim.margin)
-
-
-def _verdict(effect: Effect, contrast: Contrast) -> str:
-    """The verdict on a headline by the rule as it is, from its interval alone: without Holm."""
-    if not contrast.verdict:
-        return ""
-    low, high = 100 * effect.low, 100 * effect.high
-    return find(low, high, margin=contrast.margin, confidence=CONFIDENCE).verdict
+    return Contrast(claim.id, models, runs, head.effect / 100, rounded=True)
 
 
 def answers_of(items: pd.DataFrame, contrast: Contrast, *, where: Path) -> pd.DataFrame:
