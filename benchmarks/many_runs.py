@@ -32,7 +32,7 @@ from cocktail.stage import run_command
 SIZES = {"small": (20, 50), "full": (1000, 10_000)}
 SETS = 2  # evaluation sets a run is asked: an explored one has dev and test of a few tasks
 ROWS = 500  # answers of one set
-ANSWERS_BYTES = 9_000  # of a table of answers: the mean of some thousand, of studies tiny and small
+ANSWERS_BYTES = 9_000  # of a table of answers: the mean of some thousand, of miniatures
 PEOPLE = {f"GIT_{who}_{what}": "bench" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
 
 

@@ -57,6 +57,8 @@ def verdict(
         "control_model": model,
         "treatment_runs": ["all-s101", "all-s102", "all-s103"] if measured else [],
         "control_runs": ["single_fpb-s101", "single_fpb-s102", "single_fpb-s103"] if measured else [],
+        "treatment_collapsed": 0,
+        "control_collapsed": 0,
         "primary": False,
     }
     return {**row, **more}

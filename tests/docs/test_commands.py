@@ -32,7 +32,7 @@ TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding=
 # Without its set-up; and without "Entering directory", which it says where make itself runs the tests.
 MAKE = ("make", "--no-print-directory", "--old-file=.venv/.ready")
 
-# Marked in the documents with the reason: a GPU, a server, the data, another commit.
+# Marked in the documents with the reason: a GPU, a server, the data.
 NOT_RUN = {
     "dvc exp run -S method=qlora",
     "dvc exp run -S execute.gpus_per_run=8",

@@ -183,7 +183,6 @@ def test_what_a_verdict_means_is_read_in_ten_lines() -> None:
 
 
 def test_the_results_show_the_headline_of_every_claim_of_a_recorded_study() -> None:
-    """A record without claims would leave documents equal to their render, and without verdicts."""
     text = (ROOT / RESULTS).read_text(encoding="utf-8")
     numbers = set()
     for record in filter(tunes, leading_records()):

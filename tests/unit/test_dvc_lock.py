@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from cocktail.cli import main
-from cocktail.files.dvc_lock import ASIDE, LOCK, mend, put_aside
+from cocktail.files.dvc_lock import ASIDE, LOCK, RWLOCK, mend, put_aside
 from cocktail.stage import run_stage
 
 STAGE = """\
@@ -101,6 +101,17 @@ def test_without_copy_and_git_it_is_removed_and_that_is_said(
     assert "is not whole" in told and str(torn_files()[0]) in told and "dvc.lock is removed" in told
     main()
     assert capsys.readouterr().out == "no dvc.lock here: nothing to mend\n"
+
+
+@pytest.mark.parametrize("torn", [b"", b'{"write": {"data/raw": {"pi', b"\xff"])
+def test_a_list_of_processes_that_is_not_whole_is_removed(torn: bytes, project: Path) -> None:
+    LOCK.write_text(WHOLE)
+    RWLOCK.parent.mkdir(parents=True, exist_ok=True)
+    RWLOCK.write_bytes(torn)
+    assert mend() == f"dvc.lock is whole; {RWLOCK} is not whole, and removed"
+    assert not RWLOCK.exists()
+    RWLOCK.write_text('{"read": {}}')
+    assert mend() == "dvc.lock is whole" and RWLOCK.exists()
 
 
 def test_without_a_git_binary_nothing_breaks(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,7 +81,7 @@ def row(effect: float | None, kind: str, *, model: str = "m", **more: Any) -> di
 
 @pytest.fixture
 def studies(tmp_path: Path) -> Path:
-    """Small: real data, two models, one of them an untuned reference; tiny: generated data, one model."""
+    """Proxy: real data, two models, one of them an untuned reference; tiny: generated data, one model."""
     tiny = [
         claim("one", 1, "First", [row(-2.0, "under-powered", reasons=[reason("tasks", "2 of 7 tasks")])]),
         claim("side", 1, "Beside the first", [row(1.0, "supported")], family="secondary"),

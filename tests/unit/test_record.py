@@ -335,7 +335,8 @@ def test_the_results_show_the_verdicts_of_the_record_and_notice_each_change(repo
     change_verdict(folder, "contradicted")
     assert render_results(reports / "studies") != before
     (folder / "claims.json").unlink()
-    assert "Verdicts" not in render_results(reports / "studies")
+    with pytest.raises(RecordError, match="missing"):
+        render_results(reports / "studies")
 
 
 STANDING = f"rule {max(RULES)}; locked {DATE} at commit cccccccccccc."

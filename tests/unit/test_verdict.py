@@ -1,7 +1,7 @@
 """claims.yaml is read strictly: unknown names, splits and families are one clear error each, all at once.
 
 The rule of verdicts, exhaustively: an interval's ends in every gap between the bounds, and on them.
-The one table of verdicts: what is written is read, and what older records say is said the same way.
+The one table of verdicts: what is written is read.
 """
 
 from __future__ import annotations

@@ -58,8 +58,8 @@ class VerdictRow(_Row):
     treatment_runs: list[str]
     control_model: str
     control_runs: list[str]
-    treatment_collapsed: int | None = None
-    control_collapsed: int | None = None
+    treatment_collapsed: int
+    control_collapsed: int
     primary: bool
 
     @property

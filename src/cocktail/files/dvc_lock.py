@@ -5,6 +5,7 @@ Each stage puts a copy aside when it begins, since no DVC writes then; ``cocktai
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from contextlib import suppress
@@ -15,6 +16,7 @@ from typing import Any
 import yaml
 
 LOCK, ASIDE = Path("dvc.lock"), Path(".dvc/tmp/cocktail/dvc.lock")  # git and DVC ignore .dvc/tmp
+RWLOCK = Path(".dvc/tmp/rwlock")  # JSON, written in place, too: which processes use which files
 DEEPEST = 100  # brackets or dashes within each other
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # six times as fast, where it was built
 
@@ -30,7 +32,27 @@ def put_aside() -> None:
 
 
 def mend() -> str:
-    """Restore a ``dvc.lock`` that is not whole, and keep what there was; return what was done."""
+    """Restore a ``dvc.lock`` that is not whole, keep what there was; remove a list of processes that is not.
+
+    Return what was done.
+    """
+    return "; ".join(filter(None, (_mend_lock(), _mend_rwlock())))
+
+
+def _mend_rwlock() -> str:
+    """Half of it stops every command; of processes that are gone DVC keeps nothing there."""
+    listed = _read(RWLOCK)
+    if listed is None:
+        return ""
+    try:
+        json.loads(listed)
+    except ValueError:  # UnicodeDecodeError is one of these
+        RWLOCK.unlink()
+        return f"{RWLOCK} is not whole, and removed"
+    return ""
+
+
+def _mend_lock() -> str:
     torn = _read(LOCK)
     if torn is None:
         return f"no {LOCK} here: nothing to mend"

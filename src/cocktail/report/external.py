@@ -46,7 +46,7 @@ def judge_tables(judge: Path, *, note: str) -> list[Table]:
     who = NOBODY if counts["backend"] == "rules" else f"Judge: {counts['model']}."
     frames = {key: pd.DataFrame(counts[key], columns=columns) for key, columns in COLUMNS.items()}
     kappa = frames["agreement"]["kappa"].map("{:.2f}".format, na_action="ignore")
-    planted = counts.get("canaries", {"planted": 0, "fallen_for": 0})  # older ones have none
+    planted = counts["canaries"]
     fooled = 100 * planted["fallen_for"] / planted["planted"] if planted["planted"] else None
     return [
         Table(

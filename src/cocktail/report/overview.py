@@ -102,8 +102,6 @@ def _counts(claims: Sequence[ClaimLine], place: int) -> str:
     for claim in claims:
         for told in claim.cells[place]:
             found[told.verdict].append(claim.number)
-    if not any(found.values()):
-        return "has none"
     return ", ".join(
         f"{len(numbers) or 'none'} {verdict}{_of(numbers) if verdict in NAMED else ''}"
         for verdict, numbers in found.items()

@@ -89,10 +89,8 @@ def _cells(claim: ClaimVerdicts, row: VerdictRow) -> dict[str, Any]:
 
 
 def _collapsed(row: VerdictRow) -> str:
-    """The runs of treatment and control that collapsed; records of the first edition did not count them."""
-    if not row.n_seeds or row.treatment_collapsed is None:
-        return ""
-    return f"{row.treatment_collapsed}, {row.control_collapsed}"
+    """The runs of treatment and control that collapsed, where seeds were compared."""
+    return f"{row.treatment_collapsed}, {row.control_collapsed}" if row.n_seeds else ""
 
 
 def _runs(judged: str, model: str, runs: Sequence[str]) -> list[str]:

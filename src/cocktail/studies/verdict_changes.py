@@ -22,7 +22,7 @@ OPPOSITES = {"supported", "contradicted"}
 ABSENT = "not there"
 Key = tuple[str, str, str, str]  # claim, model, on, reading
 HEAD = ("claim", "model", "on", "reading", "was", "is", "effect was", "effect is")
-CLAIMS_COPY, LOCK_COPY = "claims.yaml", "lock.json"  # in the folder of a record; old ones have neither
+CLAIMS_COPY, LOCK_COPY = "claims.yaml", "lock.json"  # in the folder of a record; the second of a locked one
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def hold_verdicts(reports: Path, recorded: Path, claims: Path, *, exact: bool) -
 def _claims_changed(copy: Path, claims: Path) -> bool:
     """Whether claims are not those of the record's copy; a copy that this version cannot read is another."""
     if not copy.is_file():
-        return False  # older than copies
+        return True
     try:
         theirs = claims_digest(read_claims(copy))
     except ConfigError:

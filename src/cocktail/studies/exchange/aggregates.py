@@ -58,7 +58,7 @@ class Exported:
 def aggregate(one: Exported, created: int) -> dict[str, Any]:
     """Return the aggregate of a run, without the reference to its samples."""
     parts = one.items.groupby("task", sort=False)
-    tier = one.manifest["params"]["study"].get("tier", "miniature")  # older records have none
+    tier = one.manifest["params"]["study"]["tier"]
     return {
         "schema_version": SCHEMA,
         "evaluation_id": one.evaluation_id(created),

@@ -64,8 +64,7 @@ def models(manifest: Mapping[str, Any]) -> Iterator[Entity]:
 
 def verdicts(record: Path) -> Iterator[Entity]:
     """The first headline of each claim; a claim of which nothing was tuned has none."""
-    path = record / "claims.json"
-    for claim in read_verdicts(path).claims if path.is_file() else ():
+    for claim in read_verdicts(record / "claims.json").claims:
         if not claim.headlines():
             continue
         head = claim.headlines()[0]
