@@ -210,6 +210,14 @@ def test_each_study_is_one_line_that_says_what_it_is(studies: Path) -> None:
     assert "**: generated data; m: 0.486 million parameters, from scratch; 20 runs, " in tiny
 
 
+def test_runs_of_two_types_of_machine_name_both(studies: Path) -> None:
+    """A study that went on elsewhere was not made on the machine that recorded it."""
+    path = studies / "tiny/manifest.json"
+    write_json(path, {**read_json(path), "made_on": {"A": 5, "B": 15}})
+    (line,) = (line for line in shown(studies, "tiny") if line.startswith("- **[tiny]"))
+    assert "1.00 worker-hours on A (5 runs), B (15 runs); at" in line
+
+
 def test_the_results_describe_each_study(studies: Path) -> None:
     assert in_full(studies, "proxy", "Real data") == (
         "Real data; partial: finqa; rebuilt: fpb; original: gsm8k. "

@@ -91,7 +91,6 @@ def models_text(manifest: Mapping[str, Any], *, pretraining: bool = True) -> str
 def cost_text(manifest: Mapping[str, Any]) -> str:
     """Return runs, hours of the workers and, on GPUs, GPU-hours and energy as far as counted; and where."""
     hardware, runtime = manifest["hardware"], manifest["runtime"]
-    device = ", ".join(hardware["gpus"]) or f"{hardware['cores']} cores of {hardware['cpu']}"
     hours = (runtime["training_seconds"] + runtime["answering_seconds"]) / 3600
     parts = [f"{runtime['runs']} runs", f"{hours:.2f} worker-hours"]
     if hardware["gpus"] and runtime.get("gpu_hours") is not None:
@@ -100,7 +99,15 @@ def cost_text(manifest: Mapping[str, Any]) -> str:
         counted, runs = runtime["runs_with_energy"], runtime["runs"]
         some = "" if counted == runs else f" (counted in {counted} runs)"
         parts.append(f"{runtime['watt_hours']:.0f} Wh{some}")
-    return f"{', '.join(parts)} on {device}"
+    return f"{', '.join(parts)} on {machines_text(manifest)}"
+
+
+def machines_text(manifest: Mapping[str, Any]) -> str:
+    """Return where runs were made: the recording machine, or each type with its runs where there are more."""
+    hardware, made_on = manifest["hardware"], manifest.get("made_on", {})
+    if len(made_on) > 1:
+        return ", ".join(f"{name} ({count} runs)" for name, count in made_on.items())
+    return ", ".join(hardware["gpus"]) or f"{hardware['cores']} cores of {hardware['cpu']}"
 
 
 def floor_text(record: Record) -> str:

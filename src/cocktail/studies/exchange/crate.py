@@ -17,6 +17,7 @@ from typing import Any
 from cocktail.errors import RecordError
 from cocktail.files.git import ask_git
 from cocktail.files.records import digest_file, read_json, write_json
+from cocktail.report.side_by_side import machines_text
 from cocktail.studies.exchange.crate_context import MIT, Entity, licences, models, sources, verdicts
 
 METADATA = "ro-crate-metadata.json"
@@ -144,10 +145,9 @@ def _code(manifest: Mapping[str, Any]) -> Entity:
 
 
 def _made_by(manifest: Mapping[str, Any]) -> str:
-    hardware, time = manifest["hardware"], manifest["runtime"]
+    time = manifest["runtime"]
     seconds = time["training_seconds"] + time["answering_seconds"]
-    machine = ", ".join(hardware["gpus"]) or f"{hardware['cores']} cores of {hardware['cpu']}"
-    return f"{time['runs']} runs, {seconds / 3600:.2f} worker-hours, on {machine}"
+    return f"{time['runs']} runs, {seconds / 3600:.2f} worker-hours, on {machines_text(manifest)}"
 
 
 def _file(record: Path, path: Path) -> Entity:
