@@ -49,7 +49,7 @@ def make_manifest(root: Path, params: Params, *, runtimes: Mapping[str, Mapping[
         },
         "environment": {"python": platform.python_version(), "packages": packages()},
         "hardware": hardware(),
-        "digests": {LOCK: digest_file(root / LOCK), "outputs": _output_digests(root / "dvc.lock", params)},
+        "digests": {LOCK: digest_file(root / LOCK), "outputs": output_digests(root / "dvc.lock", params)},
         "parameters": _parameters(receipts),
         "bases": base_facts(root / "artifacts/base", params),
         "made_on": made_on(receipts),
@@ -88,7 +88,7 @@ def hardware() -> dict[str, Any]:
     }
 
 
-def _output_digests(lock: Path, params: Params) -> dict[str, str]:
+def output_digests(lock: Path, params: Params) -> dict[str, str]:
     """Digest (DVC's md5) of every output of every stage but the page, which shows the records themselves.
 
     The lock keeps the stages of models that another study made; they are left out.

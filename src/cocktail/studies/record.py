@@ -24,6 +24,7 @@ from cocktail.studies.manifest import (
     checked_receipts,
     made_on,
     make_manifest,
+    output_digests,
     packages,
     pinned_names,
     public_versions,
@@ -32,6 +33,7 @@ from cocktail.studies.verdict_changes import CLAIMS_COPY, LOCK_COPY, hold_verdic
 
 FILES = ("claims.json", "metrics.json", "numbers.json", "effects.json", "comparison.json")
 FOLDERS = ("tables", "figures")
+ANSWERS = "artifacts/answers"
 CLAIMS = "data/reference/claims.yaml"
 
 # Another CPU rounds otherwise, and pretraining makes another base of it: with AVX2 in place of AVX-512 on
@@ -83,9 +85,9 @@ def record(reports: Path, params: Params) -> Path:
 def verify(reports: Path, params: Params) -> str:
     """Compare fresh numbers with the record of this study and method; return what was found, in a sentence.
 
-    Where all runs were made on the CPU type of the record, with its libraries, every number and verdict must
-    be equal; elsewhere numbers lie within ``TOLERANCE_POINTS``, and no verdict goes from supported to
-    contradicted or back. Verdicts are those of the record's copy of claims.yaml
+    Where all runs were made on the CPU type of the record, or are its very runs (kept in git), with its
+    libraries, every number and verdict must be equal; elsewhere numbers lie within ``TOLERANCE_POINTS``, and
+    no verdict goes from supported to contradicted or back. Verdicts are those of the record's copy of claims.yaml
     (:mod:`cocktail.studies.verdict_changes`). A study that was never recorded, or whose params changed,
     has nothing to be compared with; the sentence says so.
 
@@ -143,13 +145,20 @@ def _leaves(numbers: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
 
 
 def _same_machine(root: Path, params: Params, manifest: Mapping[str, Any]) -> bool:
-    """Whether all runs, the recorded and these, were made on one type of CPU or GPU, with the same libraries.
+    """Whether the runs are the record's, or all of both made on one type of CPU or GPU; with its libraries.
 
     Versions decide, not the lock's bytes: digests in it, or one more tool for tests, change no number.
     """
-    mine = made_on(checked_receipts(root / "artifacts/answers", params))
+    mine = made_on(checked_receipts(root / ANSWERS, params))
     theirs = manifest.get("made_on", {})
     one = len(mine) == 1 and mine.keys() == theirs.keys()
     pinned = pinned_names(root / LOCK)
     then, now = (public_versions(each, pinned) for each in (manifest["environment"]["packages"], packages()))
-    return one and then.items() <= now.items()
+    return (one or _same_answers(root, params, manifest)) and then.items() <= now.items()
+
+
+def _same_answers(root: Path, params: Params, manifest: Mapping[str, Any]) -> bool:
+    """Whether DVC found the answers, and the receipts beside them, byte by byte as they were recorded."""
+    both = manifest["digests"]["outputs"], output_digests(root / "dvc.lock", params)
+    then, now = ({path: md5 for path, md5 in one.items() if path.startswith(ANSWERS)} for one in both)
+    return bool(then) and then == now
