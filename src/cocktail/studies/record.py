@@ -87,9 +87,9 @@ def verify(reports: Path, params: Params) -> str:
 
     Where all runs were made on the CPU type of the record, or are its very runs (kept in git), with its
     libraries, every number and verdict must be equal; elsewhere numbers lie within ``TOLERANCE_POINTS``, and
-    no verdict goes from supported to contradicted or back. Verdicts are those of the record's copy of claims.yaml
-    (:mod:`cocktail.studies.verdict_changes`). A study that was never recorded, or whose params changed,
-    has nothing to be compared with; the sentence says so.
+    no verdict goes from supported to contradicted or back. Verdicts are those of the record's copy of
+    claims.yaml (:mod:`cocktail.studies.verdict_changes`). A study that was never recorded, or whose params
+    changed, has nothing to be compared with; the sentence says so.
 
     Raises:
         RecordError: numbers differ; lists which.
