@@ -35,7 +35,7 @@ from cocktail.files.records import (
 )
 from cocktail.report.methods import read_studies
 from cocktail.runs import runs as execution
-from cocktail.runs.kept import KeptRuns, read_kept, runs_folder
+from cocktail.runs.kept import KeptRuns, join_kept, read_kept, runs_folder
 from cocktail.runs.rounds import Job
 from cocktail.runs.runs import StageInputs, run_all
 from cocktail.scoring.answers import read_evaluations
@@ -571,6 +571,30 @@ def test_of_two_files_the_later_one_counts_and_may_come_from_another_clone(kept_
     (asked,) = (one for one in ALL.asked if one.task == "finqa")
     found = KeptRuns(folder_of(kept_study)).answers(asked, key)
     assert found is not None and "tolerance 0.5" in found.read()["basis"].iloc[0]
+
+
+def test_the_files_of_a_finished_study_become_one_with_the_same_answers(kept_study: Path) -> None:
+    wider = PARAMS.score.model_copy(update={"relative_tolerance": 0.5})
+    keep(kept_study, PARAMS.model_copy(update={"score": wider}))
+    folder = folder_of(kept_study)
+
+    def answered() -> dict[str, str]:
+        kept = KeptRuns(folder)
+        keys = [one["key"] for run in RUNS for one in facts_of(kept_study, run)["answers"].values()]
+        found = {key: kept.answers(ALL.asked[0], key) for key in keys}
+        return {key: one.read().to_json() for key, one in found.items() if one is not None}
+
+    _, second = sorted(folder.iterdir())
+    before, whole = answered(), second.read_bytes()
+    second.write_bytes(whole + b"0")
+    with pytest.raises(RecordError, match="changed"):
+        join_kept(folder)
+    second.write_bytes(whole)
+    join_kept(folder)
+    assert [path.name[:4] for path in folder.iterdir()] == ["003-"]
+    assert answered() == before and len(before) == sum(len(run.asked) for run in (*EXPLORE, *CONFIRM))
+    join_kept(folder)
+    assert len([*folder.iterdir()]) == 1
 
 
 def test_a_study_on_real_data_is_recorded_with_its_runs(study: Path, made: list[str]) -> None:

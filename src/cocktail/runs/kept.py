@@ -113,11 +113,40 @@ def keep(folder: Path, runs: Sequence[Coded]) -> Path:
         keys = {one.asked.task: one.key for one in run.finished.answers}
         tables.append(run.codes.assign(**{KEY: run.codes["item"].str.partition(":")[0].map(keys)}))
     table = pa.Table.from_pandas(pd.concat(tables, ignore_index=True), preserve_index=False)
-    facts = json.dumps([_facts(run) for run in runs], sort_keys=True)
+    return _write(folder, table, [_facts(run) for run in runs])
+
+
+def join_kept(folder: Path) -> None:
+    """Put the runs of all files of a finished study into one; of answers kept twice the later ones count.
+
+    Raises:
+        RecordError: a file was changed; then all stay.
+    """
+    paths = sorted(folder.glob("*.parquet"))
+    if len(paths) < 2:
+        return
+    said = {path: read_kept(path) for path in paths}
+    last = {one[KEY]: path for path in paths for facts in said[path] for one in facts["answers"].values()}
+    tables, runs = [], []
+    for path in paths:
+        table = pq.read_table(path)
+        tables.append(table.filter(pa.array(last[str(key)] == path for key in table[KEY].to_pylist())))
+        for facts in said[path]:
+            answers = {task: one for task, one in facts["answers"].items() if last[one[KEY]] == path}
+            if answers or not facts["answers"]:
+                runs.append({**facts, "answers": answers})
+    _write(folder, pa.concat_tables(tables, promote_options="permissive"), runs)
+    for path in paths:
+        path.unlink()
+
+
+def _write(folder: Path, table: pa.Table, facts: Sequence[Mapping[str, Any]]) -> Path:
+    """Write codes and what is said of their runs as the next file of the folder, named by its content."""
     numbers = [int(path.name.partition("-")[0]) for path in folder.glob("*-*.parquet")]
+    said = {**(table.schema.metadata or {}), FACTS: json.dumps(facts, sort_keys=True).encode()}
     packed = pa.BufferOutputStream()
     pq.write_table(
-        table.replace_schema_metadata({**(table.schema.metadata or {}), FACTS: facts.encode()}),
+        table.replace_schema_metadata(said),
         packed,
         compression="zstd",
         use_dictionary=[name for name in table.column_names if name != "item"],

@@ -15,7 +15,7 @@ from cocktail.config import Params, record_name
 from cocktail.config.compose import differences as param_differences
 from cocktail.errors import RecordError
 from cocktail.files.records import fresh_folder, read_json, read_table, write_json, write_table
-from cocktail.runs.kept import KeptRuns, runs_folder
+from cocktail.runs.kept import KeptRuns, join_kept, runs_folder
 from cocktail.runs.lock import lock_path
 from cocktail.studies.exchange.crate import write_crate
 from cocktail.studies.keep import keep_runs, needs_keeping
@@ -78,6 +78,7 @@ def record(reports: Path, params: Params) -> Path:
             shutil.copytree(kept, folder / kept.name)
         if needs_keeping(params):
             keep_runs(root, params, kept=folder / kept.name)
+            join_kept(folder / kept.name)
         write_crate(folder)
     return target
 
