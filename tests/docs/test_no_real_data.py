@@ -112,7 +112,7 @@ def _places(text: str, known: WordRuns, length: int) -> Iterator[tuple[int, str]
     words = list(WORD.finditer(text))
     for first, last in zip(words, words[length - 1 :], strict=False):
         run = text[first.start() : last.end()]
-        if known.shares(run):
+        if re.search("[A-Za-z]", run) and known.shares(run):  # numbers alone are a table's row, by chance
             yield text.count("\n", 0, first.start()) + 1, " ".join(run.split())
 
 
@@ -207,6 +207,12 @@ def test_a_sentence_is_found_whatever_stands_around_it(invented: Sentences, text
 )
 def test_less_than_a_sentence_is_not_found(invented: Sentences, text: str) -> None:
     assert invented.find(text) == []
+
+
+def test_a_row_of_numbers_alone_is_no_sentence() -> None:
+    known = Sentences({"one": ["5.3 5.3 5.3 5.3 5.3 5.3", "sales of 5.3 5.3 5.3 5.3"]})
+    assert known.find("a | 5.3 | 5.3 | 5.3 | 5.3 | 5.3 | 5.3 |") == []
+    assert known.find("sales of 5.3 | 5.3 | 5.3 | 5.3")
 
 
 def test_the_line_is_named(invented: Sentences) -> None:
