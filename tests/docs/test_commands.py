@@ -54,9 +54,10 @@ NOT_RUN = {
     "dvc repro mix",
     "cocktail plan paper source=mirror --made reports/plans",
     "cocktail params proxy method=lora",
-    "dvc repro explore@smollm2_135m",
+    "dvc repro",
+    "cocktail verify",
+    "cocktail audit --runs 3 --seed 1",
     "cocktail watch",
-    "cocktail keep-runs",
     "make release",
 }
 # Lines that are run below, in a fresh clone with the study smoke, as they stand.
