@@ -177,7 +177,7 @@ def test_the_paper_is_the_one_that_the_readme_names() -> None:
 
 
 def test_it_is_valid() -> None:
-    reason = "cffconvert is not in the lock: pip install -e '.[interop]' in another environment"
+    reason = "cffconvert is not in the lock: pip install -e '.[citation]' in another environment"
     pytest.importorskip("cffconvert", reason=reason)
     from cffconvert import Citation
 
