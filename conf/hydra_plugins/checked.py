@@ -27,12 +27,12 @@ def load_configuration(self: Any, config_name: Any, overrides: list[str], *args:
     from cocktail.claims.arms import warning
     from cocktail.claims.schema import read_claims
     from cocktail.config import check_params
-    from cocktail.config.compose import lists_on_a_line, refused
+    from cocktail.config.compose import compact_yaml, refused
     from cocktail.data.grid import explore_runs
     from cocktail.errors import ConfigError
 
     _check_python()
-    lists_on_a_line()
+    compact_yaml()
     try:
         try:
             composed = _load(self, config_name, overrides, *args, **more)

@@ -99,15 +99,23 @@ def _unknown_part(key: str, known: Any) -> Iterator[str]:
         known = known[part]
 
 
-def lists_on_a_line() -> None:
-    """Have OmegaConf, and with it DVC, write a list of plain values on a line: people read params.yaml."""
+def compact_yaml() -> None:
+    """Have OmegaConf, and with it DVC, write lists of plain values and mappings of numbers in a line or two.
+
+    People read params.yaml.
+    """
     from omegaconf._utils import get_omega_conf_dumper  # what OmegaConf.to_yaml writes with; it has no option
 
-    def written(dumper: yaml.Dumper, values: list[Any]) -> yaml.Node:
+    def of_list(dumper: yaml.Dumper, values: list[Any]) -> yaml.Node:
         plain = not any(isinstance(value, (dict, list)) for value in values)
         return dumper.represent_sequence("tag:yaml.org,2002:seq", values, flow_style=plain)
 
-    get_omega_conf_dumper().add_representer(list, written)
+    def of_mapping(dumper: yaml.Dumper, values: dict[str, Any]) -> yaml.Node:
+        numbers = all(isinstance(value, (int, float)) for value in values.values())
+        return dumper.represent_mapping("tag:yaml.org,2002:map", values, flow_style=numbers)
+
+    get_omega_conf_dumper().add_representer(list, of_list)
+    get_omega_conf_dumper().add_representer(dict, of_mapping)
 
 
 def write_params(path: Path, composed: Mapping[str, Any]) -> None:
@@ -116,7 +124,7 @@ def write_params(path: Path, composed: Mapping[str, Any]) -> None:
 
     from cocktail.files.records import write_text
 
-    lists_on_a_line()
+    compact_yaml()
     write_text(path, OmegaConf.to_yaml(OmegaConf.create(dict(composed))))
 
 
