@@ -154,6 +154,7 @@ def verdicts_diff(arguments: argparse.Namespace) -> None:
 )
 def simulate(arguments: argparse.Namespace) -> None:
     """Test the rule of verdicts on simulated studies; writes reports/simulation/ (ten minutes)."""
+    from cocktail.studies.exchange.crate import write_crate
     from cocktail.studies.simulation.designs import DESIGNS, recorded_design
     from cocktail.studies.simulation.study import simulate_designs
 
@@ -172,5 +173,7 @@ def simulate(arguments: argparse.Namespace) -> None:
         records=records,
         processes=arguments.processes,
     )
+    if study:
+        write_crate(records[0])  # it lists what the record holds
     broken = sum("no" in row["held"].values() for row in result["rows"])
     print(f"{out}/table.md: {len(result['rows'])} rows, {broken} with a bound that is not held")
