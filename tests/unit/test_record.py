@@ -12,7 +12,6 @@ from typing import Any
 
 import pandas as pd
 import pytest
-import yaml
 from answers_fixture import CLAIMS, DATE, ROOT, default_skill, finish_study, study_params, write_lock
 from folders import digest_folder
 
@@ -276,27 +275,13 @@ def test_on_another_cpu_a_tolerance_holds(reports: Path, what: str) -> None:
         verify(reports, PARAMS)
 
 
-def test_a_record_of_runs_of_two_cpus_is_compared_within_a_tolerance(reports: Path) -> None:
-    """Though the fresh runs were made on the same two: nobody knows which on which."""
-    make_elsewhere(reports, "one")
-    record(reports, PARAMS)
-    made = read_json(reports / "studies/smoke/manifest.json")["made_on"]
-    assert made == {"another": 1, "cpu": RUNS}
-    assert "within" in verify(reports, PARAMS)
-
-
 def test_the_very_runs_of_a_record_are_compared_exactly_whatever_made_them(reports: Path) -> None:
-    """As a clone has them that reads the kept runs; DVC's digests tell them from runs made anew."""
+    """As a clone has them that reads the kept runs; of runs made anew nobody knows which on which machine."""
     make_elsewhere(reports, "one")
-    lock = reports.parent / "dvc.lock"
-    found = yaml.safe_load(lock.read_text(encoding="utf-8"))
-    explored = {"path": "artifacts/answers/phi3_smoke/explore", "md5": "0d.dir"}
-    found["stages"]["explore@phi3_smoke"] = {"outs": [explored]}
-    lock.write_text(yaml.safe_dump(found), encoding="utf-8")
     record(reports, PARAMS)
+    assert read_json(reports / "studies/smoke/manifest.json")["made_on"] == {"another": 1, "cpu": RUNS}
     assert "exactly" in verify(reports, PARAMS)
-    explored["md5"] = "0e.dir"
-    lock.write_text(yaml.safe_dump(found), encoding="utf-8")
+    make_elsewhere(reports, "one training")
     assert "within" in verify(reports, PARAMS)
 
 

@@ -21,7 +21,7 @@ import yaml
 from cocktail.config import Params
 from cocktail.errors import RecordError
 from cocktail.files.git import ask_git
-from cocktail.files.records import digest_file, read_json
+from cocktail.files.records import digest_file, digest_value, read_json
 from cocktail.files.store import Store, read_runtime, store_root
 from cocktail.report.provenance import read_receipts
 from cocktail.training.environment import cpu_name, nvidia_smi
@@ -49,7 +49,11 @@ def make_manifest(root: Path, params: Params, *, runtimes: Mapping[str, Mapping[
         },
         "environment": {"python": platform.python_version(), "packages": packages()},
         "hardware": hardware(),
-        "digests": {LOCK: digest_file(root / LOCK), "outputs": output_digests(root / "dvc.lock", params)},
+        "digests": {
+            LOCK: digest_file(root / LOCK),
+            "outputs": _output_digests(root / "dvc.lock", params),
+            "receipts": digest_value(receipts),
+        },
         "parameters": _parameters(receipts),
         "bases": base_facts(root / "artifacts/base", params),
         "made_on": made_on(receipts),
@@ -88,7 +92,7 @@ def hardware() -> dict[str, Any]:
     }
 
 
-def output_digests(lock: Path, params: Params) -> dict[str, str]:
+def _output_digests(lock: Path, params: Params) -> dict[str, str]:
     """Digest (DVC's md5) of every output of every stage but the page, which shows the records themselves.
 
     The lock keeps the stages of models that another study made; they are left out.

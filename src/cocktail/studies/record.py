@@ -14,7 +14,7 @@ from typing import Any
 from cocktail.config import Params, record_name
 from cocktail.config.compose import differences as param_differences
 from cocktail.errors import RecordError
-from cocktail.files.records import fresh_folder, read_json, read_table, write_json, write_table
+from cocktail.files.records import digest_value, fresh_folder, read_json, read_table, write_json, write_table
 from cocktail.runs.kept import KeptRuns, join_kept, runs_folder
 from cocktail.runs.lock import lock_path
 from cocktail.studies.exchange.crate import write_crate
@@ -24,7 +24,6 @@ from cocktail.studies.manifest import (
     checked_receipts,
     made_on,
     make_manifest,
-    output_digests,
     packages,
     pinned_names,
     public_versions,
@@ -148,18 +147,13 @@ def _leaves(numbers: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
 def _same_machine(root: Path, params: Params, manifest: Mapping[str, Any]) -> bool:
     """Whether the runs are the record's, or all of both made on one type of CPU or GPU; with its libraries.
 
-    Versions decide, not the lock's bytes: digests in it, or one more tool for tests, change no number.
+    A run that was kept has the receipt that it was recorded with. Versions of libraries decide, not the
+    lock's bytes: digests in it, or one more tool for tests, change no number.
     """
-    mine = made_on(checked_receipts(root / ANSWERS, params))
-    theirs = manifest.get("made_on", {})
+    receipts = checked_receipts(root / ANSWERS, params)
+    mine, theirs = made_on(receipts), manifest.get("made_on", {})
     one = len(mine) == 1 and mine.keys() == theirs.keys()
+    same = digest_value(receipts) == manifest["digests"].get("receipts")
     pinned = pinned_names(root / LOCK)
     then, now = (public_versions(each, pinned) for each in (manifest["environment"]["packages"], packages()))
-    return (one or _same_answers(root, params, manifest)) and then.items() <= now.items()
-
-
-def _same_answers(root: Path, params: Params, manifest: Mapping[str, Any]) -> bool:
-    """Whether DVC found the answers, and the receipts beside them, byte by byte as they were recorded."""
-    both = manifest["digests"]["outputs"], output_digests(root / "dvc.lock", params)
-    then, now = ({path: md5 for path, md5 in one.items() if path.startswith(ANSWERS)} for one in both)
-    return bool(then) and then == now
+    return (one or same) and then.items() <= now.items()

@@ -156,7 +156,8 @@ class Client:
                 except BaseException:
                     response.close()  # what is left of it is not read before the next question
                     raise
-                response.release_conn()
+                finally:
+                    response.release_conn()  # else the next question waits for its place for ever
                 return response, body
         except LateError:
             pool = urllib3.HTTPConnectionPool("endpoint")  # for the error's text only
