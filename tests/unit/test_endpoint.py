@@ -7,6 +7,7 @@ import json
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pandas as pd
@@ -174,6 +175,18 @@ def test_a_reply_without_end_is_left_in_time(said: Said, tries: int, endpoint: A
     assert time.perf_counter() - started < 20
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # KiB
     assert len(server.bodies) == tries
+
+
+@pytest.mark.slow
+def test_endless_replies_to_many_questions_end_them_all(endpoint: Any, tmp_path: Path) -> None:
+    """More questions than connections: one that is given up must not leave the next waiting for its place."""
+    endpoint(lambda body, count: Said(flood=True))
+    asking = [question(f"Is it {number}?") for number in range(12)]
+    caught: list[EndpointError] = []
+    asker = Thread(target=lambda: caught.append(refused(tmp_path, *asking, timeout_seconds=5.0)), daemon=True)
+    asker.start()
+    asker.join(60)
+    assert [one for one in caught if "longer than 4 MiB" in one.what], "it waits for ever"
 
 
 @pytest.mark.slow
